@@ -1,0 +1,156 @@
+//! A byte stream to the operator's HTTP port, forwarded by the API server.
+
+use ::kube::Api;
+use ::kube::api::{ListParams, Portforwarder};
+use k8s_openapi::api::core::v1::Pod;
+use tokio::io::DuplexStream;
+
+use super::kube::Cluster;
+use crate::error::CliError;
+
+/// Selects the operator's pods.
+const OPERATOR: &str = "app.kubernetes.io/name=provost,app.kubernetes.io/component=operator";
+
+/// The operator's HTTP port.
+const PORT: u16 = 8080;
+
+/// An open forwarding. It ends when this is dropped.
+pub(crate) struct Tunnel {
+    forwarder: Portforwarder,
+    /// The pod at the other end.
+    pub(crate) pod: String,
+}
+
+impl Tunnel {
+    /// Opens a forwarding to a ready operator pod.
+    pub(crate) async fn open(cluster: &Cluster) -> Result<(Self, DuplexStream), CliError> {
+        let pods = Api::<Pod>::namespaced(cluster.client.clone(), &cluster.system_namespace);
+        let refused = |e| refused(e, &cluster.system_namespace);
+        let operator = ListParams::default().labels(OPERATOR);
+        let list = pods.list(&operator).await.map_err(refused)?;
+        let pod = list
+            .items
+            .iter()
+            .find(|pod| is_ready(pod))
+            .and_then(|pod| pod.metadata.name.clone());
+        let pod = pod.ok_or_else(|| not_ready(&cluster.system_namespace, list.items.len()))?;
+        let mut forwarder = pods.portforward(&pod, &[PORT]).await.map_err(refused)?;
+        let stream = forwarder.take_stream(PORT);
+        let stream = stream.ok_or_else(|| {
+            CliError::Unreachable(format!("no stream to port {PORT} of pod {pod}"))
+        })?;
+        Ok((Self { forwarder, pod }, stream))
+    }
+
+    /// What the kubelet said about the forwarding, if anything: "connection refused" and the like.
+    pub(crate) async fn complaint(&mut self) -> Option<String> {
+        let error = self.forwarder.take_error(PORT)?;
+        let wait = std::time::Duration::from_millis(200);
+        tokio::time::timeout(wait, error).await.ok().flatten()
+    }
+}
+
+impl Drop for Tunnel {
+    fn drop(&mut self) {
+        self.forwarder.abort();
+    }
+}
+
+/// Ready, and not on its way out.
+fn is_ready(pod: &Pod) -> bool {
+    let conditions = pod
+        .status
+        .as_ref()
+        .and_then(|s| s.conditions.as_deref())
+        .unwrap_or_default();
+    pod.metadata.deletion_timestamp.is_none()
+        && conditions
+            .iter()
+            .any(|c| c.type_ == "Ready" && c.status == "True")
+}
+
+/// Why there is no way to the operator, with what would open one.
+fn refused(error: ::kube::Error, namespace: &str) -> CliError {
+    match error {
+        ::kube::Error::Api(status) if status.is_forbidden() => CliError::failed(
+            "Forbidden",
+            format!(
+                "{}: bytes travel through a port-forward to the operator, which needs the rights of the Role \
+                 provost-cli-token in namespace {namespace} (`get` and `list` on pods, `get` and `create` on \
+                 pods/portforward)",
+                status.message.trim_end_matches([':', ' '])
+            ),
+        ),
+        ::kube::Error::UpgradeConnection(error) => {
+            CliError::Unreachable(format!("the port-forward to the operator failed: {error}"))
+        }
+        other => other.into(),
+    }
+}
+
+fn not_ready(namespace: &str, pods: usize) -> CliError {
+    let seen = match pods {
+        0 => "no operator pod".to_owned(),
+        1 => "the operator pod is not ready".to_owned(),
+        n => format!("none of the {n} operator pods is ready"),
+    };
+    CliError::Unreachable(format!(
+        "{seen} in namespace {namespace}: look with `kubectl -n {namespace} get pods`, or name another \
+         namespace with --system-namespace"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pod(ready: &str, deleting: bool) -> Pod {
+        let mut pod: Pod = serde_json::from_value(serde_json::json!({
+            "metadata": {"name": "p"},
+            "status": {"conditions": [{"type": "Ready", "status": ready}]},
+        }))
+        .unwrap();
+        if deleting {
+            let now = jiff::Timestamp::UNIX_EPOCH;
+            pod.metadata.deletion_timestamp =
+                Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(now));
+        }
+        pod
+    }
+
+    #[test]
+    fn only_a_ready_pod_that_stays_will_do() {
+        assert!(is_ready(&pod("True", false)));
+        assert!(!is_ready(&pod("False", false)));
+        assert!(!is_ready(&pod("True", true)));
+        assert!(!is_ready(&Pod::default()));
+    }
+
+    #[test]
+    fn a_refused_forward_names_the_role() {
+        let status = ::kube::core::Status {
+            code: 403,
+            reason: "Forbidden".into(),
+            message: "pods \"op\" is forbidden: ".into(),
+            ..Default::default()
+        };
+        let text = refused(::kube::Error::Api(Box::new(status)), "zone").to_string();
+        assert!(
+            text.starts_with("Forbidden: pods \"op\" is forbidden: bytes travel"),
+            "{text}"
+        );
+        assert!(
+            text.contains("provost-cli-token in namespace zone"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn the_error_says_where_it_looked() {
+        let text = not_ready("zone", 0).to_string();
+        assert!(
+            text.contains("zone") && text.contains("--system-namespace"),
+            "{text}"
+        );
+    }
+}

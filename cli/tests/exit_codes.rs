@@ -1,0 +1,258 @@
+//! The exit codes and what goes with them, from the outside: the built program as a shell sees it.
+
+#![allow(clippy::unwrap_used)]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+const ELF: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../guests/prebuilt/fibonacci.elf"
+);
+
+/// A home with a kubeconfig for one API server.
+struct Home(tempfile::TempDir);
+
+impl Home {
+    fn new(server: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let config = format!(
+            r#"{{"apiVersion":"v1","kind":"Config","current-context":"c",
+            "clusters":[{{"name":"c","cluster":{{"server":"{server}"}}}}],
+            "users":[{{"name":"c","user":{{"token":"t"}}}}],
+            "contexts":[{{"name":"c","context":{{"cluster":"c","user":"c","namespace":"team"}}}}]}}"#
+        );
+        std::fs::write(folder.path().join("config"), config).unwrap();
+        Self(folder)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_kubectl-proof"))
+            .args(args)
+            .env("KUBECONFIG", self.path("config"))
+            .env("HOME", self.0.path())
+            .env("PATH", self.0.path())
+            .env_remove("KUBERNETES_SERVICE_HOST")
+            .current_dir(self.0.path())
+            .output()
+            .unwrap()
+    }
+}
+
+/// Nothing listens there: the port was free a moment ago.
+fn closed() -> String {
+    let port = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    format!("http://127.0.0.1:{port}")
+}
+
+/// A server that gives each request this answer and reports the first line of each.
+fn answering(status: u16, body: &'static str) -> (String, std::sync::mpsc::Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let (seen, requests) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut reader = BufReader::new(stream.try_clone().unwrap());
+            let (mut first, mut length) = (String::new(), 0);
+            reader.read_line(&mut first).unwrap();
+            loop {
+                let mut line = String::new();
+                reader.read_line(&mut line).unwrap();
+                if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
+                    length = value.trim().parse().unwrap();
+                }
+                if line.trim().is_empty() {
+                    break;
+                }
+            }
+            reader.take(length).read_to_end(&mut Vec::new()).unwrap();
+            let _ = seen.send(first.trim().to_owned());
+            write!(
+                stream,
+                "HTTP/1.1 {status} x\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+                body.len()
+            )
+            .unwrap();
+        }
+    });
+    (address, requests)
+}
+
+#[track_caller]
+fn expect(output: &Output, code: i32, words: &[&str]) {
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{error}");
+    for word in words {
+        assert!(error.contains(word), "`{word}` in: {error}");
+    }
+}
+
+#[test]
+fn a_wrong_command_line_is_2_and_names_the_fix() {
+    let home = Home::new(&closed());
+    expect(
+        &home.run(&["submit", ELF, "--mode", "fast"]),
+        2,
+        &["execute", "compressed"],
+    );
+    expect(&home.run(&["submit", ELF, "--u32", "-1"]), 2, &["--u32"]);
+    expect(&home.run(&["submit", ELF, "--bytes", "ff"]), 2, &["0x"]);
+    expect(
+        &home.run(&["submit", ELF, "--name", "No_Good"]),
+        2,
+        &["--name"],
+    );
+    std::fs::write(home.path("script"), "#!/bin/sh").unwrap();
+    expect(
+        &home.run(&["submit", "script"]),
+        2,
+        &["script: not an ELF file"],
+    );
+    expect(
+        &home.run(&["--context", "other", "get"]),
+        2,
+        &["--context", "other"],
+    );
+    expect(
+        &home.run(&["--kubeconfig", "nothing", "get"]),
+        2,
+        &["--kubeconfig nothing"],
+    );
+}
+
+#[test]
+fn no_answer_is_3() {
+    let home = Home::new(&closed());
+    for args in [
+        &["get"][..],
+        &["get", "x"],
+        &["submit", ELF, "--u32", "1"],
+        &["cancel", "x"],
+        &["why", "x"],
+        &["wait", "x"],
+    ] {
+        expect(
+            &home.run(args),
+            3,
+            &["cannot reach the cluster", "onnection refused"],
+        );
+    }
+}
+
+#[test]
+fn no_such_proof_is_4_and_names_the_namespace() {
+    let (server, requests) = answering(
+        404,
+        r#"{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"NotFound","code":404,
+           "message":"proofrequests.provost.dev \"x\" not found","details":{"name":"x","kind":"proofrequests"}}"#,
+    );
+    let home = Home::new(&server);
+    expect(&home.run(&["get", "x"]), 4, &["`x`", "namespace `team`"]);
+    assert!(
+        requests
+            .recv()
+            .unwrap()
+            .starts_with("GET /apis/provost.dev/v1alpha1/namespaces/team/proofrequests/x")
+    );
+    expect(
+        &home.run(&["-n", "other", "download", "x"]),
+        4,
+        &["namespace `other`"],
+    );
+    assert!(!home.path("x.proof").exists());
+}
+
+#[test]
+fn a_refusal_is_1_with_its_class_and_message() {
+    let (server, requests) = answering(
+        422,
+        r#"{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Invalid","code":422,
+           "message":"spec.limits.cycles: too small"}"#,
+    );
+    let home = Home::new(&server);
+    expect(
+        &home.run(&["submit", ELF, "--u32", "1"]),
+        1,
+        &["error: Invalid: spec.limits.cycles: too small"],
+    );
+    assert!(
+        requests
+            .recv()
+            .unwrap()
+            .starts_with("POST /apis/provost.dev/v1alpha1/namespaces/team/proofrequests")
+    );
+    expect(&home.run(&["submit", "none.elf"]), 1, &["none.elf: "]);
+}
+
+/// A stand-in for the verifier that notes its arguments and ends with this code.
+fn verifier(home: &Home, code: i32) {
+    let script = format!(
+        "#!/bin/sh\necho \"$@\" > {}\nexit {code}\n",
+        home.path("called").display()
+    );
+    let path = home.path("provost-verify");
+    std::fs::write(&path, script).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn verify_passes_on_what_the_verifier_says() {
+    let home = Home::new(&closed());
+    std::fs::write(home.path("p"), b"proof").unwrap();
+    // The build folder of this test may hold a real verifier, which comes before PATH.
+    let own = Path::new(env!("CARGO_BIN_EXE_kubectl-proof")).with_file_name("provost-verify");
+    if own.exists() {
+        return;
+    }
+    expect(
+        &home.run(&["verify", "--proof", "p", "--elf", ELF]),
+        1,
+        &["provost-verify", "cargo build"],
+    );
+    for code in [0, 5, 9] {
+        verifier(&home, code);
+        expect(
+            &home.run(&["verify", "--proof", "p", "--elf", ELF]),
+            code,
+            &[],
+        );
+        let called = std::fs::read_to_string(home.path("called")).unwrap();
+        assert_eq!(called.trim(), format!("--proof p --elf {ELF}"));
+    }
+    expect(
+        &home.run(&["verify", "--proof", "missing", "--elf", ELF]),
+        1,
+        &["missing: "],
+    );
+}
+
+#[test]
+fn help_lists_the_codes() {
+    let home = Home::new(&closed());
+    for args in [
+        &["--help"][..],
+        &["submit", "--help"],
+        &["verify", "--help"],
+    ] {
+        let output = home.run(args);
+        assert_eq!(output.status.code(), Some(0));
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(
+            text.contains("Exit codes:") && text.contains("130"),
+            "{text}"
+        );
+    }
+    assert_eq!(home.run(&[]).status.code(), Some(2));
+}

@@ -1,0 +1,256 @@
+//! Bytes at rest: zstd of bincode.
+//!
+//! bincode here is version 1 with fixed-width integers: lengths are u64, all numbers are little-endian. The two shapes
+//! that parts without SP1 write and read, a byte vector and `SP1Stdin`, are written out here.
+
+use std::io::Read as _;
+
+/// zstd level of everything that we write.
+pub const LEVEL: i32 = 3;
+
+/// Most bytes that [`decompress`] makes of one artifact. What claims more is no artifact of ours.
+pub const MAX_DECODED: u64 = 8 << 30;
+
+/// Why bytes do not decode.
+#[derive(Debug, thiserror::Error)]
+pub enum CodecError {
+    /// Not zstd, or damaged.
+    #[error("not a zstd frame: {0}")]
+    Zstd(#[from] std::io::Error),
+    /// More than the caller allows.
+    #[error("decompresses to more than {0} bytes")]
+    TooLarge(u64),
+    /// bincode ends early.
+    #[error("{what} ends early: {need} bytes more are needed, {left} are left")]
+    Short {
+        /// What was being read.
+        what: &'static str,
+        /// Bytes that it still needs.
+        need: u64,
+        /// Bytes that there are.
+        left: u64,
+    },
+    /// Bytes after the end.
+    #[error("{0} bytes follow the end")]
+    Trailing(usize),
+}
+
+impl CodecError {
+    /// Stable name of the error.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Zstd(_) => "InvalidCompression",
+            Self::TooLarge(_) => "ArtifactTooLarge",
+            Self::Short { .. } | Self::Trailing(_) => "InvalidEncoding",
+        }
+    }
+}
+
+/// Compresses bytes that are bincode already. Fails only when memory does.
+pub fn compress(data: &[u8]) -> Result<Vec<u8>, CodecError> {
+    Ok(zstd::bulk::compress(data, LEVEL)?)
+}
+
+/// Undoes [`compress`], up to [`MAX_DECODED`] bytes.
+pub fn decompress(stored: &[u8]) -> Result<Vec<u8>, CodecError> {
+    decompress_limited(stored, MAX_DECODED)
+}
+
+/// Undoes [`compress`], up to `limit` bytes.
+pub fn decompress_limited(stored: &[u8], limit: u64) -> Result<Vec<u8>, CodecError> {
+    let mut data = Vec::new();
+    let mut decoder = zstd::stream::read::Decoder::with_buffer(stored)?;
+    decoder.by_ref().take(limit).read_to_end(&mut data)?;
+    if data.len() as u64 == limit && decoder.read(&mut [0])? > 0 {
+        return Err(CodecError::TooLarge(limit));
+    }
+    Ok(data)
+}
+
+/// A byte vector (a program's ELF) as it is stored.
+pub fn encode_bytes(data: &[u8]) -> Result<Vec<u8>, CodecError> {
+    let mut bincode = Vec::with_capacity(8 + data.len());
+    push_bytes(&mut bincode, data);
+    compress(&bincode)
+}
+
+/// Undoes [`encode_bytes`].
+pub fn decode_bytes(stored: &[u8]) -> Result<Vec<u8>, CodecError> {
+    let mut bincode = decompress(stored)?;
+    let mut rest = bincode.as_slice();
+    take_bytes(&mut rest, "a byte vector")?;
+    match rest.len() {
+        0 => Ok(bincode.split_off(8)),
+        more => Err(CodecError::Trailing(more)),
+    }
+}
+
+/// The bincode of an `SP1Stdin` with these hints and no proofs. Not compressed.
+///
+/// SP1 reads `{ buffer: Vec<Vec<u8>>, ptr: usize, proofs: Vec<(proof, key)> }`.
+pub fn encode_stdin(hints: &[Vec<u8>]) -> Vec<u8> {
+    let mut stdin = Vec::with_capacity(24 + hints.iter().map(|hint| 8 + hint.len()).sum::<usize>());
+    push_len(&mut stdin, hints.len());
+    for hint in hints {
+        push_bytes(&mut stdin, hint);
+    }
+    push_len(&mut stdin, 0); // ptr
+    push_len(&mut stdin, 0); // proofs
+    stdin
+}
+
+/// What an `SP1Stdin` holds, as far as it is told without SP1.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StdinParts<'a> {
+    /// The hints.
+    pub hints: Vec<&'a [u8]>,
+    /// How many of them have been read.
+    pub ptr: u64,
+    /// How many proofs follow. Their bytes are not looked at.
+    pub proofs: u64,
+}
+
+/// Reads an `SP1Stdin`'s bincode, to tell whether it is one: what is not would fail the proof much later.
+pub fn decode_stdin(stdin: &[u8]) -> Result<StdinParts<'_>, CodecError> {
+    let mut rest = stdin;
+    let count = take_len(&mut rest, "the number of hints")?;
+    // Each hint needs 8 bytes for its length, so a made-up count fails before it costs memory.
+    let need = count.saturating_mul(8);
+    if need > rest.len() as u64 {
+        return Err(CodecError::Short {
+            what: "the hints",
+            need,
+            left: rest.len() as u64,
+        });
+    }
+    let hints = (0..count)
+        .map(|_| take_bytes(&mut rest, "a hint"))
+        .collect::<Result<_, _>>()?;
+    let ptr = take_len(&mut rest, "the read position")?;
+    let proofs = take_len(&mut rest, "the number of proofs")?;
+    if proofs == 0 && !rest.is_empty() {
+        return Err(CodecError::Trailing(rest.len()));
+    }
+    Ok(StdinParts { hints, ptr, proofs })
+}
+
+fn push_len(out: &mut Vec<u8>, len: usize) {
+    out.extend_from_slice(&(len as u64).to_le_bytes());
+}
+
+fn push_bytes(out: &mut Vec<u8>, data: &[u8]) {
+    push_len(out, data.len());
+    out.extend_from_slice(data);
+}
+
+fn take<'a>(rest: &mut &'a [u8], len: u64, what: &'static str) -> Result<&'a [u8], CodecError> {
+    let left = rest.len() as u64;
+    let split = usize::try_from(len)
+        .ok()
+        .and_then(|len| rest.split_at_checked(len));
+    let (head, tail) = split.ok_or(CodecError::Short {
+        what,
+        need: len,
+        left,
+    })?;
+    *rest = tail;
+    Ok(head)
+}
+
+fn take_len(rest: &mut &[u8], what: &'static str) -> Result<u64, CodecError> {
+    let bytes = take(rest, 8, what)?;
+    Ok(bytes
+        .iter()
+        .rev()
+        .fold(0, |len, byte| len << 8 | u64::from(*byte)))
+}
+
+fn take_bytes<'a>(rest: &mut &'a [u8], what: &'static str) -> Result<&'a [u8], CodecError> {
+    let len = take_len(rest, what)?;
+    take(rest, len, what)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_stdin_of_one_u32_is_what_sp1_writes() {
+        let stdin = encode_stdin(&[1000u32.to_le_bytes().to_vec()]);
+        assert_eq!(
+            hex::encode(stdin),
+            "01000000000000000400000000000000e803000000000000000000000000000000000000"
+        );
+    }
+
+    #[test]
+    fn a_program_is_its_length_and_its_bytes() {
+        let stored = encode_bytes(b"\x7fELF").unwrap();
+        assert_eq!(decompress(&stored).unwrap(), b"\x04\0\0\0\0\0\0\0\x7fELF");
+    }
+
+    #[test]
+    fn a_made_up_number_of_hints_is_refused() {
+        assert!(matches!(
+            decode_stdin(&[0xff; 32]),
+            Err(CodecError::Short { .. })
+        ));
+    }
+
+    #[test]
+    fn a_bomb_is_not_unpacked() {
+        let bomb = compress(&vec![0; 1 << 20]).unwrap();
+        assert!(bomb.len() < 1000);
+        assert!(matches!(
+            decompress_limited(&bomb, (1 << 20) - 1),
+            Err(CodecError::TooLarge(_))
+        ));
+        assert_eq!(decompress_limited(&bomb, 1 << 20).unwrap().len(), 1 << 20);
+    }
+
+    #[test]
+    fn what_is_not_zstd_is_refused() {
+        assert!(matches!(
+            decompress(b"plain text"),
+            Err(CodecError::Zstd(_))
+        ));
+        let stored = encode_bytes(&[7; 1000]).unwrap();
+        assert!(matches!(
+            decompress(&stored[..stored.len() - 1]),
+            Err(CodecError::Zstd(_))
+        ));
+    }
+
+    proptest! {
+        #[test]
+        fn bytes_come_back(data: Vec<u8>) {
+            prop_assert_eq!(decode_bytes(&encode_bytes(&data).unwrap()).unwrap(), data);
+        }
+
+        #[test]
+        fn a_stdin_comes_back(hints: Vec<Vec<u8>>) {
+            let stdin = encode_stdin(&hints);
+            let parts = decode_stdin(&stdin).unwrap();
+            prop_assert_eq!(parts.hints, hints);
+            prop_assert_eq!((parts.ptr, parts.proofs), (0, 0));
+        }
+
+        #[test]
+        fn a_cut_stdin_is_refused(hints in prop::collection::vec(any::<Vec<u8>>(), 0..8), cut: prop::sample::Index) {
+            let stdin = encode_stdin(&hints);
+            let is_short = matches!(decode_stdin(&stdin[..cut.index(stdin.len())]), Err(CodecError::Short { .. }));
+            prop_assert!(is_short);
+        }
+
+        #[test]
+        fn nothing_makes_the_decoders_panic(noise: Vec<u8>) {
+            let _ = decode_stdin(&noise);
+            let _ = decode_bytes(&noise);
+            let _ = compress(&noise).and_then(|stored| decode_bytes(&stored));
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! What an answer of the server, or the lack of one, means.
+
+use aws_sdk_s3::config::http::HttpResponse;
+use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+
+use crate::StoreError;
+
+/// Why one request failed.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// What the caller would be told.
+    Store(StoreError),
+    /// The server does not know the multipart upload, or not all of its parts: it restarted.
+    UploadGone,
+    /// The object was replaced between two requests.
+    Changed,
+    /// The object ends before the range.
+    NoRange,
+}
+
+impl Fault {
+    /// The fault behind an SDK error on `key`.
+    pub(super) fn of<E>(key: &str, error: &SdkError<E, HttpResponse>) -> Self
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        let Some(response) = error.raw_response() else {
+            // No answer: refused, reset, timed out, not resolved.
+            return Self::unavailable(DisplayErrorContext(error));
+        };
+        let status = response.status().as_u16();
+        let metadata = error.as_service_error().map(ProvideErrorMetadata::meta);
+        let code = metadata.and_then(|meta| meta.code()).unwrap_or_default();
+        let message = metadata.and_then(|meta| meta.message()).unwrap_or_default();
+        Self::of_answer(key, status, code, message)
+    }
+
+    /// The fault behind an answer with this status, and code and message where its body had them.
+    pub(super) fn of_answer(key: &str, status: u16, code: &str, message: &str) -> Self {
+        let key = key.to_owned();
+        let detail = match (code, message) {
+            ("", "") => format!("status {status}"),
+            (code, "") => format!("status {status}, {code}"),
+            (code, message) => format!("{code}: {message}"),
+        };
+        match (status, code) {
+            (_, "NoSuchUpload" | "InvalidPart") => Self::UploadGone,
+            (422, _) | (_, "ObjectCorrupt") => Self::Store(StoreError::Corrupt {
+                key,
+                detail: message.to_owned(),
+            }),
+            (_, "NoSuchBucket") => Self::Store(StoreError::Rejected { detail }),
+            (404, _) => Self::Store(StoreError::NotFound { key }),
+            (412, _) => Self::Changed,
+            (416, _) => Self::NoRange,
+            (507, _) | (_, "XMinioStorageFull" | "StorageFull") => {
+                Self::Store(StoreError::Full { detail })
+            }
+            (401 | 403, _) => Self::Store(StoreError::Denied { detail }),
+            // What a broken transfer looks like from the other side.
+            (
+                _,
+                "RequestTimeout"
+                | "IncompleteBody"
+                | "BadDigest"
+                | "XAmzContentSHA256Mismatch"
+                | "SlowDown",
+            )
+            | (408 | 429 | 500.., _) => Self::Store(StoreError::Unavailable { detail }),
+            _ => Self::Store(StoreError::Rejected { detail }),
+        }
+    }
+
+    /// A fault that may pass.
+    pub(super) fn unavailable(detail: impl std::fmt::Display) -> Self {
+        Self::Store(StoreError::Unavailable {
+            detail: detail.to_string(),
+        })
+    }
+
+    /// The object's bytes are not what was written.
+    pub(super) fn corrupt(key: &str, detail: String) -> Self {
+        Self::Store(StoreError::Corrupt {
+            key: key.to_owned(),
+            detail,
+        })
+    }
+
+    /// Whether the same request may succeed if it is repeated.
+    pub(super) fn is_transient(&self) -> bool {
+        matches!(self, Self::Store(error) if error.is_transient())
+    }
+
+    /// What the caller is told.
+    pub(super) fn into_error(self) -> StoreError {
+        let detail = match self {
+            Self::Store(error) => return error,
+            Self::UploadGone => "the server forgot the upload again and again",
+            Self::Changed => "the object was replaced while it was read, again and again",
+            Self::NoRange => "the object is shorter than the server said",
+        };
+        StoreError::Unavailable {
+            detail: detail.to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_become_faults() {
+        let reason = |status, code, message| {
+            Fault::of_answer("k", status, code, message)
+                .into_error()
+                .reason()
+        };
+        assert_eq!(reason(404, "NoSuchKey", ""), "ArtifactNotFound");
+        assert_eq!(reason(404, "", ""), "ArtifactNotFound");
+        assert_eq!(reason(404, "NoSuchBucket", ""), "StoreRejected");
+        assert_eq!(reason(403, "SignatureDoesNotMatch", ""), "StoreDenied");
+        assert_eq!(
+            reason(507, "XMinioStorageFull", "no space left"),
+            "StoreFull"
+        );
+        assert_eq!(reason(507, "", ""), "StoreFull");
+        assert_eq!(reason(422, "ObjectCorrupt", "torn"), "ArtifactCorrupt");
+        assert_eq!(reason(500, "InternalError", ""), "StoreUnavailable");
+        assert_eq!(reason(503, "SlowDown", ""), "StoreUnavailable");
+        assert_eq!(reason(400, "IncompleteBody", ""), "StoreUnavailable");
+        assert_eq!(reason(400, "KeyTooLongError", ""), "StoreRejected");
+        assert!(matches!(
+            Fault::of_answer("k", 404, "NoSuchUpload", ""),
+            Fault::UploadGone
+        ));
+    }
+}

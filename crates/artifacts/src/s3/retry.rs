@@ -1,0 +1,142 @@
+//! Repeating requests that failed for reasons that pass.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::Fault;
+use crate::random::random;
+
+const FIRST_DELAY: Duration = Duration::from_millis(100);
+const LONGEST_DELAY: Duration = Duration::from_secs(10);
+
+/// How requests are repeated.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Retry {
+    /// How long after its first failure a request is given up.
+    pub(super) total: Duration,
+    /// How long one attempt may take, all of its bytes included.
+    pub(super) attempt: Duration,
+}
+
+impl Retry {
+    /// Runs `attempt` until it succeeds, fails for good, or has failed for too long.
+    pub(super) async fn run<T, A>(&self, what: &str, attempt: impl Fn() -> A) -> Result<T, Fault>
+    where
+        A: Future<Output = Result<T, Fault>>,
+    {
+        let mut give_up = None;
+        let mut failures = 0;
+        loop {
+            let fault = match tokio::time::timeout(self.attempt, attempt()).await {
+                Ok(Ok(value)) => return Ok(value),
+                Ok(Err(fault)) => fault,
+                Err(_) => Fault::unavailable(format!("{what} took more than {:?}", self.attempt)),
+            };
+            if !fault.is_transient() {
+                return Err(fault);
+            }
+            let now = Instant::now();
+            let give_up = *give_up.get_or_insert(now + self.total);
+            let delay = delay(failures, random());
+            if now + delay >= give_up {
+                return Err(fault);
+            }
+            failures += 1;
+            tracing::debug!(
+                what,
+                failures,
+                ?delay,
+                ?fault,
+                "store request failed, will repeat"
+            );
+            tokio::time::sleep(delay).await;
+        }
+    }
+}
+
+/// The pause after this many earlier failures: doubling up to a limit, half of it fixed and half of it random, so that
+/// a thousand workers do not come back to a restarted store in step.
+fn delay(failures: u32, random: u64) -> Duration {
+    let full = FIRST_DELAY
+        .saturating_mul(1 << failures.min(10))
+        .min(LONGEST_DELAY);
+    let half = full / 2;
+    half + half.mul_f64((random >> 11) as f64 / (1u64 << 53) as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::cell::Cell;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::StoreError;
+
+    proptest! {
+        #[test]
+        fn delays_stay_between_half_and_all_of_the_step(failures in 0u32..1000, random: u64) {
+            let delay = delay(failures, random);
+            prop_assert!(delay >= FIRST_DELAY / 2 && delay <= LONGEST_DELAY);
+            prop_assert!(failures < 7 || delay >= LONGEST_DELAY / 2);
+        }
+    }
+
+    const QUICK: Retry = Retry {
+        total: Duration::from_millis(700),
+        attempt: Duration::from_millis(200),
+    };
+
+    #[tokio::test]
+    async fn gives_up_after_the_total() {
+        let start = Instant::now();
+        let tries = Cell::new(0);
+        let result: Result<(), _> = QUICK
+            .run("Test", || {
+                tries.set(tries.get() + 1);
+                async { Err(Fault::unavailable("away")) }
+            })
+            .await;
+        assert!(matches!(
+            result.unwrap_err(),
+            Fault::Store(StoreError::Unavailable { .. })
+        ));
+        // Pauses of 50 to 100, 100 to 200, 200 to 400, then 400 to 800 ms, which may be too long.
+        assert!((3..=5).contains(&tries.get()), "{} tries", tries.get());
+        assert!(start.elapsed() >= Duration::from_millis(150));
+    }
+
+    #[tokio::test]
+    async fn does_not_repeat_what_will_not_pass() {
+        let tries = Cell::new(0);
+        let result: Result<(), _> = QUICK
+            .run("Test", || {
+                tries.set(tries.get() + 1);
+                async { Err(Fault::Changed) }
+            })
+            .await;
+        assert!(matches!(result.unwrap_err(), Fault::Changed));
+        assert_eq!(tries.get(), 1);
+    }
+
+    #[tokio::test]
+    async fn an_attempt_that_hangs_is_repeated() {
+        let tries = Cell::new(0);
+        let result = QUICK
+            .run("Test", || {
+                tries.set(tries.get() + 1);
+                let hangs = tries.get() == 1;
+                async move {
+                    if hangs {
+                        std::future::pending::<()>().await;
+                    }
+                    Ok(7)
+                }
+            })
+            .await;
+        assert_eq!(result.unwrap(), 7);
+    }
+}

@@ -1,0 +1,164 @@
+//! The real output: commands go into the streams' queues and to the state, and nothing waits.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use provost_proto::worker::{
+    EndOfStream, MessageStreamResponse, ServerMessage, ServerSubMessage, message_stream_response,
+    server_message,
+};
+use tokio::sync::{broadcast, mpsc, oneshot};
+use tonic::Status;
+
+use crate::events::WorkerEvent;
+use crate::ids::{ConnId, ProofId, SubId, WorkerId};
+use crate::output::{Output, ReaderEnd};
+use crate::state::{ProofOutcome, ProofProgress, State, TaskChange};
+
+/// The sending end of a stream.
+pub(crate) type Sender<T> = mpsc::UnboundedSender<Result<T, Status>>;
+
+/// The real output. The queues are unbounded, but what they hold is not: tasks by the workers' capacity, results by the tasks, messages by reference.
+pub(crate) struct Comm {
+    workers: HashMap<WorkerId, Sender<ServerMessage>>,
+    subs: HashMap<SubId, Sender<ServerSubMessage>>,
+    readers: HashMap<ConnId, Sender<MessageStreamResponse>>,
+    waiters: HashMap<ProofId, Vec<oneshot::Sender<()>>>,
+    events: broadcast::Sender<WorkerEvent>,
+    outcomes: mpsc::UnboundedSender<ProofOutcome>,
+    state: Arc<dyn State>,
+}
+
+impl Comm {
+    pub(crate) fn new(
+        state: Arc<dyn State>,
+        events: broadcast::Sender<WorkerEvent>,
+        outcomes: mpsc::UnboundedSender<ProofOutcome>,
+    ) -> Self {
+        Self {
+            workers: HashMap::new(),
+            subs: HashMap::new(),
+            readers: HashMap::new(),
+            waiters: HashMap::new(),
+            events,
+            outcomes,
+            state,
+        }
+    }
+
+    /// A worker listens on a new stream; the one before, if any, ends.
+    pub(crate) fn attach_worker(&mut self, worker: &WorkerId, sender: Sender<ServerMessage>) {
+        self.workers.insert(worker.clone(), sender);
+    }
+
+    pub(crate) fn attach_sub(&mut self, sub: &SubId, sender: Sender<ServerSubMessage>) {
+        self.subs.insert(sub.clone(), sender);
+    }
+
+    pub(crate) fn attach_reader(&mut self, reader: ConnId, sender: Sender<MessageStreamResponse>) {
+        self.readers.insert(reader, sender);
+    }
+
+    /// Forgets streams whose other end is gone.
+    pub(crate) fn detach_worker(&mut self, worker: &WorkerId) {
+        if self.workers.get(worker).is_some_and(Sender::is_closed) {
+            self.workers.remove(worker);
+        }
+    }
+
+    pub(crate) fn detach_sub(&mut self, sub: &SubId) {
+        if self.subs.get(sub).is_some_and(Sender::is_closed) {
+            self.subs.remove(sub);
+        }
+    }
+
+    pub(crate) fn detach_reader(&mut self, reader: ConnId) {
+        self.readers.remove(&reader);
+    }
+
+    /// Resolves once the proof's outcome is stored, or nobody wants it.
+    pub(crate) fn wait_settled(&mut self, proof: &ProofId) -> oneshot::Receiver<()> {
+        let (sender, receiver) = oneshot::channel();
+        let waiting = self.waiters.entry(proof.clone()).or_default();
+        waiting.retain(|other| !other.is_closed());
+        waiting.push(sender);
+        receiver
+    }
+
+    /// Ends all streams: the server is going down.
+    pub(crate) fn close_all(&mut self) {
+        self.workers.clear();
+        self.subs.clear();
+        self.readers.clear();
+    }
+}
+
+// A send fails only when the other end is gone: the drop of the stream tells the reactor so by itself.
+impl Output for Comm {
+    fn send(&mut self, worker: &WorkerId, message: server_message::Message) {
+        if let Some(sender) = self.workers.get(worker) {
+            let message = Some(message);
+            let _ = sender.send(Ok(ServerMessage { message }));
+        }
+    }
+
+    fn close_worker(&mut self, worker: &WorkerId) {
+        self.workers.remove(worker);
+    }
+
+    fn push(&mut self, sub: &SubId, message: ServerSubMessage) {
+        if let Some(sender) = self.subs.get(sub) {
+            let _ = sender.send(Ok(message));
+        }
+    }
+
+    fn close_sub(&mut self, sub: &SubId) {
+        self.subs.remove(sub);
+    }
+
+    fn message(&mut self, reader: ConnId, payload: Bytes) {
+        if let Some(sender) = self.readers.get(&reader) {
+            let message = Some(message_stream_response::Message::Payload(payload));
+            let _ = sender.send(Ok(MessageStreamResponse { message }));
+        }
+    }
+
+    fn end_reader(&mut self, reader: ConnId, end: ReaderEnd) {
+        let Some(sender) = self.readers.remove(&reader) else {
+            return;
+        };
+        let last = match end {
+            ReaderEnd::Complete => {
+                let end = message_stream_response::Message::EndOfStream(EndOfStream {});
+                Ok(MessageStreamResponse { message: Some(end) })
+            }
+            ReaderEnd::RunOver => Err(Status::not_found(
+                "the run that sent these messages is over",
+            )),
+        };
+        let _ = sender.send(last);
+    }
+
+    fn record(&mut self, change: TaskChange) {
+        self.state.record(change);
+    }
+
+    fn progress(&mut self, progress: ProofProgress) {
+        self.state.progress(progress);
+    }
+
+    fn finish(&mut self, outcome: ProofOutcome) {
+        let _ = self.outcomes.send(outcome);
+    }
+
+    fn settled(&mut self, proof: &ProofId) {
+        for waiter in self.waiters.remove(proof).into_iter().flatten() {
+            let _ = waiter.send(());
+        }
+    }
+
+    fn event(&mut self, event: WorkerEvent) {
+        let _ = self.events.send(event);
+    }
+}

@@ -1,0 +1,161 @@
+//! The coordinator's settings.
+
+use std::time::Duration;
+
+use provost_proto::worker::TaskType;
+
+use crate::Millis;
+
+/// The coordinator's settings; [`Config::default`] is what a cluster runs with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Memory that each type of task needs.
+    pub weights: Weights,
+    /// How long a worker whose stream broke may take to open a new one before its tasks go elsewhere.
+    pub lost_grace: Duration,
+    /// How long a worker may be silent before its leaf tasks go elsewhere.
+    pub leaf_liveness: Duration,
+    /// How long a worker may be silent before its Controller, CoreExecute and ExecuteOnly tasks go elsewhere.
+    pub root_liveness: Duration,
+    /// How many times a task may take a worker down or be on one that vanishes, for each class of loss, before its proof fails.
+    pub max_losses: u32,
+    /// The same for pods that were told to go: no fault of the task.
+    pub max_preemptions: u32,
+    /// Retries of a failed task, where the proof does not say.
+    pub max_retries: u32,
+    /// Wait before the first retry; each further one waits twice as long.
+    pub backoff: Duration,
+    /// The longest such wait.
+    pub max_backoff: Duration,
+    /// Tasks of a proof that may run at once on provers, where the proof does not say.
+    pub parallelism: u32,
+    /// How long a worker may report a cancelled task before its pod is to be replaced.
+    pub recycle_grace: Duration,
+    /// How long after its assignment a task must appear in the worker's heartbeats, or it is sent again.
+    pub resend_task: Duration,
+    /// How many times it is sent again before another worker gets it.
+    pub max_resends: u32,
+    /// How long a result waits for its acknowledgement before it is sent again.
+    pub resend_result: Duration,
+    /// How long a subscription outlives its stream.
+    pub sub_grace: Duration,
+    /// Time between the server's beats on a worker's stream.
+    pub worker_beat: Duration,
+    /// Time between the server's beats on a subscription.
+    pub sub_beat: Duration,
+    /// How long the outcome of an ended proof is remembered, so that repeated calls get the same answer.
+    pub remember: Duration,
+    /// Most bytes that one task's message channel may hold.
+    pub max_channel_bytes: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            weights: Weights::default(),
+            lost_grace: Duration::from_secs(5),
+            leaf_liveness: Duration::from_secs(8),
+            root_liveness: Duration::from_secs(30),
+            max_losses: 3,
+            max_preemptions: 10,
+            max_retries: 3,
+            backoff: Duration::from_secs(1),
+            max_backoff: Duration::from_secs(60),
+            parallelism: 40,
+            recycle_grace: Duration::from_secs(5),
+            resend_task: Duration::from_secs(4),
+            max_resends: 3,
+            resend_result: Duration::from_secs(4),
+            sub_grace: Duration::from_secs(20),
+            worker_beat: Duration::from_secs(5),
+            sub_beat: Duration::from_secs(10),
+            remember: Duration::from_secs(3600),
+            max_channel_bytes: 256 * 1024 * 1024,
+        }
+    }
+}
+
+impl Config {
+    /// Wait before retry number `retry`, counted from 1.
+    pub(crate) fn backoff_for(&self, retry: u32) -> Millis {
+        let factor = 1u32
+            .checked_shl(retry.saturating_sub(1))
+            .unwrap_or(u32::MAX);
+        millis(self.backoff.saturating_mul(factor).min(self.max_backoff))
+    }
+}
+
+/// A duration as the reactor counts time.
+pub(crate) fn millis(duration: Duration) -> Millis {
+    Millis::try_from(duration.as_millis()).unwrap_or(Millis::MAX / 4)
+}
+
+/// Memory in GiB that a task of each type needs. The coordinator stamps it on every task; what the submitter says is not used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "each field is the task type of its name")]
+pub struct Weights {
+    pub controller: u32,
+    pub core_execute: u32,
+    pub execute_only: u32,
+    pub setup_vkey: u32,
+    pub prove_shard: u32,
+    pub recursion_deferred: u32,
+    pub recursion_reduce: u32,
+    pub shrink_wrap: u32,
+    pub plonk_wrap: u32,
+    pub groth16_wrap: u32,
+    pub util: u32,
+}
+
+impl Default for Weights {
+    fn default() -> Self {
+        Self {
+            controller: 1,
+            core_execute: 8,
+            execute_only: 4,
+            setup_vkey: 1,
+            prove_shard: 4,
+            recursion_deferred: 3,
+            recursion_reduce: 3,
+            shrink_wrap: 4,
+            plonk_wrap: 60,
+            groth16_wrap: 14,
+            util: 2,
+        }
+    }
+}
+
+impl Weights {
+    /// The weight of a task type; 0 for what no worker runs.
+    pub const fn of(&self, task: TaskType) -> u32 {
+        match task {
+            TaskType::Controller => self.controller,
+            TaskType::CoreExecute => self.core_execute,
+            TaskType::ExecuteOnly => self.execute_only,
+            TaskType::SetupVkey => self.setup_vkey,
+            TaskType::ProveShard => self.prove_shard,
+            TaskType::RecursionDeferred => self.recursion_deferred,
+            TaskType::RecursionReduce => self.recursion_reduce,
+            TaskType::ShrinkWrap => self.shrink_wrap,
+            TaskType::PlonkWrap => self.plonk_wrap,
+            TaskType::Groth16Wrap => self.groth16_wrap,
+            TaskType::UtilVkeyMapController | TaskType::UtilVkeyMapChunk => self.util,
+            TaskType::MarkerDeferredRecord | TaskType::UnspecifiedTaskType => 0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn back_off_doubles_up_to_its_limit() {
+        let config = Config::default();
+        let waits: Vec<_> = [1, 2, 3, 7, 40, u32::MAX]
+            .into_iter()
+            .map(|n| config.backoff_for(n))
+            .collect();
+        assert_eq!(waits, [1_000, 2_000, 4_000, 60_000, 60_000, 60_000]);
+    }
+}

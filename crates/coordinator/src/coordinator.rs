@@ -1,0 +1,141 @@
+//! The handle that the rest of the program holds.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use provost_proto::headers::MAX_MESSAGE_BYTES;
+use provost_proto::worker::worker_service_server::WorkerServiceServer;
+use tokio::net::TcpListener;
+use tokio::sync::broadcast;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
+
+use crate::config::Config;
+use crate::doors::unary::UnaryDoor;
+use crate::events::{Stats, WorkerEvent, WorkerView};
+use crate::explain::Explanation;
+use crate::failure::Loss;
+use crate::ids::{ProofId, TaskId};
+use crate::proof_spec::ProofSpec;
+use crate::refusal::Refusal;
+use crate::shared::Shared;
+use crate::state::{ProofProgress, State};
+
+/// Interval and time limit of the pings by which a dead connection is noticed.
+const PING: Duration = Duration::from_secs(10);
+
+/// Streams that one worker may have open: its own, and those of every proof that it drives.
+const MAX_STREAMS: u32 = 8192;
+
+/// A running coordinator. Clones are handles to the same one.
+#[derive(Clone)]
+pub struct Coordinator {
+    shared: Arc<Shared>,
+}
+
+impl std::fmt::Debug for Coordinator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Coordinator").finish_non_exhaustive()
+    }
+}
+
+impl Coordinator {
+    /// Starts a coordinator on the current tokio runtime. It ends all streams, and with them [`Coordinator::serve`], when `shutdown` is cancelled.
+    pub fn start(config: Config, state: Arc<dyn State>, shutdown: CancellationToken) -> Self {
+        let shared = Shared::start(config, state, shutdown);
+        Self { shared }
+    }
+
+    /// Submits a proof and answers its root task. Submitted again under the same name, it changes nothing.
+    ///
+    /// # Errors
+    /// [`Refusal::ProofEnded`] if it ended already, [`Refusal::IdTaken`] if the name belongs to a proof of another kind,
+    /// [`Refusal::Invalid`] for a proof without a root.
+    pub async fn submit_proof(&self, spec: ProofSpec) -> Result<TaskId, Refusal> {
+        if spec.kind.task_type().is_none() {
+            let message = "a proof that is submitted needs a root".to_owned();
+            return Err(Refusal::Invalid(message));
+        }
+        let root = self.shared.react(|r| r.proof_submitted(spec))?;
+        root.ok_or_else(|| Refusal::Invalid("the proof has no root".to_owned()))
+    }
+
+    /// Cancels a proof: its workers are told to stop at once, and the outcome goes to [`State::finish_proof`]. False if it is not known or has ended.
+    pub async fn cancel_proof(&self, proof_id: &str, reason: &str) -> bool {
+        let id = ProofId::from(proof_id);
+        self.shared.react(|r| {
+            let live = r.core.proof(&id).is_some_and(|p| p.ended.is_none());
+            live && r.proof_cancelled(&id, reason).is_ok()
+        })
+    }
+
+    /// Drops a proof with all memory of it, and stores no outcome. False if it is not known.
+    pub async fn forget_proof(&self, proof_id: &str) -> bool {
+        let id = ProofId::from(proof_id);
+        self.shared.react(|r| r.proof_forgotten(&id))
+    }
+
+    /// Changes a proof's priority. False if it is not known.
+    pub async fn set_priority(&self, proof_id: &str, priority: i32) -> bool {
+        let id = ProofId::from(proof_id);
+        self.shared.react(|r| r.priority_set(&id, priority))
+    }
+
+    /// A pod is gone: the tasks of all its registrations go elsewhere at once. Says how many registrations those were.
+    pub async fn worker_lost(&self, pod: &str, loss: Loss) -> usize {
+        self.shared.react(|r| r.pod_lost(pod, &loss))
+    }
+
+    /// The registered workers.
+    pub async fn workers(&self) -> Vec<WorkerView> {
+        self.shared.lock().core.worker_views()
+    }
+
+    /// How far a proof is; `None` if it is not known or has ended.
+    pub async fn progress(&self, proof_id: &str) -> Option<ProofProgress> {
+        let inner = self.shared.lock();
+        let proof = inner.core.proof(proof_id)?;
+        proof.ended.is_none().then(|| proof.progress())
+    }
+
+    /// Why the tasks of a proof wait; `None` if it is not known.
+    pub async fn explain(&self, proof_id: &str) -> Option<Explanation> {
+        let id = ProofId::from(proof_id);
+        self.shared.lock().core.explain(&id)
+    }
+
+    /// Counts over everything.
+    pub async fn stats(&self) -> Stats {
+        self.shared.lock().core.stats()
+    }
+
+    /// What happens to workers from now on. A listener that falls behind gets `Lagged`, and should list [`Coordinator::workers`].
+    pub fn worker_events(&self) -> broadcast::Receiver<WorkerEvent> {
+        self.shared.events.subscribe()
+    }
+
+    /// The service that workers talk to, SP1's unary contract, for a server of your own.
+    pub fn service(&self) -> WorkerServiceServer<UnaryDoor> {
+        WorkerServiceServer::new(UnaryDoor::new(Arc::clone(&self.shared)))
+            .max_decoding_message_size(MAX_MESSAGE_BYTES)
+            .max_encoding_message_size(MAX_MESSAGE_BYTES)
+    }
+
+    /// Serves workers on a listener, in plain text, until the shutdown.
+    ///
+    /// # Errors
+    /// If the server can not go on.
+    pub async fn serve(&self, listener: TcpListener) -> Result<(), tonic::transport::Error> {
+        let incoming = TcpIncoming::from(listener)
+            .with_nodelay(Some(true))
+            .with_keepalive(Some(PING));
+        Server::builder()
+            .http2_keepalive_interval(Some(PING))
+            .http2_keepalive_timeout(Some(PING))
+            .max_concurrent_streams(MAX_STREAMS)
+            .add_service(self.service())
+            .serve_with_incoming_shutdown(incoming, self.shared.shutdown.clone().cancelled_owned())
+            .await
+    }
+}

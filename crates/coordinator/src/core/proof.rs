@@ -1,0 +1,169 @@
+//! Proofs.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use provost_proto::worker::TaskType;
+
+use super::Core;
+use super::task::{Phase, Tally, is_unit};
+use crate::Millis;
+use crate::failure::task_name;
+use crate::ids::{ProofId, SubId, TaskId};
+use crate::proof_spec::{ProofSpec, Root};
+use crate::state::{Counts, ProofProgress};
+
+/// A proof, from its submission until it is forgotten.
+pub(crate) struct Proof {
+    pub(crate) spec: ProofSpec,
+    pub(crate) order: ProofOrder,
+    /// How often it was begun again.
+    pub(crate) run: u32,
+    /// The root task of this run.
+    pub(crate) root: Option<TaskId>,
+    /// The tasks of this run.
+    pub(crate) tasks: BTreeSet<TaskId>,
+    /// Tasks of earlier runs: whoever still speaks of them is told that their run is over.
+    pub(crate) dropped: HashSet<TaskId>,
+    pub(crate) subs: BTreeSet<SubId>,
+    /// Failed attempts of tasks that restart the proof, over all runs.
+    pub(crate) tallies: BTreeMap<TaskType, Tally>,
+    /// When the root was first given to a worker.
+    pub(crate) started_at: Option<Millis>,
+    /// Set once it has ended.
+    pub(crate) ended: Option<Ended>,
+    pub(super) running_capped: u32,
+    pub(super) reserve: u32,
+    pub(super) counts: BTreeMap<TaskType, Counts>,
+}
+
+/// The end of a proof.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ended {
+    pub(crate) at: Millis,
+    /// Whether the outcome is in the state.
+    pub(crate) stored: bool,
+}
+
+/// A proof's place among the proofs: priority, then age.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct ProofOrder {
+    priority: Reverse<i32>,
+    created_at: Millis,
+    seq: u64,
+}
+
+impl Proof {
+    /// Whether a task of this type that has to run again restarts the whole proof.
+    pub(crate) fn restarts_with(&self, kind: TaskType) -> bool {
+        self.spec.kind != Root::None && is_unit(kind)
+    }
+
+    pub(super) fn count(&mut self, kind: TaskType, phase: &Phase, by: i32) {
+        let counts = self.counts.entry(kind).or_default();
+        let slot = match phase {
+            Phase::Marker | Phase::Queued | Phase::Delayed(_) => &mut counts.pending,
+            Phase::Assigned(_) => &mut counts.running,
+            Phase::Succeeded => &mut counts.succeeded,
+            Phase::Failed => &mut counts.failed,
+        };
+        *slot = slot.saturating_add_signed(by);
+    }
+
+    /// Begins the next run: nothing is left of the last one but the memory of its tasks.
+    pub(super) fn begin_again(&mut self) {
+        self.run += 1;
+        self.root = None;
+        self.counts.clear();
+    }
+
+    pub(crate) fn progress(&self) -> ProofProgress {
+        let mut done = 0;
+        let mut total = 0;
+        let mut tasks = BTreeMap::new();
+        for (kind, counts) in self.counts.iter().filter(|(_, c)| c.total() > 0) {
+            if *kind != TaskType::MarkerDeferredRecord {
+                done += counts.succeeded;
+                total += counts.total();
+            }
+            tasks.insert(task_name(*kind), *counts);
+        }
+        ProofProgress {
+            proof: self.spec.proof_id.clone(),
+            run: self.run,
+            tasks,
+            done,
+            total,
+            started_at: self.started_at,
+        }
+    }
+}
+
+impl Core {
+    pub(crate) fn proof(&self, id: &str) -> Option<&Proof> {
+        self.proofs.get(id)
+    }
+
+    pub(crate) fn proof_mut(&mut self, id: &str) -> Option<&mut Proof> {
+        self.proofs.get_mut(id)
+    }
+
+    /// Adds a proof without tasks. `reserve` is what a worker must be able to give to the Controller's children.
+    pub(crate) fn add_proof(&mut self, spec: ProofSpec, reserve: u32) {
+        let order = ProofOrder {
+            priority: Reverse(spec.priority),
+            created_at: spec.created_at_ms,
+            seq: self.next_seq(),
+        };
+        let proof = Proof {
+            order,
+            run: 0,
+            root: None,
+            tasks: BTreeSet::new(),
+            dropped: HashSet::new(),
+            subs: BTreeSet::new(),
+            tallies: BTreeMap::new(),
+            started_at: None,
+            ended: None,
+            running_capped: 0,
+            reserve,
+            counts: BTreeMap::new(),
+            spec,
+        };
+        self.proofs.insert(proof.spec.proof_id.clone(), proof);
+    }
+
+    /// Forgets a proof that has no tasks and no subscriptions left.
+    pub(crate) fn remove_proof(&mut self, id: &ProofId) {
+        self.proofs.remove(id);
+        self.dirty.remove(id);
+    }
+
+    pub(crate) fn set_priority(&mut self, id: &str, priority: i32) -> bool {
+        let Some(proof) = self.proofs.get_mut(id) else {
+            return false;
+        };
+        let old = proof.order.clone();
+        proof.order.priority = Reverse(priority);
+        proof.spec.priority = priority;
+        let new = proof.order.clone();
+        self.queue.reorder(&old, &new);
+        true
+    }
+
+    /// Begins a proof's next run. Its tasks must be gone already.
+    pub(crate) fn begin_again(&mut self, id: &ProofId) {
+        if let Some(proof) = self.proofs.get_mut(id) {
+            proof.begin_again();
+            self.dirty.insert(id.clone());
+        }
+    }
+
+    pub(crate) fn proof_ids(&self, wanted: impl Fn(&Proof) -> bool) -> Vec<ProofId> {
+        self.proofs
+            .iter()
+            .filter(|(_, proof)| wanted(proof))
+            .map(|(id, _)| id.clone())
+            .collect()
+    }
+}

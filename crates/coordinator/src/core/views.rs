@@ -1,0 +1,64 @@
+//! How the state looks from outside.
+
+use provost_proto::worker::WorkerType;
+
+use super::fleet::serves;
+use super::{Core, Phase, Worker};
+use crate::events::{ClassStats, Stats, WorkerView};
+
+impl Core {
+    pub(crate) fn worker_views(&self) -> Vec<WorkerView> {
+        self.workers.values().map(view).collect()
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        let mut stats = Stats {
+            total_tasks: self.total_tasks,
+            active_proofs: count(self.proofs.values().filter(|p| p.ended.is_none())),
+            subscriptions: count(self.subs.values()),
+            ..Stats::default()
+        };
+        for (class, slot) in [
+            (WorkerType::Cpu, &mut stats.cpu),
+            (WorkerType::Gpu, &mut stats.gpu),
+        ] {
+            *slot = self.class_stats(class);
+        }
+        stats.active_tasks = count(self.tasks.values().filter(|t| !t.phase().is_final()));
+        stats
+    }
+
+    fn class_stats(&self, class: WorkerType) -> ClassStats {
+        let mut stats = ClassStats::default();
+        for worker in self.workers.values().filter(|w| serves(w.kind, class)) {
+            stats.workers += 1;
+            stats.used_weight += worker.used();
+            stats.max_weight += u64::from(worker.max_weight);
+        }
+        let waits = |phase: &Phase| matches!(phase, Phase::Queued | Phase::Delayed(_));
+        let tasks = self.tasks.values().filter(|t| t.shape.class == class);
+        stats.queued = count(tasks.filter(|t| waits(t.phase())));
+        stats
+    }
+}
+
+fn count<T>(items: impl Iterator<Item = T>) -> u32 {
+    u32::try_from(items.count()).unwrap_or(u32::MAX)
+}
+
+fn view(worker: &Worker) -> WorkerView {
+    WorkerView {
+        id: worker.id.clone(),
+        pod: worker.id.pod().to_owned(),
+        kind: worker.kind,
+        max_weight: worker.max_weight,
+        used_weight: u32::try_from(worker.used()).unwrap_or(u32::MAX),
+        tasks: worker
+            .live()
+            .map(|(id, hold)| (hold.proof.clone(), id.clone(), hold.kind))
+            .collect(),
+        connected_since: worker.since,
+        available: worker.is_available(),
+        version: worker.version.clone(),
+    }
+}

@@ -1,0 +1,7 @@
+//! How workers come in. A door turns calls into events and commands into streams; it decides nothing.
+
+mod reports;
+mod status;
+mod stream;
+pub mod unary;
+mod validate;

@@ -1,0 +1,116 @@
+//! What workers say of failures, out of the JSON that they put where SP1's messages have room for it. It is read leniently: a failure that is reported
+//! badly is still a failure.
+
+use percent_encoding::percent_decode_str;
+use provost_proto::worker::TaskType;
+use serde::Deserialize;
+
+use crate::failure::{Failure, FailureClass};
+
+/// Longest message that is kept, in characters.
+const MAX_MESSAGE: usize = 4096;
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Report {
+    class: Option<String>,
+    task_type: Option<String>,
+    message: Option<String>,
+    /// What SP1's own nodes send instead.
+    proving_failure: Option<StockReport>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct StockReport {
+    task_type: Option<String>,
+    reason: Option<String>,
+}
+
+/// The class and message of the `provost-failure` header of FailTask, if it can be read.
+pub(super) fn of_task(header: Option<&str>) -> (Option<FailureClass>, String) {
+    let text = header.map(|text| percent_decode_str(text).decode_utf8_lossy().into_owned());
+    let report: Report = text
+        .as_deref()
+        .and_then(|text| serde_json::from_str(text).ok())
+        .unwrap_or_default();
+    let message = report.message.filter(|message| !message.is_empty());
+    (
+        report.class.and_then(|class| class.parse().ok()),
+        clip(message.unwrap_or_else(|| "the worker reported a failure and no reason".to_owned())),
+    )
+}
+
+/// The failure in the extra data of FailProof. What names no class is ours.
+pub(super) fn of_proof(extra_data: &str) -> Failure {
+    let report: Report = serde_json::from_str(extra_data).unwrap_or_default();
+    let stock = report.proving_failure.unwrap_or_default();
+    let class = report.class.and_then(|class| class.parse().ok());
+    let message = [report.message, stock.reason].into_iter().flatten();
+    let message = message.into_iter().find(|message| !message.is_empty());
+    let fallback = match extra_data.trim() {
+        "" => "the worker reported a failure and no reason",
+        raw => raw,
+    };
+    let mut failure = Failure::new(
+        class.unwrap_or(FailureClass::Bug),
+        clip(message.unwrap_or_else(|| fallback.to_owned())),
+    );
+    let kind = report.task_type.or(stock.task_type);
+    failure.task_type = kind.and_then(|kind| task_type(&kind));
+    failure
+}
+
+/// A task type by its name on the wire (`PROVE_SHARD`) or as people see it (`ProveShard`).
+fn task_type(name: &str) -> Option<TaskType> {
+    let shouted = name
+        .chars()
+        .enumerate()
+        .fold(String::new(), |mut out, (i, c)| {
+            let camel = !name.contains('_') && name.chars().any(char::is_lowercase);
+            if camel && i > 0 && c.is_uppercase() {
+                out.push('_');
+            }
+            out.push(c.to_ascii_uppercase());
+            out
+        });
+    TaskType::from_str_name(&shouted)
+}
+
+fn clip(text: String) -> String {
+    match text.char_indices().nth(MAX_MESSAGE) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_reports_are_read() {
+        let header = "%7B%22class%22%3A%22OutOfMemory%22%2C%22message%22%3A%22killed%22%7D";
+        let expected = (Some(FailureClass::OutOfMemory), "killed".to_owned());
+        assert_eq!(of_task(Some(header)), expected);
+        let failure =
+            of_proof(r#"{"class":"ProgramFault","task_type":"CORE_EXECUTE","message":"halted"}"#);
+        assert_eq!(failure.class, FailureClass::ProgramFault);
+        assert_eq!(failure.task_type, Some(TaskType::CoreExecute));
+        assert_eq!(failure.message, "halted");
+    }
+
+    #[test]
+    fn stock_and_broken_reports_are_failures_all_the_same() {
+        let failure =
+            of_proof(r#"{"proving_failure":{"task_type":"ProveShard","reason":"no luck"}}"#);
+        assert_eq!(failure.class, FailureClass::Bug);
+        assert_eq!(failure.task_type, Some(TaskType::ProveShard));
+        assert_eq!(failure.message, "no luck");
+        assert_eq!(of_proof("not json").message, "not json");
+        assert_eq!(of_task(Some("%ff%")).0, None);
+        assert!(!of_task(None).1.is_empty());
+        let long = of_proof(&"ä".repeat(10_000)).message;
+        assert_eq!(long.chars().count(), MAX_MESSAGE + 3);
+    }
+}

@@ -1,0 +1,50 @@
+//! A stream that tells when its other end is gone.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use futures::Stream;
+use tokio::sync::mpsc;
+use tonic::Status;
+
+/// The receiving end of a queue, as a stream of answers. When tonic drops it, because the client went away or the stream is over, `gone` is called.
+pub struct Watched<T> {
+    queue: mpsc::UnboundedReceiver<Result<T, Status>>,
+    gone: Option<Box<dyn FnOnce() + Send>>,
+}
+
+impl<T> Watched<T> {
+    pub(super) fn new(
+        queue: mpsc::UnboundedReceiver<Result<T, Status>>,
+        gone: impl FnOnce() + Send + 'static,
+    ) -> Self {
+        Self {
+            queue,
+            gone: Some(Box::new(gone)),
+        }
+    }
+}
+
+impl<T> std::fmt::Debug for Watched<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Watched").finish_non_exhaustive()
+    }
+}
+
+impl<T> Stream for Watched<T> {
+    type Item = Result<T, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.queue.poll_recv(cx)
+    }
+}
+
+impl<T> Drop for Watched<T> {
+    fn drop(&mut self) {
+        // The queue first: whoever is told must find it closed.
+        self.queue.close();
+        if let Some(gone) = self.gone.take() {
+            gone();
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! What the coordinator tells of its workers, and how they look from outside.
+
+use provost_proto::worker::{TaskType, WorkerType};
+
+use crate::Millis;
+use crate::failure::FailureClass;
+use crate::ids::{ProofId, TaskId, WorkerId};
+
+/// Something happened to a worker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WorkerEvent {
+    /// It takes tasks.
+    Registered {
+        /// The worker.
+        worker: WorkerId,
+        /// What it runs.
+        kind: WorkerType,
+        /// Its capacity, in GiB.
+        max_weight: u32,
+    },
+    /// It takes no more tasks, by its own word.
+    Closed {
+        /// The worker.
+        worker: WorkerId,
+    },
+    /// It is gone, and its tasks go elsewhere.
+    Lost {
+        /// The worker.
+        worker: WorkerId,
+        /// Why.
+        class: FailureClass,
+        /// For people.
+        message: String,
+    },
+    /// It does not let go of a task that it was told to stop: its pod is to be replaced.
+    Recycle {
+        /// The pod.
+        pod: String,
+        /// For people.
+        why: String,
+    },
+}
+
+/// A worker as it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WorkerView {
+    /// The worker.
+    pub id: WorkerId,
+    /// Its pod.
+    pub pod: String,
+    /// What it runs.
+    pub kind: WorkerType,
+    /// Its capacity, in GiB.
+    pub max_weight: u32,
+    /// Weight of the tasks that it holds, cancelled ones that it still reports included.
+    pub used_weight: u32,
+    /// The tasks that it works on.
+    pub tasks: Vec<(ProofId, TaskId, TaskType)>,
+    /// Since when it is registered.
+    pub connected_since: Millis,
+    /// Whether it takes tasks now.
+    pub available: bool,
+    /// Its build, as it reports it.
+    pub version: String,
+}
+
+/// Counts over everything.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Tasks created since the start.
+    pub total_tasks: u64,
+    /// Tasks that are not final.
+    pub active_tasks: u32,
+    /// Proofs that have not ended.
+    pub active_proofs: u32,
+    /// Open subscriptions.
+    pub subscriptions: u32,
+    /// Workers that execute.
+    pub cpu: ClassStats,
+    /// Workers that prove.
+    pub gpu: ClassStats,
+}
+
+/// Counts of one class; a worker of type ALL counts in both.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ClassStats {
+    /// Registered workers.
+    pub workers: u32,
+    /// Their weight in use.
+    pub used_weight: u64,
+    /// Their capacity.
+    pub max_weight: u64,
+    /// Tasks that wait for one, those that wait out a back-off included.
+    pub queued: u32,
+}

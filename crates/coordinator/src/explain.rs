@@ -1,0 +1,204 @@
+//! Why the tasks of a proof wait, item by item.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use provost_proto::worker::{TaskType, WorkerType};
+
+use crate::Millis;
+use crate::core::{Core, Phase, Task, Worker};
+use crate::failure::task_name;
+use crate::ids::ProofId;
+
+/// Why the tasks of a proof wait. Empty when none does.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Explanation {
+    /// One entry for each type of task that waits.
+    pub waits: Vec<Wait>,
+}
+
+/// Why the tasks of one type wait.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wait {
+    /// Their type.
+    pub task_type: TaskType,
+    /// How many of them wait.
+    pub count: u32,
+    /// Memory that each needs, in GiB.
+    pub weight: u32,
+    /// Why the first of them waits.
+    pub reason: WaitReason,
+}
+
+/// Why a task waits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WaitReason {
+    /// No worker runs tasks of this class.
+    NoWorker {
+        /// `CPU` or `GPU`.
+        class: &'static str,
+    },
+    /// No worker of the class is large enough.
+    TooLarge {
+        /// `CPU` or `GPU`.
+        class: &'static str,
+        /// Capacity of the largest worker, in GiB.
+        largest: u32,
+        /// What the task's heaviest child needs besides, in GiB; 0 where that does not matter.
+        children: u32,
+    },
+    /// There are workers, and none of them takes tasks at present: they are silent, closing, or without a stream.
+    Unavailable {
+        /// `CPU` or `GPU`.
+        class: &'static str,
+    },
+    /// The proof has as many tasks on provers as it may.
+    Parallelism,
+    /// The last attempt failed a moment ago.
+    BackOff {
+        /// Until when it waits.
+        until: Millis,
+    },
+    /// The workers are busy.
+    Busy,
+}
+
+impl WaitReason {
+    /// Whether waiting does not help: the cluster must change.
+    pub const fn is_blocking(&self) -> bool {
+        matches!(self, Self::NoWorker { .. } | Self::TooLarge { .. })
+    }
+
+    /// Stable CamelCase name.
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::NoWorker { .. } => "NoWorker",
+            Self::TooLarge { .. } => "TooLarge",
+            Self::Unavailable { .. } => "Unavailable",
+            Self::Parallelism => "Parallelism",
+            Self::BackOff { .. } => "BackOff",
+            Self::Busy => "Busy",
+        }
+    }
+}
+
+impl Explanation {
+    /// What must change before the proof can go on, for people; `None` if it only has to wait.
+    pub fn unschedulable(&self) -> Option<String> {
+        let blocking = self.waits.iter().filter(|wait| wait.reason.is_blocking());
+        let lines: Vec<_> = blocking.map(ToString::to_string).collect();
+        (!lines.is_empty()).then(|| lines.join("; "))
+    }
+}
+
+impl fmt::Display for Wait {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, weight) = (task_name(self.task_type), self.weight);
+        match &self.reason {
+            WaitReason::NoWorker { class } => {
+                write!(
+                    f,
+                    "{name} needs a worker of class {class}, and none is registered"
+                )
+            }
+            WaitReason::TooLarge {
+                class,
+                largest,
+                children: 0,
+            } => write!(
+                f,
+                "{name} needs weight {weight}, the largest {class} worker has {largest}: raise a {class} pool's memory"
+            ),
+            WaitReason::TooLarge {
+                class,
+                largest,
+                children,
+            } => write!(
+                f,
+                "{name} needs weight {weight} and {children} more for what it starts, the largest {class} worker has {largest}: raise a {class} pool's memory"
+            ),
+            WaitReason::Unavailable { class } => {
+                write!(f, "{name} waits: no {class} worker takes tasks at present")
+            }
+            WaitReason::Parallelism => {
+                write!(
+                    f,
+                    "{name} waits: the proof has as many tasks running as it may"
+                )
+            }
+            WaitReason::BackOff { .. } => {
+                write!(f, "{name} waits a moment after a failed attempt")
+            }
+            WaitReason::Busy => write!(f, "{name} waits: all workers are busy"),
+        }
+    }
+}
+
+impl Core {
+    /// Why the tasks of a proof wait; `None` if there is no such proof.
+    pub(crate) fn explain(&self, id: &ProofId) -> Option<Explanation> {
+        let proof = self.proof(id)?;
+        let mut first: BTreeMap<TaskType, (&Task, u32)> = BTreeMap::new();
+        for task in proof.tasks.iter().filter_map(|id| self.task(id)) {
+            if matches!(task.phase(), Phase::Queued | Phase::Delayed(_)) {
+                let entry = first.entry(task.kind).or_insert((task, 0));
+                entry.1 += 1;
+                if task.rank < entry.0.rank {
+                    entry.0 = task;
+                }
+            }
+        }
+        let waits = first.into_values().map(|(task, count)| Wait {
+            task_type: task.kind,
+            count,
+            weight: task.shape.weight,
+            reason: self.why(task),
+        });
+        Some(Explanation {
+            waits: waits.collect(),
+        })
+    }
+
+    fn why(&self, task: &Task) -> WaitReason {
+        let class = class_name(task.shape.class);
+        let mut fleet: Vec<_> = self.workers().filter(|w| runs(w, task)).collect();
+        fleet.sort_by_key(|worker| std::cmp::Reverse(worker.max_weight));
+        let Some(largest) = fleet.first() else {
+            return WaitReason::NoWorker { class };
+        };
+        let (weight, reserve) = (task.shape.weight, task.shape.reserve);
+        let largest = largest.max_weight;
+        // Task and children fit together on the largest, or the task fits beside it.
+        let together = u64::from(largest) >= u64::from(weight) + u64::from(reserve);
+        let beside = largest >= reserve && fleet.get(1).is_some_and(|w| w.max_weight >= weight);
+        if largest < weight || (reserve > 0 && !together && !beside) {
+            return WaitReason::TooLarge {
+                class,
+                largest,
+                children: reserve,
+            };
+        }
+        if let Phase::Delayed(until) = task.phase() {
+            return WaitReason::BackOff { until: *until };
+        }
+        if task.shape.class == WorkerType::Gpu && self.at_cap(&task.proof) {
+            return WaitReason::Parallelism;
+        }
+        if !fleet.iter().any(|worker| worker.is_available()) {
+            return WaitReason::Unavailable { class };
+        }
+        WaitReason::Busy
+    }
+}
+
+fn runs(worker: &Worker, task: &Task) -> bool {
+    crate::core::serves(worker.kind, task.shape.class)
+}
+
+const fn class_name(class: WorkerType) -> &'static str {
+    match class {
+        WorkerType::Cpu => "CPU",
+        WorkerType::Gpu => "GPU",
+        _ => "none",
+    }
+}

@@ -1,0 +1,43 @@
+//! Provost's coordinator: hands out the tasks of proofs to workers, and sees every proof to its end. It knows nothing of Kubernetes.
+//!
+//! * The *core* is the whole state, and keeps its own books consistent.
+//! * The *reactor* has one function for each event: state and event in, commands out. No I/O, no clock, no randomness.
+//! * *Placement* decides which waiting task goes to which worker next.
+//! * *Comm* carries commands out: into streams' queues and to the [`State`], without waiting.
+//! * The *doors* turn workers' calls into events.
+//!
+//! One lock guards core and comm. It is held for the microseconds of one event and never over a wait, so commands leave in the order of events.
+
+mod clock;
+mod comm;
+mod config;
+mod coordinator;
+mod core;
+pub mod doors;
+mod events;
+mod explain;
+mod failure;
+mod ids;
+mod output;
+mod placement;
+mod proof_spec;
+mod reactor;
+mod refusal;
+mod shared;
+mod state;
+
+/// Milliseconds since the Unix epoch, by a clock that never goes back.
+pub type Millis = i64;
+
+pub use config::{Config, Weights};
+pub use coordinator::Coordinator;
+pub use events::{ClassStats, Stats, WorkerEvent, WorkerView};
+pub use explain::{Explanation, Wait, WaitReason};
+pub use failure::{Failure, FailureClass, Loss, UnknownClass, task_name};
+pub use ids::{ConnId, ProofId, SubId, TaskId, WorkerId};
+pub use proof_spec::{ProofSpec, Root};
+pub use refusal::Refusal;
+pub use state::{
+    Counts, MemoryState, ProofOutcome, ProofProgress, ProofResult, State, StateError, TaskChange,
+    TaskChangeKind,
+};

@@ -1,0 +1,53 @@
+//! What the reactor says to the world: the commands that an event leads to.
+
+use bytes::Bytes;
+use provost_proto::worker::{ServerSubMessage, server_message};
+
+use crate::events::WorkerEvent;
+use crate::ids::{ConnId, ProofId, SubId, WorkerId};
+use crate::state::{ProofOutcome, ProofProgress, TaskChange};
+
+/// Where commands go. The real one hands them to streams and to the state without waiting; tests record them.
+pub(crate) trait Output {
+    /// Something for a worker's stream. Lost if the stream is broken.
+    fn send(&mut self, worker: &WorkerId, message: server_message::Message);
+
+    /// The worker's stream ends.
+    fn close_worker(&mut self, worker: &WorkerId);
+
+    /// Something for a subscription's stream. Lost if the stream is broken.
+    fn push(&mut self, sub: &SubId, message: ServerSubMessage);
+
+    /// The subscription's stream ends, after what was pushed.
+    fn close_sub(&mut self, sub: &SubId);
+
+    /// The next message for a reader of a channel.
+    fn message(&mut self, reader: ConnId, payload: Bytes);
+
+    /// The reader's stream ends, after the messages.
+    fn end_reader(&mut self, reader: ConnId, end: ReaderEnd);
+
+    /// Something happened to a task.
+    fn record(&mut self, change: TaskChange);
+
+    /// How far a proof is.
+    fn progress(&mut self, progress: ProofProgress);
+
+    /// A proof ended: store it, then say so by the event `proof_stored`.
+    fn finish(&mut self, outcome: ProofOutcome);
+
+    /// A proof's outcome is stored, or nobody wants it: whoever waits for that may go on.
+    fn settled(&mut self, proof: &ProofId);
+
+    /// Something happened to a worker.
+    fn event(&mut self, event: WorkerEvent);
+}
+
+/// Why a reader's stream ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ReaderEnd {
+    /// The producer is done: these were all messages.
+    Complete,
+    /// The producer's run is over before it was done. Never to be taken for the end of the messages: who did would go on with too few.
+    RunOver,
+}

@@ -1,0 +1,53 @@
+//! A proof as it is submitted.
+
+use provost_proto::worker::TaskType;
+
+use crate::Millis;
+use crate::ids::ProofId;
+
+/// A proof to make.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProofSpec {
+    /// Its name; a second submission under the same name changes nothing.
+    pub proof_id: ProofId,
+    /// What its root does.
+    pub kind: Root,
+    /// The root task's inputs.
+    pub inputs: Vec<String>,
+    /// The root task's outputs.
+    pub outputs: Vec<String>,
+    /// Who asked for it.
+    pub requester: String,
+    /// Higher goes first.
+    pub priority: i32,
+    /// When it was asked for; among equals the oldest goes first.
+    pub created_at_ms: Millis,
+    /// Tasks that may run at once on provers; `None` is the coordinator's default.
+    pub parallelism: Option<u32>,
+    /// Retries of a failed task; `None` is the coordinator's default.
+    pub max_retries: Option<u32>,
+    /// When it fails with Timeout, if it has not ended.
+    pub expires_at_ms: Option<Millis>,
+}
+
+/// What a proof's root task does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Root {
+    /// Makes a proof: a Controller.
+    Prove,
+    /// Only executes: an ExecuteOnly.
+    Execute,
+    /// There is no root: tasks are created from outside, one by one. Such a proof is never begun again.
+    None,
+}
+
+impl Root {
+    /// The type of the root task.
+    pub const fn task_type(self) -> Option<TaskType> {
+        match self {
+            Self::Prove => Some(TaskType::Controller),
+            Self::Execute => Some(TaskType::ExecuteOnly),
+            Self::None => None,
+        }
+    }
+}

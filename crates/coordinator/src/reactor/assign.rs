@@ -1,0 +1,71 @@
+//! Giving waiting tasks to workers.
+
+use std::sync::Arc;
+
+use provost_proto::worker::{WorkerTask, server_message};
+
+use super::Reactor;
+use crate::core::{Hold, Phase};
+use crate::ids::{TaskId, WorkerId};
+use crate::placement::{self, Stepped};
+use crate::state::TaskChangeKind;
+
+impl Reactor<'_> {
+    /// Places what can be placed. The last step of every event that may have made room or work.
+    pub(super) fn dispatch(&mut self) {
+        if !self.core.take_wake() {
+            return;
+        }
+        let mut stepped = Stepped::new();
+        while self.core.queue().len() > 0 {
+            let Some(choice) = placement::choose(self.core, &mut stepped) else {
+                break;
+            };
+            self.assign(&choice.task, &choice.worker);
+        }
+        // Placing only ever takes room away: nothing that it woke is new.
+        self.core.take_wake();
+    }
+
+    fn assign(&mut self, id: &TaskId, worker: &WorkerId) {
+        let now = self.now;
+        let Some(task) = self.core.task_mut(id) else {
+            return;
+        };
+        task.attempt += 1;
+        let attempt = task.attempt;
+        let proof = task.proof.clone();
+        let hold = Hold {
+            proof: proof.clone(),
+            kind: task.kind,
+            weight: task.shape.weight,
+            sent_at: now,
+            resends: 0,
+            ended: None,
+        };
+        self.core.set_phase(id, Phase::Assigned(worker.clone()));
+        self.core.hold(worker, id, hold);
+        if let Some(proof) = self.core.proof_mut(&proof)
+            && proof.root.as_ref() == Some(id)
+        {
+            proof.started_at.get_or_insert(now);
+        }
+        let worker = worker.clone();
+        self.send_task(id, &worker);
+        self.record(id, TaskChangeKind::Assigned { worker, attempt });
+    }
+
+    /// Sends a task, for the first time or again.
+    pub(super) fn send_task(&mut self, id: &TaskId, worker: &WorkerId) {
+        let Some(data) = self.core.task(id).and_then(|task| task.data.as_ref()) else {
+            return;
+        };
+        let message = WorkerTask {
+            task_id: id.to_string(),
+            data: Some(Arc::unwrap_or_clone(Arc::clone(data))),
+            metadata: String::new(),
+        };
+        self.out
+            .send(worker, server_message::Message::NewTask(message));
+    }
+}

@@ -1,0 +1,253 @@
+//! What becomes of a task whose attempt failed, or whose worker is gone.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use provost_proto::worker::{TaskStatus, TaskType};
+
+use super::{Reactor, change};
+use crate::Millis;
+use crate::core::{Phase, Task};
+use crate::failure::{Failure, FailureClass, Loss, task_name};
+use crate::ids::{ProofId, TaskId};
+use crate::output::ReaderEnd;
+use crate::proof_spec::Root;
+use crate::state::TaskChangeKind;
+
+impl Reactor<'_> {
+    /// A failure that another attempt may not meet. The worker has let go of the task.
+    pub(super) fn attempt_failed(&mut self, id: &TaskId, failure: Failure) {
+        if failure.class.is_loss() {
+            let loss = Loss::new(failure.class, failure.message);
+            self.tasks_lost(std::slice::from_ref(id), &loss);
+            return;
+        }
+        let Some(tally) = self.core.tally_mut(id) else {
+            return;
+        };
+        tally.retries = tally.retries.saturating_add(1);
+        let retries = tally.retries;
+        let proof = self.core.task(id).and_then(|t| self.core.proof(&t.proof));
+        let max = proof.and_then(|proof| proof.spec.max_retries);
+        if retries > max.unwrap_or(self.core.config().max_retries) {
+            let message = format!("{} (attempt {retries}, the last)", failure.message);
+            self.give_up(id, Failure { message, ..failure });
+            return;
+        }
+        let wait = self.core.config().backoff_for(retries);
+        self.requeue(id, failure, self.now + wait);
+    }
+
+    /// Tasks whose worker is gone, or that it handed back. Each is counted as lost once, and they all go elsewhere, unless one has been lost too often.
+    pub(super) fn tasks_lost(&mut self, lost: &[TaskId], loss: &Loss) {
+        let mut by_proof: BTreeMap<ProofId, Vec<TaskId>> = BTreeMap::new();
+        for id in lost {
+            if let Some(task) = self.core.task(id) {
+                by_proof
+                    .entry(task.proof.clone())
+                    .or_default()
+                    .push(id.clone());
+            }
+        }
+        for (proof, lost) in by_proof {
+            let poison = self.count_losses(&proof, &lost, loss.class);
+            let failure = Failure::new(loss.class, lost_once(loss));
+            if let Some((culprit, count)) = poison {
+                let kind = self.core.task(&culprit).map(|task| task.kind);
+                let message = lost_too_often(kind.unwrap_or_default(), count, loss);
+                self.give_up(&culprit, Failure::new(loss.class, message));
+                if self.core.proof(&proof).is_some_and(|p| p.ended.is_some()) {
+                    continue;
+                }
+            }
+            self.requeue_all(&proof, &lost, &failure);
+        }
+    }
+
+    /// Counts one loss for each task, and names the one to blame if one has had too many: the heaviest of them.
+    fn count_losses(
+        &mut self,
+        proof: &ProofId,
+        lost: &[TaskId],
+        class: FailureClass,
+    ) -> Option<(TaskId, u32)> {
+        let limit = match class {
+            FailureClass::Preempted => self.core.config().max_preemptions,
+            _ => self.core.config().max_losses,
+        };
+        let mut poisoned = None;
+        for id in lost {
+            let count = self.core.tally_mut(id).map_or(0, |tally| tally.lose(class));
+            if count >= limit {
+                poisoned.get_or_insert_with(|| (id.clone(), count));
+            }
+        }
+        let tasks = lost.iter().filter_map(|id| self.core.task(id));
+        let kinds: BTreeSet<_> = tasks.map(|task| task.kind).collect();
+        let owner = self.core.proof_mut(proof)?;
+        for kind in kinds {
+            // A leaf dies with its run, and its count with it: to name it all the same, its kind is counted over all runs.
+            if !owner.restarts_with(kind) {
+                owner.tallies.entry(kind).or_default().lose(class);
+            }
+        }
+        let (first, count) = poisoned?;
+        let often = |task: &Task| {
+            let tally = self.core.proof(proof)?.tallies.get(&task.kind)?;
+            tally.losses.get(&class).copied().filter(|n| *n >= limit)
+        };
+        let tasks = lost.iter().filter_map(|id| self.core.task(id));
+        let suspects = tasks.filter_map(|task| Some((task, often(task)?)));
+        let culprit = suspects.max_by_key(|(task, _)| task.shape.weight);
+        Some(culprit.map_or((first, count), |(task, n)| (task.id.clone(), n)))
+    }
+
+    fn requeue_all(&mut self, proof: &ProofId, lost: &[TaskId], failure: &Failure) {
+        let restarts = |r: &Self, id: &TaskId| {
+            let task = r.core.task(id)?;
+            let owner = r.core.proof(proof)?;
+            owner.restarts_with(task.kind).then(|| id.clone())
+        };
+        // One restart takes all other tasks along.
+        if let Some(id) = lost.iter().find_map(|id| restarts(self, id)) {
+            self.requeue(&id, failure.clone(), self.now);
+            return;
+        }
+        for id in lost {
+            self.requeue(id, failure.clone(), self.now);
+        }
+    }
+
+    /// Lets a task wait for another attempt, or begins its proof again if it is one that the others depend on.
+    fn requeue(&mut self, id: &TaskId, failure: Failure, not_before: Millis) {
+        let Some(task) = self.core.task_mut(id) else {
+            return;
+        };
+        if task.phase().is_final() {
+            return;
+        }
+        let (kind, proof) = (task.kind, task.proof.clone());
+        task.avoid = task.worker().cloned();
+        let failure = failure.of(id.clone(), kind);
+        if self
+            .core
+            .proof(&proof)
+            .is_some_and(|p| p.restarts_with(kind))
+        {
+            self.restart(&proof, id, failure, not_before);
+            return;
+        }
+        tracing::info!(%proof, task = %id, kind = task_name(kind), class = %failure.class, message = failure.message, "task goes again");
+        let requeued = TaskChangeKind::Requeued {
+            failure,
+            not_before,
+        };
+        self.record(id, requeued);
+        self.core.set_phase(id, self.waiting_until(not_before));
+    }
+
+    pub(super) fn waiting_until(&self, not_before: Millis) -> Phase {
+        if not_before > self.now {
+            Phase::Delayed(not_before)
+        } else {
+            Phase::Queued
+        }
+    }
+
+    /// Begins a proof again: Controller and CoreExecute can not go on without each other, nor without what they had taken in.
+    fn restart(&mut self, proof: &ProofId, because: &TaskId, failure: Failure, at: Millis) {
+        tracing::warn!(%proof, task = %because, class = %failure.class, message = failure.message, "proof begins again");
+        let avoid = self.core.task(because).and_then(|task| task.avoid.clone());
+        let requeued = TaskChangeKind::Requeued {
+            failure,
+            not_before: at,
+        };
+        self.record(because, requeued);
+        let Some(owner) = self.core.proof(proof) else {
+            return;
+        };
+        let tasks: Vec<_> = owner.tasks.iter().cloned().collect();
+        for id in &tasks {
+            self.drop_task(id);
+        }
+        self.close_subs(proof);
+        if let Some(owner) = self.core.proof_mut(proof) {
+            owner.dropped.extend(tasks);
+        }
+        self.core.begin_again(proof);
+        let root = self.create_root(proof, self.waiting_until(at));
+        if let Some(task) = root.and_then(|root| self.core.task_mut(&root)) {
+            task.avoid = avoid;
+        }
+    }
+
+    /// Forgets a task that is not needed any more; a worker that has it is told to stop.
+    pub(super) fn drop_task(&mut self, id: &TaskId) {
+        let Some(task) = self.core.task(id) else {
+            return;
+        };
+        let proof = task.proof.clone();
+        let dropped = (!task.phase().is_final())
+            .then(|| change(task, self.now, TaskChangeKind::Dropped))
+            .flatten();
+        if let Some(worker) = task.worker().cloned() {
+            self.cancel_on(&worker, &proof, id);
+        }
+        self.record_change(dropped);
+        self.end_channel(id, ReaderEnd::RunOver);
+        self.core.remove_task(id);
+    }
+
+    /// A task can not be done, and so its proof can not be made.
+    pub(super) fn give_up(&mut self, id: &TaskId, failure: Failure) {
+        let Some(task) = self.core.task(id) else {
+            return;
+        };
+        if task.phase().is_final() {
+            return;
+        }
+        let (proof, kind) = (task.proof.clone(), task.kind);
+        let failure = failure.of(id.clone(), kind);
+        self.core.set_phase(id, Phase::Failed);
+        self.record(id, TaskChangeKind::Failed(failure.clone()));
+        self.notify(id, TaskStatus::FailedFatal);
+        if self
+            .core
+            .proof(&proof)
+            .is_some_and(|p| p.spec.kind == Root::None)
+        {
+            // Who made such a proof sees to its end.
+            self.end_channel(id, ReaderEnd::Complete);
+            return;
+        }
+        self.fail_live_proof(&proof, failure, String::new());
+    }
+}
+
+fn place(loss: &Loss) -> String {
+    match loss.message.as_str() {
+        "" => String::new(),
+        message => format!(" ({message})"),
+    }
+}
+
+fn lost_once(loss: &Loss) -> String {
+    let what = match loss.class {
+        FailureClass::OutOfMemory => "the worker ran out of memory",
+        FailureClass::Preempted => "the worker was told to go",
+        _ => "the worker is gone",
+    };
+    format!("{what}{}", place(loss))
+}
+
+fn lost_too_often(kind: TaskType, count: u32, loss: &Loss) -> String {
+    let (name, place) = (task_name(kind), place(loss));
+    match loss.class {
+        FailureClass::OutOfMemory => {
+            format!("{name} ran out of memory on {count} workers{place}: raise the pool's memory")
+        }
+        FailureClass::Preempted => {
+            format!("{name} was interrupted {count} times by workers that were told to go{place}")
+        }
+        _ => format!("{name} was on {count} workers when they vanished{place}"),
+    }
+}

@@ -1,0 +1,213 @@
+//! Events of proofs: submitted, completed, failed, cancelled, stored, forgotten.
+
+use provost_proto::worker::{TaskData, TaskType};
+
+use super::Reactor;
+use crate::core::Phase;
+use crate::failure::Failure;
+use crate::ids::{ProofId, TaskId, WorkerId};
+use crate::proof_spec::{ProofSpec, Root};
+use crate::refusal::Refusal;
+use crate::state::{ProofResult, TaskChangeKind};
+
+/// When a worker's word on a proof may be acknowledged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Acknowledge {
+    /// Now: the outcome is stored, or the word does not matter.
+    Now,
+    /// Once the outcome is stored.
+    WhenStored,
+}
+
+/// A worker's word that a proof failed.
+pub(crate) struct ProofReport {
+    /// Empty for a tool that is no worker.
+    pub(crate) worker: WorkerId,
+    pub(crate) proof: ProofId,
+    pub(crate) task: Option<TaskId>,
+    pub(crate) failure: Failure,
+    pub(crate) extra_data: String,
+}
+
+impl Reactor<'_> {
+    /// A proof is to be made. Submitted again under the same name, it changes nothing.
+    pub(crate) fn proof_submitted(&mut self, spec: ProofSpec) -> Result<Option<TaskId>, Refusal> {
+        let id = spec.proof_id.clone();
+        if let Some(proof) = self.core.proof(&id) {
+            if proof.ended.is_some() {
+                return Err(Refusal::ProofEnded(id));
+            }
+            if proof.spec.kind != spec.kind {
+                return Err(Refusal::IdTaken(id.to_string()));
+            }
+            return Ok(proof.root.clone());
+        }
+        let reserve = self.reserve(&spec);
+        tracing::info!(proof = %id, kind = ?spec.kind, "proof submitted");
+        self.core.add_proof(spec, reserve);
+        let root = self.create_root(&id, Phase::Queued);
+        self.dispatch();
+        Ok(root)
+    }
+
+    /// What a worker must be able to give to the heaviest child of the proof's Controller. A wrap is the heaviest, where the mode has one.
+    fn reserve(&self, spec: &ProofSpec) -> u32 {
+        if spec.kind != Root::Prove {
+            return 0;
+        }
+        let weights = &self.core.config().weights;
+        let wrap = match spec.inputs.get(2).map(String::as_str) {
+            Some("3") => weights.plonk_wrap,
+            Some("4") => weights.groth16_wrap,
+            _ => 0,
+        };
+        weights.core_execute.max(wrap)
+    }
+
+    /// Makes the root task of a proof's present run.
+    pub(super) fn create_root(&mut self, proof_id: &ProofId, phase: Phase) -> Option<TaskId> {
+        let proof = self.core.proof(proof_id)?;
+        let kind = proof.spec.kind.task_type()?;
+        let run = proof.run;
+        let data = root_data(kind, &proof.spec);
+        let id = self.ids.task();
+        self.core.add_task(id.clone(), proof_id, kind, data, phase);
+        let weight = self.core.task(&id)?.shape.weight;
+        self.core.proof_mut(proof_id)?.root = Some(id.clone());
+        let created = TaskChangeKind::Created {
+            weight,
+            root: true,
+            run,
+        };
+        self.record(&id, created);
+        Some(id)
+    }
+
+    /// A worker made the proof. It counts whichever run it comes from: the proof is there, and its input is gone.
+    pub(crate) fn proof_completed(
+        &mut self,
+        worker: &WorkerId,
+        id: &ProofId,
+        extra_data: String,
+    ) -> Result<Acknowledge, Refusal> {
+        self.seen(worker);
+        if let Some(ended) = self.ended(id)? {
+            return Ok(ended);
+        }
+        let root = self.core.proof(id).and_then(|proof| proof.root.clone());
+        if let Some(root) = &root {
+            let done = TaskChangeKind::Succeeded {
+                metadata: String::new(),
+            };
+            self.settle(worker, root, Phase::Succeeded, done);
+        }
+        self.end_proof(id, ProofResult::Succeeded { extra_data });
+        self.dispatch();
+        Ok(Acknowledge::WhenStored)
+    }
+
+    /// A worker says that the proof can not be made. It must work on the present run: what an earlier run met says nothing.
+    pub(crate) fn proof_failed(&mut self, report: ProofReport) -> Result<Acknowledge, Refusal> {
+        self.seen(&report.worker);
+        if let Some(ended) = self.ended(&report.proof)? {
+            return Ok(ended);
+        }
+        let id = &report.proof;
+        let current = match &report.task {
+            Some(task) => {
+                let task = self.core.task(task).filter(|task| task.proof == *id);
+                let holder = task.and_then(|task| task.worker());
+                holder.is_some_and(|holder| holder.pod() == report.worker.pod())
+            }
+            None => self.works_on(&report.worker, id),
+        };
+        if !current && !report.worker.is_empty() {
+            tracing::info!(proof = %id, worker = %report.worker, message = report.failure.message, "failure of an earlier run is ignored");
+            return Ok(Acknowledge::Now);
+        }
+        let root = self.core.proof(id).and_then(|proof| proof.root.clone());
+        let task = report.task.or(root);
+        let mut failure = report.failure;
+        if let Some(known) = task.as_ref().and_then(|task| self.core.task(task)) {
+            let kind = failure.task_type.unwrap_or(known.kind);
+            failure = failure.of(known.id.clone(), kind);
+        }
+        if let Some(task) = &task {
+            let failed = TaskChangeKind::Failed(failure.clone());
+            self.settle(&report.worker, task, Phase::Failed, failed);
+        }
+        let result = ProofResult::Failed {
+            failure,
+            extra_data: report.extra_data,
+        };
+        self.end_proof(id, result);
+        self.dispatch();
+        Ok(Acknowledge::WhenStored)
+    }
+
+    /// A proof is not wanted any more.
+    pub(crate) fn proof_cancelled(
+        &mut self,
+        id: &ProofId,
+        reason: &str,
+    ) -> Result<Acknowledge, Refusal> {
+        if let Some(ended) = self.ended(id)? {
+            return Ok(ended);
+        }
+        let reason = reason.to_owned();
+        self.end_proof(id, ProofResult::Cancelled { reason });
+        self.dispatch();
+        Ok(Acknowledge::WhenStored)
+    }
+
+    /// The outcome of a proof is stored, or nobody wants it.
+    pub(crate) fn proof_stored(&mut self, id: &ProofId) {
+        if let Some(proof) = self.core.proof_mut(id)
+            && let Some(ended) = &mut proof.ended
+        {
+            ended.stored = true;
+        }
+        self.out.settled(id);
+    }
+
+    /// A proof is dropped with all memory of it; there is no outcome to store.
+    pub(crate) fn proof_forgotten(&mut self, id: &ProofId) -> bool {
+        if self.core.proof(id).is_none() {
+            return false;
+        }
+        self.clear(id);
+        self.core.remove_proof(id);
+        self.out.settled(id);
+        self.dispatch();
+        true
+    }
+
+    /// A proof gets another place in the order.
+    pub(crate) fn priority_set(&mut self, id: &ProofId, priority: i32) -> bool {
+        self.core.set_priority(id, priority)
+    }
+
+    /// How a word on a proof that has ended is acknowledged.
+    fn ended(&self, id: &ProofId) -> Result<Option<Acknowledge>, Refusal> {
+        let Some(proof) = self.core.proof(id) else {
+            return Err(Refusal::UnknownProof(id.clone()));
+        };
+        Ok(proof.ended.map(|ended| match ended.stored {
+            true => Acknowledge::Now,
+            false => Acknowledge::WhenStored,
+        }))
+    }
+}
+
+fn root_data(kind: TaskType, spec: &ProofSpec) -> TaskData {
+    TaskData {
+        task_type: kind.into(),
+        inputs: spec.inputs.clone(),
+        outputs: spec.outputs.clone(),
+        metadata: String::new(),
+        proof_id: spec.proof_id.to_string(),
+        parent_id: None,
+        weight: 0,
+        requester: spec.requester.clone(),
+    }
+}

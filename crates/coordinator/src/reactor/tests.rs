@@ -1,0 +1,12 @@
+//! The reactor, event by event: state built up by calls, commands recorded, all books checked after every step.
+
+mod beats;
+mod channels;
+mod env;
+mod explain;
+mod life;
+mod losses;
+mod placement;
+mod random;
+mod retries;
+mod subs;

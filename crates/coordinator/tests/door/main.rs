@@ -1,0 +1,9 @@
+//! The unary door over a real loopback connection, with workers that this test plays.
+
+#![allow(clippy::unwrap_used)]
+
+mod bad_requests;
+mod life;
+mod node;
+mod outcomes;
+mod streams;

@@ -1,0 +1,133 @@
+//! Subscriptions, channels, and the end of all streams.
+
+use std::time::Duration;
+
+use provost_coordinator::{Config, Root};
+use provost_proto::worker::TaskType::*;
+use provost_proto::worker::{
+    AckSubRequest, GetTaskStatusesRequest, OpenSubRequest, TaskStatus, UpdateSubRequest,
+    WorkerType, server_sub_message,
+};
+use tonic::Code;
+
+use crate::node::{Caller, LIMIT, Node, Server, collect, spec, start_in_memory};
+
+async fn with_proof(config: Config) -> (Server, Node, Caller) {
+    let (server, _) = start_in_memory(config).await;
+    let mut node = server.worker("a", WorkerType::All, 32).await;
+    let proof = spec("p", Root::Prove);
+    server.coordinator.submit_proof(proof).await.unwrap();
+    node.task().await;
+    let me = node.caller();
+    (server, node, me)
+}
+
+#[tokio::test]
+async fn a_result_is_sent_again_until_it_is_acknowledged() {
+    let config = Config {
+        resend_result: Duration::from_millis(150),
+        ..Config::default()
+    };
+    let (_server, _node, mut me) = with_proof(config).await;
+    let shard = me.create("p", ProveShard, None).await.unwrap();
+    let open = OpenSubRequest {
+        sub_id: "s".to_owned(),
+        proof_id: "p".to_owned(),
+        task_ids: vec![],
+    };
+    let mut stream = me.client.open_sub(open).await.unwrap().into_inner();
+    let update = UpdateSubRequest {
+        sub_id: "s".to_owned(),
+        task_ids: vec![shard.clone()],
+    };
+    me.client.update_sub(update).await.unwrap();
+    me.complete("p", &shard).await.unwrap();
+    let mut ids = Vec::new();
+    for _ in 0..2 {
+        let next = tokio::time::timeout(LIMIT, stream.message()).await;
+        let message = next.unwrap().unwrap().unwrap();
+        let Some(server_sub_message::Message::TaskResult(result)) = message.message else {
+            panic!()
+        };
+        assert_eq!(result.task_status(), TaskStatus::Succeeded);
+        ids.push(message.msg_id);
+    }
+    assert_eq!(ids[0], ids[1], "the same message");
+    let ack = AckSubRequest {
+        sub_id: "s".to_owned(),
+        msg_id: ids[0].clone(),
+    };
+    me.client.ack_sub(ack).await.unwrap();
+    let more = tokio::time::timeout(Duration::from_millis(500), stream.message()).await;
+    assert!(more.is_err(), "{more:?}");
+}
+
+#[tokio::test]
+async fn a_channel_is_replayed_from_any_offset() {
+    let (_server, _node, mut me) = with_proof(Config::default()).await;
+    let execute = me.create("p", CoreExecute, None).await.unwrap();
+    for i in 0..3u8 {
+        me.send(&execute, &[i]).await.unwrap();
+    }
+    let live = me.messages(&execute, 1).await;
+    me.send(&execute, &[3]).await.unwrap();
+    me.complete("p", &execute).await.unwrap();
+    assert_eq!(collect(live).await.unwrap(), [[1], [2], [3]]);
+    let late = me.messages(&execute, 0).await;
+    assert_eq!(collect(late).await.unwrap(), [[0], [1], [2], [3]]);
+}
+
+#[tokio::test]
+async fn a_retry_ends_a_channel_with_an_error() {
+    let (_server, _node, mut me) = with_proof(Config::default()).await;
+    let execute = me.create("p", CoreExecute, None).await.unwrap();
+    me.send(&execute, &[0]).await.unwrap();
+    let live = me.messages(&execute, 0).await;
+    me.fail("p", &execute, true, None).await.unwrap();
+    let error = collect(live).await.unwrap_err();
+    assert_eq!(error.code(), Code::NotFound);
+}
+
+#[tokio::test]
+async fn statuses_and_stats_are_answered() {
+    let (_server, _node, mut me) = with_proof(Config::default()).await;
+    let done = me.create("p", ProveShard, None).await.unwrap();
+    let running = me.create("p", ProveShard, None).await.unwrap();
+    me.complete("p", &done).await.unwrap();
+    let request = GetTaskStatusesRequest {
+        worker_id: "a".to_owned(),
+        proof_id: "p".to_owned(),
+        task_ids: vec![done.clone(), running.clone(), "unknown".to_owned()],
+    };
+    let answer = me.client.get_task_statuses(request).await.unwrap();
+    let statuses = answer.into_inner().statuses;
+    let found: Vec<_> = statuses
+        .into_iter()
+        .map(|entry| (entry.key(), entry.value.unwrap().ids))
+        .collect();
+    let expected = [
+        (TaskStatus::Running, vec![running]),
+        (TaskStatus::Succeeded, vec![done]),
+    ];
+    assert_eq!(found, expected);
+    let stats = me.client.get_stats(()).await.unwrap().into_inner();
+    assert_eq!((stats.total_tasks, stats.active_tasks), (3, 2));
+    assert_eq!((stats.cpu_workers, stats.gpu_workers), (1, 1));
+    assert_eq!(stats.gpu_utilization_current, 5);
+    assert_eq!(stats.active_proofs, 1);
+    me.client.healthcheck(()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_shutdown_ends_all_streams_and_the_server() {
+    let (server, mut node, mut me) = with_proof(Config::default()).await;
+    let execute = me.create("p", CoreExecute, None).await.unwrap();
+    let mut live = me.messages(&execute, 0).await;
+    node.task().await;
+    server.shutdown.cancel();
+    assert!(node.next().await.is_none());
+    let last = tokio::time::timeout(LIMIT, live.message()).await.unwrap();
+    assert!(!matches!(last, Ok(Some(_))), "{last:?}");
+    let served = tokio::time::timeout(LIMIT, server.serving).await.unwrap();
+    served.unwrap().unwrap();
+}

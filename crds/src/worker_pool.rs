@@ -1,0 +1,159 @@
+//! WorkerPool: a pool of worker pods.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use k8s_openapi::{api::core::v1::Toleration, apimachinery::pkg::apis::meta::v1::Condition};
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{EnvVar, Resources, conditions, schema};
+
+/// How many workers, of which class, on which nodes.
+#[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[kube(
+    group = "provost.dev",
+    version = "v1alpha1",
+    kind = "WorkerPool",
+    plural = "workerpools",
+    shortname = "wpool",
+    category = "proving",
+    namespaced,
+    cel,
+    status = "WorkerPoolStatus",
+    derive = "PartialEq",
+    doc = "A pool of worker pods on one kind of node. The operator creates the pods and replaces those that end; `kubectl scale wpool NAME --replicas=N` changes their number.",
+    label("app.kubernetes.io/name", "provost"),
+    label("app.kubernetes.io/part-of", "provost"),
+    scale(spec_replicas_path = ".spec.replicas", status_replicas_path = ".status.replicas", label_selector_path = ".status.selector"),
+    selectable = ".spec.class",
+    printcolumn(name = "Class", type_ = "string", json_path = ".spec.class", description = "What the workers do"),
+    printcolumn(name = "Desired", type_ = "integer", format = "int32", json_path = ".spec.replicas", description = "Workers asked for"),
+    printcolumn(name = "Ready", type_ = "integer", format = "int32", json_path = ".status.readyReplicas", description = "Workers that take tasks"),
+    printcolumn(name = "Roles", type_ = "string", json_path = ".status.roles", description = "Ready workers by role"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp", description = "Time since the pool was created"),
+    printcolumn(name = "Image", type_ = "string", json_path = ".spec.image", description = "Image of the workers, if not the operator's default", priority = 1),
+    printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].message", description = "Message of the condition Ready", priority = 1),
+    validation = Rule::new("self.metadata.name.size() <= 50")
+        .message("the name may have at most 50 characters, since the names of the pods begin with it").field_path(".metadata.name")
+)]
+#[serde(rename_all = "camelCase")]
+pub struct WorkerPoolSpec {
+    /// What the workers do. CPU: execute programs; needs about 1 GB and is ready in a second. GPU: prove.
+    /// All: both in one process; executes at once, proves when its engine is built (7 GB and half a minute on
+    /// a CPU).
+    pub class: PoolClass,
+    /// Number of workers, from 0 to 1000. Default: 1.
+    #[serde(default = "one")]
+    #[schemars(range(min = 0, max = 1000))]
+    pub replicas: i32,
+    /// Image of the workers. Default: the one that the operator was installed with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 512))]
+    pub image: Option<String>,
+    /// Resources of each worker, as in a pod. Default: none, and the worker may use the whole node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<Resources>,
+    /// Sum of the weights (GB) of the tasks that a worker runs at the same time, from 1 to 1000000. Default: the
+    /// memory limit less what the worker holds at rest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1000000))]
+    pub capacity: Option<u32>,
+    /// Labels that a node must have to get workers, as in a pod. Default: any node. At most 32.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "schema::node_selector")]
+    pub node_selector: BTreeMap<String, String>,
+    /// Taints that the workers tolerate, as in a pod. At most 32.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::tolerations")]
+    pub tolerations: Vec<Toleration>,
+    /// Environment variables of the workers, for settings of SP1. At most 64.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = 64),
+        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"])
+    )]
+    pub env: Vec<EnvVar>,
+    /// Proving tasks that a worker runs at the same time, from 1 to 64. More need more memory. Default: chosen by
+    /// the worker from its memory limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 64))]
+    pub prover_permits: Option<u32>,
+    /// Seconds that a worker gets to finish its tasks when its pod is deleted, from 0 to 86400. Default: 30.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 86400))]
+    pub termination_grace_period_seconds: Option<i64>,
+}
+
+fn one() -> i32 {
+    1
+}
+
+/// What the workers of a pool do.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+pub enum PoolClass {
+    /// Executes programs.
+    #[serde(rename = "CPU")]
+    Cpu,
+    /// Proves.
+    #[serde(rename = "GPU")]
+    Gpu,
+    /// Executes and proves in one process.
+    All,
+}
+
+impl PoolClass {
+    /// The name, as in the API and in the worker's `PROVOST_CLASS`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Cpu => "CPU",
+            Self::Gpu => "GPU",
+            Self::All => "All",
+        }
+    }
+}
+
+impl fmt::Display for PoolClass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// How the pool stands. Written by the operator alone.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WorkerPoolStatus {
+    /// metadata.generation of the spec that this status speaks of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// One condition, Ready: True when as many workers are ready as the pool asks for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::conditions")]
+    pub conditions: Vec<Condition>,
+    /// Worker pods that exist.
+    #[serde(default)]
+    #[schemars(range(min = 0))]
+    pub replicas: i32,
+    /// Workers that take tasks.
+    #[serde(default)]
+    #[schemars(range(min = 0))]
+    pub ready_replicas: i32,
+    /// Label selector of the pool's pods, for the scale subresource.
+    #[serde(default)]
+    #[schemars(length(max = 512))]
+    pub selector: String,
+    /// Ready workers by role, for example execute 1, prove 1.
+    #[serde(default)]
+    #[schemars(length(max = 128))]
+    pub roles: String,
+}
+
+impl WorkerPool {
+    /// The condition `Ready`, once the operator has seen the pool.
+    pub fn ready_condition(&self) -> Option<&Condition> {
+        conditions::find(&self.status.as_ref()?.conditions, conditions::READY)
+    }
+}

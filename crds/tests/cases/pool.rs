@@ -1,0 +1,136 @@
+use serde_json::json;
+
+use super::{Case, Cases};
+
+const QUANTITY: &str = "every value must be a quantity, for example 4, 500m or 24Gi";
+const ABOVE: &str = "a request may not be above the limit of the same resource";
+const ENV_NAME: &str = "not the name of an environment variable: use letters, digits and '_', not starting with a digit";
+const ENV_TAKEN: &str = "the operator sets PROVOST_..., AWS_..., POD_NAME and POD_NAMESPACE itself";
+
+pub(super) fn cases() -> Vec<Case> {
+    let mut cases = Cases::new("WorkerPool");
+    cases.accept("the least pool", json!({"class": "CPU"}));
+    let long = cases.add(
+        "a pool name of 51 characters",
+        None,
+        json!({"class": "CPU"}),
+        &[(
+            "metadata.name",
+            "the name may have at most 50 characters, since the names of the pods begin with it",
+        )],
+    );
+    long.name = Some("n".repeat(51));
+    resources(&mut cases);
+    env(&mut cases);
+    tolerations(&mut cases);
+    cases.list
+}
+
+fn resources(cases: &mut Cases) {
+    let mut add = |title, resources, refused: &[_]| {
+        cases.add(
+            title,
+            None,
+            json!({"class": "All", "resources": resources}),
+            refused,
+        );
+    };
+    add(
+        "quantities of all kinds",
+        json!({
+            "requests": {"cpu": 1, "memory": "1024Mi", "example.com/a": "2"},
+            "limits": {"cpu": "1000m", "memory": "1Gi", "nvidia.com/gpu": 1},
+        }),
+        &[],
+    );
+    add(
+        "a limit that is no quantity",
+        json!({"limits": {"memory": "24GB"}}),
+        &[("spec.resources.limits", QUANTITY)],
+    );
+    add(
+        "a request that is no quantity",
+        json!({"requests": {"cpu": ""}}),
+        &[("spec.resources.requests", QUANTITY)],
+    );
+    add(
+        "a request above its limit",
+        json!({"requests": {"memory": "1025Mi"}, "limits": {"memory": "1Gi"}}),
+        &[("spec.resources.requests", ABOVE)],
+    );
+}
+
+fn env(cases: &mut Cases) {
+    let mut add = |title, name: &str, refused: &[_]| {
+        let env = json!([{"name": "FIRST", "value": "1"}, {"name": name}]);
+        cases.add(title, None, json!({"class": "All", "env": env}), refused);
+    };
+    add("an environment variable", "SHARD_SIZE", &[]);
+    add(
+        "an environment variable with a dash",
+        "SHARD-SIZE",
+        &[("spec.env[1].name", ENV_NAME)],
+    );
+    for name in [
+        "PROVOST_STORE_BUCKET",
+        "AWS_SECRET_ACCESS_KEY",
+        "POD_NAME",
+        "POD_NAMESPACE",
+    ] {
+        add(
+            "an environment variable of the operator",
+            name,
+            &[("spec.env[1].name", ENV_TAKEN)],
+        );
+    }
+}
+
+fn tolerations(cases: &mut Cases) {
+    let mut add = |title, toleration, refused: &[_]| {
+        cases.add(
+            title,
+            None,
+            json!({"class": "GPU", "tolerations": [toleration]}),
+            refused,
+        );
+    };
+    add(
+        "a toleration of everything",
+        json!({"operator": "Exists"}),
+        &[],
+    );
+    add(
+        "a toleration of a value",
+        json!({"key": "gpu", "value": "yes", "effect": "NoSchedule"}),
+        &[],
+    );
+    add(
+        "a toleration for a while",
+        json!({"key": "gpu", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 30}),
+        &[],
+    );
+    add(
+        "a toleration of any value and one",
+        json!({"key": "gpu", "operator": "Exists", "value": "yes"}),
+        &[(
+            "spec.tolerations[0]",
+            "a toleration with operator Exists takes no value",
+        )],
+    );
+    add(
+        "a toleration of nothing",
+        json!({"value": "yes"}),
+        &[(
+            "spec.tolerations[0]",
+            "a toleration without key needs operator Exists",
+        )],
+    );
+    add(
+        "a toleration for a while without effect",
+        json!({"key": "gpu", "operator": "Exists", "tolerationSeconds": 30}),
+        &[(
+            "spec.tolerations[0]",
+            "tolerationSeconds needs effect NoExecute",
+        )],
+    );
+}

@@ -1,0 +1,137 @@
+# shellcheck shell=bash
+# What every script under hack/ shares: where things are, how steps are told
+# and timed, and how missing tools are obtained or named. Source it first.
+
+PROVOST_ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)"
+PROVOST_CACHE="${PROVOST_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/provost}"
+PROVOST_BIN="$PROVOST_CACHE/bin"
+export PROVOST_ROOT PROVOST_CACHE PROVOST_BIN
+mkdir -p "$PROVOST_BIN"
+
+# say TEXT...: one line for the reader, on standard error: standard output is
+# kept for what a caller may want to read.
+say() { printf '%s\n' "$*" >&2; }
+
+# die TEXT...: says why and ends the script.
+die() {
+    printf 'error: %s\n' "$*" >&2
+    exit 1
+}
+
+# now_ms: milliseconds of the wall clock.
+now_ms() {
+    local micros="${EPOCHREALTIME/[.,]/}"
+    printf '%s' "$((micros / 1000))"
+}
+
+# seconds_since MS: seconds since a now_ms, with one decimal.
+seconds_since() {
+    local elapsed=$(($(now_ms) - $1))
+    printf '%d.%d' "$((elapsed / 1000))" "$((elapsed % 1000 / 100))"
+}
+
+# step LABEL COMMAND...: says what starts, runs it in this shell and says how
+# long it took. Of a step that fails, the first line is the last one said.
+step() {
+    local label="$1" started
+    shift
+    started="$(now_ms)"
+    say "==> $label"
+    # Not `"$@" || return`: within it, `set -e` would not hold.
+    "$@"
+    say "    done in $(seconds_since "$started") s"
+}
+
+# wait_quietly SECONDS COMMAND...: until the command succeeds; false when the
+# time is over.
+wait_quietly() {
+    local limit="$1" started
+    shift
+    started="$(now_ms)"
+    until "$@" >/dev/null 2>&1; do
+        (($(now_ms) - started < limit * 1000)) || return 1
+        sleep 0.1
+    done
+}
+
+# wait_for LABEL SECONDS COMMAND...: the same, and says so when time is over.
+wait_for() {
+    local label="$1" limit="$2"
+    shift 2
+    wait_quietly "$limit" "$@" || {
+        say "error: $label: not within $limit s"
+        return 1
+    }
+}
+
+# on_debian_as_root: whether packages can be installed here.
+on_debian_as_root() {
+    [[ $EUID -eq 0 && -e /etc/debian_version ]] && command -v apt-get >/dev/null
+}
+
+# need_packages PACKAGE...: Debian packages that the caller cannot do without.
+# On Debian as root what is missing is installed; elsewhere it is named.
+need_packages() {
+    local package missing=()
+    for package in "$@"; do
+        package_present "$package" || missing+=("$package")
+    done
+    ((${#missing[@]} == 0)) && return 0
+    on_debian_as_root ||
+        die "missing here: ${missing[*]} (named as Debian packages them). Install them, or run this as root on Debian."
+    say "==> installing Debian packages: ${missing[*]}"
+    local log="$PROVOST_CACHE/apt.log"
+    # The lists may be absent or old: they are fetched when an install fails.
+    if ! apt_install "${missing[@]}" >"$log" 2>&1; then
+        apt-get -q update >>"$log" 2>&1 || true
+        apt_install "${missing[@]}" >>"$log" 2>&1 ||
+            die "apt-get could not install ${missing[*]}: see $log"
+    fi
+}
+
+apt_install() {
+    # A package that starts a daemon of its own must not: the cluster runs its own.
+    DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get -q -y --no-install-recommends install "$@"
+}
+
+# package_present PACKAGE: by dpkg where there is one, else by a program of the
+# package that is on the PATH.
+package_present() {
+    if command -v dpkg-query >/dev/null; then
+        [[ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" == installed ]]
+        return
+    fi
+    case "$1" in
+        containernetworking-plugins) [[ -x /usr/lib/cni/bridge || -x /opt/cni/bin/bridge ]] ;;
+        iproute2) command -v ip >/dev/null ;;
+        libc6-dev) [[ -e /usr/include/stdio.h ]] ;;
+        util-linux) command -v nsenter >/dev/null ;;
+        *) command -v "$1" >/dev/null ;;
+    esac
+}
+
+# cargo_present, go_present: the two tool chains that Provost does not install.
+cargo_present() {
+    command -v cargo >/dev/null ||
+        die "cargo is not on the PATH: install Rust 1.95 or newer"
+}
+
+go_present() {
+    command -v go >/dev/null ||
+        die "go is not on the PATH: install Go 1.26 or newer (it builds the local Kubernetes)"
+}
+
+# root_present: the local cluster makes namespaces, mounts and cgroups.
+root_present() {
+    [[ $EUID -eq 0 ]] || die "this needs root: it makes network namespaces, mounts and cgroups"
+}
+
+# contains_line LINE TEXT: whether the text has exactly that line. (`... | grep -q`
+# ends before its input does, and with pipefail that can count as a failure.)
+contains_line() { grep -Fxq -e "$1" <<<"$2"; }
+
+# content_hash FILE...: the first 12 hex digits of the SHA-256 of what the
+# files hold, in the order given; their names do not count.
+content_hash() {
+    cat -- "$@" | sha256sum | cut -c1-12
+}

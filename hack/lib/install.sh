@@ -1,0 +1,65 @@
+# shellcheck shell=bash
+# Installing Provost into the cluster that KUBECONFIG names.
+
+SYSTEM_NAMESPACE=provost-system
+
+# build_cli: the kubectl plugin and the verifier, into the cache's bin.
+build_cli() {
+    (cd "$PROVOST_ROOT" && cargo build --quiet --release -p kubectl-proof)
+    install -m 755 "$(cargo_target_dir)/release/kubectl-proof" "$PROVOST_BIN/kubectl-proof"
+}
+
+# cargo_target_dir: where cargo puts what it builds here.
+cargo_target_dir() {
+    (cd "$PROVOST_ROOT" && cargo metadata --no-deps --format-version 1) |
+        sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p'
+}
+
+# install_provost: applies config/default with the images that hack/images made,
+# and waits for the operator and the store.
+install_provost() {
+    # shellcheck source=/dev/null
+    source "$PROVOST_CACHE/images.env"
+    local overlay
+    overlay="$(mktemp -d "$PROVOST_CACHE/overlay.XXXXXX")"
+    # kustomize takes no absolute paths as resources.
+    cat >"$overlay/kustomization.yaml" <<YAML
+apiVersion: kustomize.config.k8s.io/v1beta1
+kind: Kustomization
+resources: ["$(realpath --relative-to="$overlay" "$PROVOST_ROOT/config/default")"]
+images:
+- name: localhost/provost-operator
+  newName: ${PROVOST_OPERATOR_IMAGE%:*}
+  newTag: ${PROVOST_OPERATOR_IMAGE##*:}
+patches:
+- target: {kind: Deployment, name: provost-operator}
+  patch: |-
+    apiVersion: apps/v1
+    kind: Deployment
+    metadata: {name: provost-operator}
+    spec:
+      template:
+        spec:
+          containers:
+          - name: operator
+            env:
+            - {name: PROVOST_WORKER_IMAGE, value: "$PROVOST_WORKER_IMAGE"}
+YAML
+    # Definitions first: a custom object is refused while its kind is not served.
+    kubectl apply --server-side --force-conflicts -k "$PROVOST_ROOT/config/crd" >/dev/null
+    kubectl wait --for=condition=Established --timeout=60s \
+        crd/proofrequests.provost.dev crd/provingtasks.provost.dev crd/workerpools.provost.dev >/dev/null
+    kubectl apply --server-side --force-conflicts -k "$overlay" >/dev/null
+    rm -rf "$overlay"
+    kubectl -n "$SYSTEM_NAMESPACE" rollout status deployment/provost-operator --timeout=120s >/dev/null
+    kubectl -n "$SYSTEM_NAMESPACE" rollout status statefulset/provost-store --timeout=120s >/dev/null
+}
+
+# wait_for_prover: until a worker of the default pool has built its engine.
+wait_for_prover() {
+    wait_for "a worker with a proving engine" 300 prover_ready
+}
+
+prover_ready() {
+    kubectl -n "$SYSTEM_NAMESPACE" get workerpool workers -o jsonpath='{.status.roles}' | grep -q 'prove [1-9]'
+}

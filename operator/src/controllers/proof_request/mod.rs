@@ -1,0 +1,182 @@
+//! The ProofRequest controller: from a spec to a proof in the store, or to the reason why not.
+//!
+//! A request goes through named steps, one module each: [`decide`] says which is next; [`resolve`], [`validate`], [`prepare`] and
+//! [`submit`] bring it to the coordinator; the coordinator's state (`crate::state`) writes its progress and end; [`collect`] removes what
+//! it left. [`status`] and [`journal`] are how all of them write what happened.
+
+pub mod collect;
+pub mod decide;
+pub mod error;
+pub mod journal;
+pub mod prepare;
+pub mod resolve;
+pub mod running;
+pub mod standing;
+pub mod status;
+pub mod submit;
+pub mod validate;
+
+mod finalizer;
+mod steps;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::StreamExt;
+use jiff::Timestamp;
+use kube::Client;
+use kube::runtime::controller::{Action, Config, Controller};
+use kube::runtime::reflector::{ObjectRef, Store};
+use provost_coordinator::{Coordinator, Weights};
+use provost_crds::{ProofRequest, WorkerPool};
+use tokio_util::sync::CancellationToken;
+
+use super::backoff::Backoffs;
+use super::run_synced;
+use crate::inputs::Inputs;
+use crate::key::ProofKey;
+use crate::metrics::Metrics;
+use decide::{Step, decide};
+use error::{ProofError, Verdict};
+use journal::Journal;
+use running::Running;
+use status::Change;
+
+/// Name of this controller in metrics.
+const NAME: &str = "proof_request";
+
+/// What the steps need.
+pub struct Context {
+    /// The API server.
+    pub client: Client,
+    /// All requests.
+    pub requests: Store<ProofRequest>,
+    /// All pools.
+    pub pools: Store<WorkerPool>,
+    /// Writes what happened.
+    pub journal: Arc<Journal>,
+    /// The artifact store.
+    pub inputs: Arc<Inputs>,
+    /// Runs the proofs.
+    pub coordinator: Coordinator,
+    /// Weights of tasks, as the coordinator counts them.
+    pub weights: Weights,
+    /// Counts.
+    pub metrics: Metrics,
+    /// What this process works on.
+    pub running: Running,
+    /// Failures in a row.
+    pub backoffs: Backoffs<ProofKey>,
+}
+
+/// Reconciles until `shutdown`; calls `synced` once the cache has seen its first list.
+pub async fn run(
+    controller: Controller<ProofRequest>,
+    context: Arc<Context>,
+    concurrency: u16,
+    synced: impl FnOnce(),
+    shutdown: CancellationToken,
+) {
+    let cache = controller.store();
+    let work = controller
+        .with_config(Config::default().concurrency(concurrency))
+        .graceful_shutdown_on(async move { shutdown.cancelled().await })
+        .run(reconcile, on_error, context)
+        .for_each(|result| async move {
+            if let Err(error) = result {
+                tracing::debug!(%error, "reconcile of a ProofRequest");
+            }
+        });
+    run_synced(cache, synced, work).await;
+}
+
+async fn reconcile(
+    request: Arc<ProofRequest>,
+    context: Arc<Context>,
+) -> Result<Action, ProofError> {
+    let began = Instant::now();
+    let key = ProofKey::of(&request);
+    let result = step(&request, &key, &context).await;
+    let label = result.as_ref().map_or_else(ProofError::reason, |_| "ok");
+    context.metrics.reconciled(NAME, label, began.elapsed());
+    match result {
+        Ok(action) => {
+            context.backoffs.clear(&key);
+            Ok(action)
+        }
+        Err(error) => settle(&key, &context, error).await,
+    }
+}
+
+async fn step(
+    request: &ProofRequest,
+    key: &ProofKey,
+    context: &Context,
+) -> Result<Action, ProofError> {
+    match decide(
+        request,
+        context.running.submitted(&key.uid),
+        Timestamp::now(),
+    ) {
+        Step::Collect => steps::collect(request, key, context).await,
+        Step::Gone => steps::gone(key, context),
+        Step::Ended { delete_in } => steps::ended(request, key, context, delete_in).await,
+        Step::Cancel => {
+            steps::end(
+                request,
+                key,
+                context,
+                Change::Cancelled {
+                    message: CANCELLED.into(),
+                },
+            )
+            .await
+        }
+        Step::Expire => steps::end(request, key, context, Change::Expired).await,
+        Step::Suspend => steps::suspend(request, key, context).await,
+        Step::Start => steps::start(request, key, context).await,
+        Step::Watch => steps::watch(request, key, context).await,
+    }
+}
+
+/// Message of a request whose user set `spec.cancel`.
+const CANCELLED: &str = "cancelled: spec.cancel was set";
+
+/// Writes what an error means for the request.
+async fn settle(
+    key: &ProofKey,
+    context: &Context,
+    error: ProofError,
+) -> Result<Action, ProofError> {
+    let now = Timestamp::now();
+    let change = match error.verdict() {
+        Verdict::Fails(failure) => Change::Failed {
+            failure: *failure,
+            execution: None,
+        },
+        Verdict::Waits { reason, message } => Change::Waiting { reason, message },
+        Verdict::Retries => return Err(error),
+    };
+    let fails = matches!(change, Change::Failed { .. });
+    context.journal.note(key, &[change], now, None).await?;
+    if fails {
+        context.backoffs.clear(key);
+        return Ok(Action::await_change());
+    }
+    Err(error)
+}
+
+fn on_error(request: Arc<ProofRequest>, error: &ProofError, context: Arc<Context>) -> Action {
+    let key = ProofKey::of(&request);
+    if matches!(error, ProofError::Api(error) if error.is_conflict()) {
+        return Action::requeue(Duration::from_millis(100));
+    }
+    let wait = context.backoffs.failed(key.clone(), rand::random());
+    tracing::warn!(proof = %key, reason = error.reason(), %error, retry_in = ?wait, "a step failed");
+    Action::requeue(wait)
+}
+
+/// The key of the cache for `key`.
+pub fn object_ref(key: &ProofKey) -> ObjectRef<ProofRequest> {
+    ObjectRef::new(&key.name).within(&key.namespace)
+}

@@ -1,0 +1,291 @@
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+use provost_crds::{FailureClass, ProofRequestSpec};
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(second).unwrap()
+}
+
+fn request(mode: Mode) -> ProofRequest {
+    let mut request = ProofRequest::new(
+        "p",
+        ProofRequestSpec {
+            mode,
+            ..Default::default()
+        },
+    );
+    request.metadata.creation_timestamp = Some(Time(at(100)));
+    request.metadata.generation = Some(1);
+    request
+}
+
+fn step(request: &mut ProofRequest, change: Change, second: i64) {
+    request.status = Some(apply(request, &[change], at(second)));
+}
+
+fn progress(tasks: &[(&str, [i32; 4])]) -> Progress {
+    let tasks: BTreeMap<_, _> = tasks
+        .iter()
+        .map(|(name, [pending, running, succeeded, failed])| {
+            let counts = TaskCounts {
+                pending: *pending,
+                running: *running,
+                succeeded: *succeeded,
+                failed: *failed,
+            };
+            ((*name).to_owned(), counts)
+        })
+        .collect();
+    let done = tasks.values().map(|t| t.succeeded as u64).sum();
+    let total = tasks
+        .values()
+        .map(|t| (t.pending + t.running + t.succeeded + t.failed) as u64)
+        .sum();
+    let started = tasks.values().any(|t| t.running + t.succeeded > 0);
+    Progress {
+        tasks,
+        done,
+        total,
+        started_at: started.then_some(103_000),
+    }
+}
+
+fn cancelled() -> Change {
+    Change::Cancelled {
+        message: "cancelled: spec.cancel was set".into(),
+    }
+}
+
+#[test]
+fn a_proof_from_queue_to_end() {
+    let mut p = request(Mode::Core);
+    step(
+        &mut p,
+        Change::Prepared {
+            program_id: "program_1".into(),
+            stdin_id: "s".into(),
+        },
+        101,
+    );
+    assert_eq!(p.state(), "Pending");
+    step(&mut p, Change::Queued, 101);
+    step(
+        &mut p,
+        Change::Progress(progress(&[("Controller", [1, 0, 0, 0])])),
+        102,
+    );
+    assert_eq!(p.state(), "Pending");
+    step(
+        &mut p,
+        Change::Progress(progress(&[("Controller", [0, 1, 0, 0])])),
+        103,
+    );
+    assert_eq!(p.state(), "Proving");
+    let status = p.status.clone().unwrap();
+    assert_eq!(status.progress.as_deref(), Some("0/1"));
+    assert_eq!(status.timings.unwrap().queue_millis, Some(3000));
+    let output = ProofOutput {
+        artifact: "a".into(),
+        size_bytes: 7,
+        ..Default::default()
+    };
+    step(
+        &mut p,
+        Change::Succeeded {
+            execution: None,
+            proof: Some(output.clone()),
+        },
+        113,
+    );
+    let status = p.status.clone().unwrap();
+    let timings = status.timings.unwrap();
+    assert_eq!(
+        (timings.prove_millis, timings.total_millis),
+        (Some(10_000), Some(13_000))
+    );
+    assert_eq!(status.duration.as_deref(), Some("10.0s"));
+    assert_eq!(status.proof, Some(output));
+    assert_eq!((p.state(), p.succeeded()), ("Succeeded", true));
+}
+
+#[test]
+fn a_terminal_status_never_changes() {
+    let mut p = request(Mode::Execute);
+    step(&mut p, cancelled(), 101);
+    let before = p.status.clone();
+    step(
+        &mut p,
+        Change::Succeeded {
+            execution: None,
+            proof: None,
+        },
+        102,
+    );
+    step(&mut p, Change::Tick, 103);
+    step(&mut p, Change::Expired, 104);
+    assert_eq!(p.status, before);
+    assert_eq!(p.state(), "Cancelled");
+}
+
+#[test]
+fn the_same_change_again_changes_nothing() {
+    let mut p = request(Mode::Core);
+    step(
+        &mut p,
+        Change::Waiting {
+            reason: reasons::STORE_UNAVAILABLE,
+            message: "m".into(),
+        },
+        101,
+    );
+    let before = p.status.clone();
+    step(
+        &mut p,
+        Change::Waiting {
+            reason: reasons::STORE_UNAVAILABLE,
+            message: "m".into(),
+        },
+        109,
+    );
+    assert_eq!(p.status, before);
+}
+
+#[test]
+fn queued_progress_leaves_the_explanation() {
+    let mut p = request(Mode::Core);
+    step(
+        &mut p,
+        Change::Waiting {
+            reason: reasons::UNSCHEDULABLE,
+            message: "raise memory".into(),
+        },
+        101,
+    );
+    step(
+        &mut p,
+        Change::Progress(progress(&[("Controller", [1, 0, 0, 0])])),
+        102,
+    );
+    assert_eq!((p.state(), p.message()), ("Unschedulable", "raise memory"));
+    step(
+        &mut p,
+        Change::Progress(progress(&[("Controller", [0, 1, 0, 0])])),
+        103,
+    );
+    assert_eq!(p.state(), "Unschedulable");
+    step(&mut p, Change::Schedulable, 104);
+    assert_eq!(
+        (p.state(), p.message()),
+        ("Proving", "proving, 0/1 known tasks are done")
+    );
+}
+
+#[test]
+fn the_eta_waits_for_the_execution() {
+    let mut p = request(Mode::Core);
+    step(
+        &mut p,
+        Change::Progress(progress(&[
+            ("CoreExecute", [0, 1, 0, 0]),
+            ("ProveShard", [1, 1, 2, 0]),
+        ])),
+        103,
+    );
+    assert_eq!(p.status.as_ref().unwrap().eta_seconds, None);
+    step(
+        &mut p,
+        Change::Progress(progress(&[
+            ("CoreExecute", [0, 0, 1, 0]),
+            ("ProveShard", [2, 1, 2, 0]),
+        ])),
+        133,
+    );
+    assert_eq!(p.status.as_ref().unwrap().eta_seconds, Some(30));
+}
+
+#[test]
+fn a_failure_names_its_class_and_is_cut() {
+    let mut p = request(Mode::Core);
+    let message = "é".repeat(5000);
+    let failure = Failure {
+        class: FailureClass::OutOfMemory,
+        task: None,
+        task_type: None,
+        message,
+    };
+    step(
+        &mut p,
+        Change::Failed {
+            failure,
+            execution: None,
+        },
+        101,
+    );
+    assert_eq!(p.state(), "OutOfMemory");
+    assert_eq!(
+        p.status
+            .as_ref()
+            .unwrap()
+            .failure
+            .as_ref()
+            .unwrap()
+            .message
+            .chars()
+            .count(),
+        4096
+    );
+    assert!(p.terminal() && !p.succeeded());
+}
+
+#[test]
+fn suspending_clears_what_ran() {
+    let mut p = request(Mode::Core);
+    step(
+        &mut p,
+        Change::Prepared {
+            program_id: "program_1".into(),
+            stdin_id: "s".into(),
+        },
+        101,
+    );
+    step(
+        &mut p,
+        Change::Progress(progress(&[("Controller", [0, 1, 0, 0])])),
+        103,
+    );
+    step(&mut p, Change::Suspended, 104);
+    let status = p.status.clone().unwrap();
+    assert_eq!(
+        (status.progress, status.timings, status.duration),
+        (None, None, None)
+    );
+    assert_eq!(status.program_id.as_deref(), Some("program_1"));
+    assert_eq!(p.state(), "Suspended");
+    let before = p.status.clone();
+    step(
+        &mut p,
+        Change::Progress(progress(&[("Controller", [0, 1, 0, 0])])),
+        105,
+    );
+    assert_eq!(p.status, before);
+}
+
+#[test]
+fn execute_reports_its_exit_code() {
+    let mut p = request(Mode::Execute);
+    let execution = Execution {
+        cycles: 12,
+        exit_code: Some(3),
+        ..Default::default()
+    };
+    step(
+        &mut p,
+        Change::Succeeded {
+            execution: Some(execution),
+            proof: None,
+        },
+        101,
+    );
+    assert_eq!(p.message(), "executed 12 cycles, exit code 3");
+}

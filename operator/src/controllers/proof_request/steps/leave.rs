@@ -1,0 +1,99 @@
+//! What is left to do for a request that has ended or is being deleted.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use kube::api::{Api, DeleteParams, Preconditions};
+use kube::runtime::controller::Action;
+use provost_crds::ProofRequest;
+
+use super::super::decide::until;
+use super::super::error::ProofError;
+use super::super::{Context, collect as collecting, finalizer};
+use crate::api::{ApiError, within};
+use crate::key::ProofKey;
+
+/// Time between two looks at workers that still hold a task of a proof that is being collected.
+const COLLECT_AGAIN: Duration = Duration::from_millis(250);
+/// Longest wait for such workers: their pods are replaced long before.
+const COLLECT_ANYWAY: Duration = Duration::from_secs(60);
+/// Age after which the intermediate artifacts of an ended request are known to be gone.
+const SWEPT_BEFORE: Duration = Duration::from_secs(3600);
+
+/// Cleans up after a request that has ended, and deletes it when its time has come.
+pub(in super::super) async fn ended(
+    request: &ProofRequest,
+    key: &ProofKey,
+    context: &Context,
+    delete_in: Option<Duration>,
+) -> Result<Action, ProofError> {
+    if delete_in == Some(Duration::ZERO) {
+        delete(key, context).await?;
+        return Ok(Action::await_change());
+    }
+    let again = |wait: Duration| Action::requeue(delete_in.map_or(wait, |left| left.min(wait)));
+    let recent = request
+        .finished_at()
+        .is_some_and(|at| until(at, Timestamp::now()) < SWEPT_BEFORE);
+    if recent && !context.running.swept(&key.uid) {
+        let waited = context.running.collecting(&key.uid);
+        if waited < COLLECT_ANYWAY
+            && collecting::busy(&context.coordinator, &context.weights, key).await
+        {
+            return Ok(again(COLLECT_AGAIN));
+        }
+        collecting::sweep(&context.inputs, key).await?;
+        context.running.set_swept(&key.uid);
+    }
+    Ok(delete_in.map_or_else(Action::await_change, Action::requeue))
+}
+
+async fn delete(key: &ProofKey, context: &Context) -> Result<(), ApiError> {
+    let api: Api<ProofRequest> = Api::namespaced(context.client.clone(), &key.namespace);
+    let this_one = Preconditions {
+        uid: Some(key.uid.clone()),
+        resource_version: None,
+    };
+    let params = DeleteParams {
+        preconditions: Some(this_one),
+        ..DeleteParams::background()
+    };
+    match within("delete a ProofRequest", api.delete(&key.name, &params)).await {
+        Err(error) if !error.is_not_found() => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Stops a request that is being deleted, waits for its workers, and removes what it left.
+pub(in super::super) async fn collect(
+    request: &ProofRequest,
+    key: &ProofKey,
+    context: &Context,
+) -> Result<Action, ProofError> {
+    context.coordinator.forget_proof(&key.proof_id()).await;
+    context.running.set_submitted(&key.uid, false);
+    let since = context.running.collecting(&key.uid);
+    if since < COLLECT_ANYWAY && collecting::busy(&context.coordinator, &context.weights, key).await
+    {
+        return Ok(Action::requeue(COLLECT_AGAIN));
+    }
+    if let Err(error) =
+        collecting::collect(&context.inputs, request, key, &context.requests.state()).await
+    {
+        context
+            .journal
+            .warn(request, error.reason(), &error.to_string())
+            .await;
+        return Err(error.into());
+    }
+    finalizer::remove(&context.client, request, key).await?;
+    context.running.forget(&key.uid);
+    tracing::info!(proof = %key, "proof collected");
+    Ok(Action::await_change())
+}
+
+/// Forgets a request that is gone, whoever took its finalizer away.
+pub(in super::super) fn gone(key: &ProofKey, context: &Context) -> Result<Action, ProofError> {
+    context.running.forget(&key.uid);
+    Ok(Action::await_change())
+}

@@ -1,0 +1,100 @@
+//! Looks after a request that the coordinator has, and stops it when its user says so.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use kube::runtime::controller::Action;
+use provost_crds::{ProofRequest, reasons};
+
+use super::super::error::ProofError;
+use super::super::standing::{Standing, standing};
+use super::super::status::Change;
+use super::super::{Context, finalizer};
+use super::{WATCH, next_look};
+use crate::key::ProofKey;
+
+/// Looks after a request that the coordinator has: why nothing runs, its priority, its duration.
+pub(in super::super) async fn watch(
+    request: &ProofRequest,
+    key: &ProofKey,
+    context: &Context,
+) -> Result<Action, ProofError> {
+    let proof = key.proof_id();
+    context
+        .coordinator
+        .set_priority(&proof, request.spec.priority)
+        .await;
+    let explanation = context
+        .coordinator
+        .explain(&proof)
+        .await
+        .unwrap_or_default();
+    let started = request
+        .status
+        .as_ref()
+        .and_then(|s| s.timings.as_ref()?.started_at.as_ref())
+        .is_some();
+    let change = match standing(&explanation, &context.pools.state()) {
+        Standing::Stuck(message) => Some(Change::Waiting {
+            reason: reasons::UNSCHEDULABLE,
+            message,
+        }),
+        Standing::Starting(message) if !started => Some(Change::Waiting {
+            reason: reasons::PENDING,
+            message,
+        }),
+        _ if request.state() == reasons::UNSCHEDULABLE => Some(Change::Schedulable),
+        _ => context.running.tick(&key.uid).then_some(Change::Tick),
+    };
+    if let Some(change) = change {
+        context
+            .journal
+            .note(key, &[change], Timestamp::now(), Some(request))
+            .await?;
+    }
+    Ok(Action::requeue(next_look(request, WATCH)))
+}
+
+/// Ends a request before its time: the status first, so that it shows at once, then the work.
+pub(in super::super) async fn end(
+    request: &ProofRequest,
+    key: &ProofKey,
+    context: &Context,
+    change: Change,
+) -> Result<Action, ProofError> {
+    let reason = if matches!(change, Change::Expired) {
+        "spec.deadline passed"
+    } else {
+        "spec.cancel was set"
+    };
+    context
+        .journal
+        .note(key, &[change], Timestamp::now(), Some(request))
+        .await?;
+    context
+        .coordinator
+        .cancel_proof(&key.proof_id(), reason)
+        .await;
+    Ok(Action::await_change())
+}
+
+/// Keeps a request from running.
+pub(in super::super) async fn suspend(
+    request: &ProofRequest,
+    key: &ProofKey,
+    context: &Context,
+) -> Result<Action, ProofError> {
+    let request = finalizer::add(&context.client, request, key).await?;
+    if context.running.submitted(&key.uid) {
+        context.coordinator.forget_proof(&key.proof_id()).await;
+        context.running.set_submitted(&key.uid, false);
+    }
+    context
+        .journal
+        .note(key, &[Change::Suspended], Timestamp::now(), Some(&request))
+        .await?;
+    Ok(Action::requeue(next_look(
+        &request,
+        Duration::from_secs(3600),
+    )))
+}

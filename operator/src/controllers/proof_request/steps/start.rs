@@ -1,0 +1,135 @@
+//! Takes a request to the coordinator.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use kube::api::{Api, DeleteParams, ListParams};
+use kube::runtime::controller::Action;
+use provost_crds::{PROOF_LABEL, ProofOutput, ProofRequest, ProvingTask, reasons};
+use tokio::time::timeout;
+
+use super::super::error::ProofError;
+use super::super::prepare::Prepared;
+use super::super::status::Change;
+use super::super::{Context, finalizer, prepare, resolve, submit, validate};
+use super::{WATCH, next_look};
+use crate::api::status::Written;
+use crate::api::{ApiError, within};
+use crate::key::{ProofKey, created_ms};
+use crate::state::SP1_VERSION;
+
+/// Time after which a request that is being prepared shows a condition.
+const SHOW_AFTER: Duration = Duration::from_millis(300);
+
+/// Brings a request to the coordinator.
+pub(in super::super) async fn start(
+    request: &ProofRequest,
+    key: &ProofKey,
+    context: &Context,
+) -> Result<Action, ProofError> {
+    let request = finalizer::add(&context.client, request, key).await?;
+    let prepared = {
+        let mut inputs = pin!(inputs(&request, key, context));
+        match timeout(SHOW_AFTER, &mut inputs).await {
+            Ok(prepared) => prepared?,
+            Err(_) => {
+                show_pending(&request, key, context).await?;
+                inputs.await?
+            }
+        }
+    };
+    let stored = Change::Prepared {
+        program_id: prepared.program_id.clone(),
+        stdin_id: prepared.stdin_id.clone(),
+    };
+    if let Some(info) = submit::finished_before(&context.inputs, &request, key).await? {
+        let proof = ProofOutput {
+            artifact: key.proof_artifact(created_ms(&request)),
+            size_bytes: i64::try_from(info.size).unwrap_or(i64::MAX),
+            sha256: info.sha256.unwrap_or_default(),
+            vk_hash: None,
+            sp1_version: SP1_VERSION.to_owned(),
+        };
+        let done = Change::Succeeded {
+            execution: None,
+            proof: Some(proof),
+        };
+        context
+            .journal
+            .note(key, &[stored, done], Timestamp::now(), None)
+            .await?;
+        return Ok(Action::await_change());
+    }
+    if submit::queued_before(&request) {
+        forget_tasks(key, context).await?;
+    }
+    // What is queued is written down before any worker sees it.
+    let queued = [stored, Change::Queued];
+    let written = context
+        .journal
+        .note(key, &queued, Timestamp::now(), Some(&request))
+        .await?;
+    if matches!(written, Written::Gone) {
+        return Ok(Action::await_change());
+    }
+    submit::submit(&context.coordinator, &request, key, &prepared).await?;
+    context.running.set_submitted(&key.uid, true);
+    Ok(Action::requeue(next_look(&request, WATCH)))
+}
+
+async fn inputs(
+    request: &ProofRequest,
+    key: &ProofKey,
+    context: &Context,
+) -> Result<Prepared, ProofError> {
+    let referenced = resolve::resolve(&context.client, &key.namespace, &request.spec).await?;
+    let valid = validate::validate(&request.spec, &referenced)?;
+    Ok(prepare::prepare(&context.inputs, request, key, valid).await?)
+}
+
+async fn show_pending(
+    request: &ProofRequest,
+    key: &ProofKey,
+    context: &Context,
+) -> Result<(), ApiError> {
+    if request.succeeded_condition().is_some() {
+        return Ok(());
+    }
+    let change = Change::Waiting {
+        reason: reasons::PENDING,
+        message: "storing program and stdin".into(),
+    };
+    context
+        .journal
+        .note(key, &[change], Timestamp::now(), Some(request))
+        .await
+        .map(|_| ())
+}
+
+/// Deletes the task objects of an earlier operator: its tasks ended with it.
+async fn forget_tasks(key: &ProofKey, context: &Context) -> Result<(), ApiError> {
+    let tasks: Api<ProvingTask> = Api::namespaced(context.client.clone(), &key.namespace);
+    let params = ListParams::default().labels(&format!("{PROOF_LABEL}={}", key.name));
+    for task in within("list ProvingTasks", tasks.list(&params)).await? {
+        let owned = task
+            .metadata
+            .owner_references
+            .iter()
+            .flatten()
+            .any(|owner| owner.uid == key.uid);
+        let (true, Some(name)) = (owned, &task.metadata.name) else {
+            continue;
+        };
+        match within(
+            "delete a ProvingTask",
+            tasks.delete(name, &DeleteParams::background()),
+        )
+        .await
+        {
+            Err(error) if !error.is_not_found() => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}

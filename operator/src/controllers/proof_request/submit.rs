@@ -1,0 +1,197 @@
+//! Step 4: gives the proof to the coordinator, unless it is finished already.
+
+use provost_artifacts::ObjectInfo;
+use provost_coordinator::{Coordinator, ProofSpec, Refusal, Root};
+use provost_crds::{Limits, Mode, ProofRequest};
+
+use super::prepare::Prepared;
+use crate::inputs::{Inputs, InputsError};
+use crate::key::{ProofKey, created_ms};
+
+/// Why a proof was not started.
+#[derive(Debug, thiserror::Error)]
+pub enum SubmitError {
+    /// The coordinator refused it.
+    #[error("the coordinator refused the proof: {0}")]
+    Refused(Refusal),
+    /// The store failed.
+    #[error(transparent)]
+    Store(InputsError),
+}
+
+impl SubmitError {
+    /// Stable name of the error.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Refused(refusal) => refusal.reason(),
+            Self::Store(error) => error.reason(),
+        }
+    }
+
+    /// Whether the store is to blame.
+    pub fn is_store(&self) -> bool {
+        matches!(self, Self::Store(_))
+    }
+}
+
+/// The finished proof of an earlier operator, which did not come to write it down. Only a request that was queued before can have one.
+///
+/// # Errors
+/// The store fails.
+pub async fn finished_before(
+    inputs: &Inputs,
+    request: &ProofRequest,
+    key: &ProofKey,
+) -> Result<Option<ObjectInfo>, SubmitError> {
+    if request.spec.mode == Mode::Execute || !queued_before(request) {
+        return Ok(None);
+    }
+    inputs
+        .proof_info(&key.proof_artifact(created_ms(request)))
+        .await
+        .map_err(SubmitError::Store)
+}
+
+/// Whether an operator has queued the request before.
+pub fn queued_before(request: &ProofRequest) -> bool {
+    let timings = request
+        .status
+        .as_ref()
+        .and_then(|status| status.timings.as_ref());
+    timings.is_some_and(|timings| timings.queued_at.is_some())
+}
+
+/// Gives the proof to the coordinator. Doing it again changes nothing.
+///
+/// # Errors
+/// The coordinator refuses it.
+pub async fn submit(
+    coordinator: &Coordinator,
+    request: &ProofRequest,
+    key: &ProofKey,
+    prepared: &Prepared,
+) -> Result<(), SubmitError> {
+    let root = coordinator
+        .submit_proof(spec(request, key, prepared))
+        .await
+        .map_err(SubmitError::Refused)?;
+    tracing::info!(proof = %key, mode = %request.spec.mode, %root, "proof queued");
+    Ok(())
+}
+
+/// The proof in the coordinator's terms.
+fn spec(request: &ProofRequest, key: &ProofKey, prepared: &Prepared) -> ProofSpec {
+    let limits = &request.spec.limits;
+    let created = created_ms(request);
+    let execute = request.spec.mode == Mode::Execute;
+    ProofSpec {
+        proof_id: key.proof_id().into(),
+        kind: if execute { Root::Execute } else { Root::Prove },
+        inputs: vec![
+            prepared.program_id.clone(),
+            prepared.stdin_id.clone(),
+            mode(request.spec.mode).into(),
+            cycle_limit(limits),
+            // No nonce.
+            String::new(),
+            r#"{"stdin_private":false}"#.into(),
+        ],
+        outputs: if execute {
+            Vec::new()
+        } else {
+            vec![key.proof_artifact(created)]
+        },
+        requester: key.namespace.clone(),
+        priority: request.spec.priority,
+        created_at_ms: created,
+        parallelism: limits.parallelism.and_then(|n| u32::try_from(n).ok()),
+        max_retries: limits.backoff.and_then(|n| u32::try_from(n).ok()),
+        // The operator ends it as Expired itself.
+        expires_at_ms: None,
+    }
+}
+
+/// SP1's number of a proof mode; 0 makes no proof.
+fn mode(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Execute => "0",
+        Mode::Core => "1",
+        Mode::Compressed => "2",
+        Mode::Plonk => "3",
+        Mode::Groth16 => "4",
+    }
+}
+
+/// SP1 compares cycles with the limit even if it is 0, so that no limit is the largest one.
+fn cycle_limit(limits: &Limits) -> String {
+    limits
+        .cycles
+        .and_then(|n| u64::try_from(n).ok())
+        .filter(|n| *n > 0)
+        .unwrap_or(u64::MAX)
+        .to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use provost_crds::ProofRequestSpec;
+
+    fn spec_of(mode: Mode, cycles: Option<i64>) -> ProofSpec {
+        let limits = Limits {
+            cycles,
+            parallelism: Some(7),
+            ..Limits::default()
+        };
+        let request = ProofRequest::new(
+            "p",
+            ProofRequestSpec {
+                mode,
+                limits,
+                ..ProofRequestSpec::default()
+            },
+        );
+        let key = ProofKey {
+            namespace: "ns".into(),
+            name: "p".into(),
+            uid: "u".into(),
+        };
+        spec(
+            &request,
+            &key,
+            &Prepared {
+                program_id: "program_1".into(),
+                stdin_id: "s".into(),
+            },
+        )
+    }
+
+    #[test]
+    fn the_controllers_inputs_are_in_sp1s_order() {
+        let spec = spec_of(Mode::Compressed, Some(1000));
+        assert_eq!(
+            spec.inputs,
+            [
+                "program_1",
+                "s",
+                "2",
+                "1000",
+                "",
+                r#"{"stdin_private":false}"#
+            ]
+        );
+        assert_eq!(
+            (spec.kind, spec.outputs.len(), spec.parallelism),
+            (Root::Prove, 1, Some(7))
+        );
+        assert_eq!(&*spec.proof_id, "ns/p/u");
+    }
+
+    #[test]
+    fn no_limit_is_the_largest_and_execute_has_no_output() {
+        let spec = spec_of(Mode::Execute, None);
+        assert_eq!((spec.kind, spec.outputs.len()), (Root::Execute, 0));
+        assert_eq!(spec.inputs[3], "18446744073709551615");
+    }
+}

@@ -1,0 +1,106 @@
+//! The environment of a worker. Pure.
+
+use k8s_openapi::api::core::v1::{
+    EnvVar, EnvVarSource, ObjectFieldSelector, ResourceFieldSelector, SecretKeySelector,
+};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use kube::ResourceExt;
+use provost_crds::WorkerPool;
+
+use super::pods::{WorkerSettings, grace, image, memory_limit};
+use crate::pods::classify::CONTAINER;
+use crate::secrets::{ACCESS_KEY, SECRET_KEY};
+
+/// Part of the grace that a worker gets to hand back what it has not finished, in seconds.
+const HAND_BACK_SECONDS: i64 = 5;
+
+/// The environment of the workers of `pool`.
+pub(super) fn build(pool: &WorkerPool, settings: &WorkerSettings) -> Vec<EnvVar> {
+    let spec = &pool.spec;
+    let mut env = vec![
+        field("POD_NAME", "metadata.name"),
+        field("POD_NAMESPACE", "metadata.namespace"),
+        literal("PROVOST_POOL", pool.name_any()),
+        literal("PROVOST_CLASS", spec.class.as_str()),
+        literal("PROVOST_COORDINATOR", &settings.coordinator),
+        literal("PROVOST_STORE_ENDPOINT", &settings.store_endpoint),
+        literal("PROVOST_STORE_BUCKET", &settings.store_bucket),
+        literal("PROVOST_STORE_REGION", &settings.store_region),
+        secret("AWS_ACCESS_KEY_ID", &settings.store_secret, ACCESS_KEY),
+        secret("AWS_SECRET_ACCESS_KEY", &settings.store_secret, SECRET_KEY),
+    ];
+    // What a worker has not finished by then it hands back itself, before it is killed.
+    let drain = (grace(pool) - HAND_BACK_SECONDS).max(0);
+    env.push(literal("PROVOST_DRAIN_SECONDS", drain.to_string()));
+    env.push(literal("PROVOST_IMAGE_TAG", image(pool, settings)));
+    // Without a limit the downward API would answer with the node's memory, which other pods share.
+    if memory_limit(pool).is_some() {
+        env.push(memory_env());
+    }
+    env.extend(
+        spec.capacity
+            .map(|capacity| literal("PROVOST_CAPACITY", capacity.to_string())),
+    );
+    env.extend(
+        spec.prover_permits
+            .map(|permits| literal("PROVOST_PROVER_PERMITS", permits.to_string())),
+    );
+    env.extend(spec.env.iter().map(|e| literal(&e.name, &e.value)));
+    env
+}
+
+fn memory_env() -> EnvVar {
+    let resource = ResourceFieldSelector {
+        container_name: Some(CONTAINER.into()),
+        divisor: Some(Quantity("1".into())),
+        resource: "limits.memory".into(),
+    };
+    EnvVar {
+        name: "PROVOST_MEMORY_LIMIT_BYTES".into(),
+        value_from: Some(EnvVarSource {
+            resource_field_ref: Some(resource),
+            ..EnvVarSource::default()
+        }),
+        ..EnvVar::default()
+    }
+}
+
+fn literal(name: &str, value: impl AsRef<str>) -> EnvVar {
+    // Kubernetes expands $(VAR) in values; "$$" stands for a plain dollar, so that values are taken literally.
+    EnvVar {
+        name: name.into(),
+        value: Some(value.as_ref().replace("$(", "$$(")),
+        value_from: None,
+    }
+}
+
+fn field(name: &str, path: &str) -> EnvVar {
+    let field = ObjectFieldSelector {
+        api_version: Some("v1".into()),
+        field_path: path.into(),
+    };
+    EnvVar {
+        name: name.into(),
+        value_from: Some(EnvVarSource {
+            field_ref: Some(field),
+            ..EnvVarSource::default()
+        }),
+        ..EnvVar::default()
+    }
+}
+
+fn secret(name: &str, secret: &str, key: &str) -> EnvVar {
+    let selector = SecretKeySelector {
+        name: secret.into(),
+        key: key.into(),
+        optional: None,
+    };
+    EnvVar {
+        name: name.into(),
+        value_from: Some(EnvVarSource {
+            secret_key_ref: Some(selector),
+            ..EnvVarSource::default()
+        }),
+        ..EnvVar::default()
+    }
+}

@@ -1,0 +1,171 @@
+//! What this process knows of the pools besides what the caches show: pods that it has just created or deleted, workers to be
+//! replaced, failures to back off from.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::backoff::Backoff;
+use crate::pods::book::Ended;
+
+/// How long a pod that was created or deleted may be missing from the cache, or linger there, before the cache is believed.
+const CACHE_LAG: Duration = Duration::from_secs(30);
+
+/// The fleet.
+#[derive(Debug, Default)]
+pub struct Fleet {
+    inner: Mutex<Inner>,
+    changed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    /// By pool, the pods that were created and are not in the cache yet.
+    created: HashMap<String, HashMap<String, Instant>>,
+    deleted: HashMap<String, Instant>,
+    recycle: HashSet<String>,
+    backoffs: HashMap<String, Backoff>,
+    /// By pool, what happened to workers and was not told yet.
+    news: HashMap<String, Vec<Ended>>,
+}
+
+impl Fleet {
+    /// Something changed: all pools are looked at again.
+    pub fn changed(&self) {
+        self.changed.notify_one();
+    }
+
+    /// Waits until something changed.
+    pub async fn wait(&self) {
+        self.changed.notified().await;
+    }
+
+    /// A worker failed at `now` (milliseconds).
+    pub fn failed(&self, ended: &Ended, now: i64) {
+        let mut inner = self.inner();
+        inner
+            .backoffs
+            .entry(ended.pool.clone())
+            .or_default()
+            .failed(now);
+        inner
+            .news
+            .entry(ended.pool.clone())
+            .or_default()
+            .push(ended.clone());
+    }
+
+    /// What is left of the back-off of `pool` at `now` (milliseconds).
+    pub fn backoff(&self, pool: &str, now: i64) -> Duration {
+        self.inner()
+            .backoffs
+            .get_mut(pool)
+            .map_or(Duration::ZERO, |backoff| backoff.wait(now))
+    }
+
+    /// Failures of the workers of `pool` that were not taken yet.
+    pub fn take_news(&self, pool: &str) -> Vec<Ended> {
+        self.inner().news.remove(pool).unwrap_or_default()
+    }
+
+    /// The worker in `pod` is to be replaced.
+    pub fn recycle(&self, pod: &str) {
+        self.inner().recycle.insert(pod.to_owned());
+        self.changed();
+    }
+
+    /// Whether the worker in `pod` is to be replaced.
+    pub fn to_recycle(&self, pod: &str) -> bool {
+        self.inner().recycle.contains(pod)
+    }
+
+    /// `pod` was created for `pool`.
+    pub fn created(&self, pool: &str, pod: &str) {
+        self.inner()
+            .created
+            .entry(pool.to_owned())
+            .or_default()
+            .insert(pod.to_owned(), Instant::now());
+    }
+
+    /// `pod` was not created after all.
+    pub fn not_created(&self, pool: &str, pod: &str) {
+        if let Some(created) = self.inner().created.get_mut(pool) {
+            created.remove(pod);
+        }
+    }
+
+    /// `pod` was deleted.
+    pub fn deleted(&self, pod: &str) {
+        self.inner().deleted.insert(pod.to_owned(), Instant::now());
+    }
+
+    /// Whether `pod` was deleted, though the cache may still show it.
+    pub fn is_deleted(&self, pod: &str) -> bool {
+        self.inner()
+            .deleted
+            .get(pod)
+            .is_some_and(|at| at.elapsed() < CACHE_LAG)
+    }
+
+    /// Pods of `pool` that were created and are not among those that the cache shows.
+    pub fn unseen(&self, pool: &str, cached: &HashSet<String>) -> Vec<String> {
+        let mut inner = self.inner();
+        inner.deleted.retain(|_, at| at.elapsed() < CACHE_LAG);
+        let Some(created) = inner.created.get_mut(pool) else {
+            return Vec::new();
+        };
+        created.retain(|pod, at| !cached.contains(pod) && at.elapsed() < CACHE_LAG);
+        let mut names: Vec<String> = created.keys().cloned().collect();
+        names.sort();
+        names
+    }
+
+    /// Forgets what was to be done with pods that are gone.
+    pub fn forget_pods(&self, exists: impl Fn(&str) -> bool) {
+        self.inner().recycle.retain(|pod| exists(pod));
+    }
+
+    /// The pool is gone.
+    pub fn forget_pool(&self, pool: &str) {
+        let mut inner = self.inner();
+        inner.created.remove(pool);
+        inner.backoffs.remove(pool);
+        inner.news.remove(pool);
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn created_pods_count_until_the_cache_shows_them() {
+        let fleet = Fleet::default();
+        fleet.created("p", "p-a");
+        fleet.created("p", "p-b");
+        assert_eq!(
+            fleet.unseen("p", &HashSet::from(["p-a".to_owned()])),
+            ["p-b"]
+        );
+        assert!(fleet.unseen("q", &HashSet::new()).is_empty());
+        tokio::time::advance(CACHE_LAG).await;
+        assert!(fleet.unseen("p", &HashSet::new()).is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn deleted_pods_are_left_out_until_the_cache_follows() {
+        let fleet = Fleet::default();
+        fleet.deleted("p-a");
+        assert!(fleet.is_deleted("p-a") && !fleet.is_deleted("p-b"));
+        tokio::time::advance(CACHE_LAG).await;
+        assert!(!fleet.is_deleted("p-a"));
+    }
+}

@@ -1,0 +1,257 @@
+//! The WorkerPool controller: keeps as many worker pods as a pool asks for.
+//!
+//! [`plan`] decides, from what [`view`] brings together, which pods come and go; [`pods`] builds them; [`status`] tells how the pool
+//! stands; [`fleet`] remembers what the caches do not show yet.
+
+pub mod backoff;
+pub mod fleet;
+pub mod plan;
+pub mod pods;
+pub mod status;
+pub mod view;
+
+mod apply;
+mod env;
+mod error;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::{StreamExt, stream};
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::Api;
+use kube::runtime::controller::{Action, Config, Controller};
+use kube::runtime::reflector::Store;
+use kube::{Client, ResourceExt};
+use provost_coordinator::{Coordinator, WorkerView};
+use provost_crds::{POOL_LABEL, WorkerPool, WorkerPoolStatus};
+use tokio_util::sync::CancellationToken;
+
+use super::backoff::Backoffs;
+use super::run_synced;
+use crate::api::Events;
+use crate::api::status::{Written, write};
+use crate::metrics::{Metrics, RoleLabels};
+pub use error::PoolError;
+use fleet::Fleet;
+use plan::PodView;
+use pods::WorkerSettings;
+
+/// Name of this controller in metrics.
+const NAME: &str = "worker_pool";
+/// Pools reconciled at the same time.
+const CONCURRENCY: u16 = 4;
+/// Time between two looks at a pool to which nothing happens.
+const SLOW: Duration = Duration::from_secs(30);
+/// Changes of many pods and workers that come together make one look.
+const DEBOUNCE: Duration = Duration::from_millis(20);
+
+/// What the controller needs.
+pub struct Context {
+    /// The API server.
+    pub client: Client,
+    /// The only namespace whose pools are served.
+    pub namespace: String,
+    /// Worker pods of that namespace.
+    pub pods: Store<Pod>,
+    /// Knows which workers are busy.
+    pub coordinator: Coordinator,
+    /// What the caches do not show.
+    pub fleet: Arc<Fleet>,
+    /// What workers are told.
+    pub settings: WorkerSettings,
+    /// For people.
+    pub events: Events,
+    /// Counts.
+    pub metrics: Metrics,
+    /// Failures in a row.
+    pub backoffs: Backoffs<String>,
+}
+
+/// Reconciles until `shutdown`; calls `synced` once the cache has seen its first list.
+pub async fn run(
+    controller: Controller<WorkerPool>,
+    context: Arc<Context>,
+    synced: impl FnOnce(),
+    shutdown: CancellationToken,
+) {
+    let cache = controller.store();
+    let fleet = context.fleet.clone();
+    let changes = stream::unfold(fleet, |fleet| async move {
+        fleet.wait().await;
+        tokio::time::sleep(DEBOUNCE).await;
+        Some(((), fleet))
+    });
+    let work = controller
+        .with_config(Config::default().concurrency(CONCURRENCY))
+        .reconcile_all_on(changes)
+        .graceful_shutdown_on(async move { shutdown.cancelled().await })
+        .run(reconcile, on_error, context)
+        .for_each(|result| async move {
+            if let Err(error) = result {
+                tracing::debug!(%error, "reconcile of a WorkerPool");
+            }
+        });
+    run_synced(cache, synced, work).await;
+}
+
+async fn reconcile(pool: Arc<WorkerPool>, context: Arc<Context>) -> Result<Action, PoolError> {
+    let began = Instant::now();
+    let result = step(&pool, &context).await;
+    context.metrics.reconciled(
+        NAME,
+        result.as_ref().map_or_else(PoolError::reason, |_| "ok"),
+        began.elapsed(),
+    );
+    if result.is_ok() {
+        context.backoffs.clear(&key(&pool));
+    }
+    result
+}
+
+async fn step(pool: &WorkerPool, context: &Context) -> Result<Action, PoolError> {
+    if pool.namespace().as_deref() != Some(context.namespace.as_str()) {
+        note(pool, context, |pool, now| {
+            status::not_served(pool, &context.namespace, now)
+        })
+        .await?;
+        return Ok(Action::await_change());
+    }
+    let name = pool.name_any();
+    if pool.metadata.deletion_timestamp.is_some() {
+        // Its pods go with it: they name it as their owner.
+        context.fleet.forget_pool(&name);
+        context.metrics.set_pool_ready(&name, None);
+        return Ok(Action::await_change());
+    }
+    for news in context.fleet.take_news(&name) {
+        context
+            .events
+            .warning(
+                pool,
+                news.end.class().as_str(),
+                "ReplaceWorker",
+                &format!("{}: {}", news.pod, news.end.message),
+            )
+            .await;
+    }
+    let workers = context.coordinator.workers().await;
+    count_roles(context, &workers);
+    let cached = context.pods.state_filter(|pod| of_pool(pod, pool, &name));
+    let cached: Vec<&Pod> = cached.iter().map(AsRef::as_ref).collect();
+    context
+        .fleet
+        .forget_pods(|name| context.pods.find(|pod| pod.name_any() == name).is_some());
+    let views = views(pool, context, &cached, &workers);
+    let desired = usize::try_from(pool.spec.replicas).unwrap_or(0);
+    let plan = plan::plan(
+        desired,
+        &views,
+        context
+            .fleet
+            .backoff(&name, Timestamp::now().as_millisecond()),
+    );
+    let refused = apply::apply(pool, context, &plan).await?;
+    let observed = view::observe(&views, &cached, &workers, refused.clone());
+    context.metrics.set_pool_ready(&name, Some(observed.ready));
+    note(pool, context, |pool, now| {
+        status::served(pool, &observed, now)
+    })
+    .await?;
+    Ok(Action::requeue(plan.again.unwrap_or(SLOW).min(SLOW)))
+}
+
+fn views(
+    pool: &WorkerPool,
+    context: &Context,
+    cached: &[&Pod],
+    workers: &[WorkerView],
+) -> Vec<PodView> {
+    let busy = view::busy_pods(workers);
+    let template = pods::template_hash(pool, &context.settings);
+    let names: HashSet<String> = cached.iter().map(|pod| pod.name_any()).collect();
+    let unseen = context.fleet.unseen(&pool.name_any(), &names);
+    let cached = cached.iter().map(|pod| {
+        let name = pod.name_any();
+        let busy = busy.get(name.as_str()).copied().unwrap_or(false);
+        view::pod_view(
+            pod,
+            busy,
+            context.fleet.to_recycle(&name),
+            context.fleet.is_deleted(&name),
+            &template,
+        )
+    });
+    cached
+        .chain(unseen.into_iter().map(view::unseen_view))
+        .collect()
+}
+
+/// Whether the pod belongs to this pool, and not to one of the same name that was deleted.
+fn of_pool(pod: &Pod, pool: &WorkerPool, name: &str) -> bool {
+    let owners = pod.metadata.owner_references.iter().flatten();
+    pod.labels()
+        .get(POOL_LABEL)
+        .is_some_and(|label| label == name)
+        && owners
+            .into_iter()
+            .any(|owner| Some(&owner.uid) == pool.metadata.uid.as_ref())
+}
+
+async fn note(
+    pool: &WorkerPool,
+    context: &Context,
+    next: impl Fn(&WorkerPool, Timestamp) -> WorkerPoolStatus,
+) -> Result<(), PoolError> {
+    let (namespace, name, uid) = (
+        pool.namespace().unwrap_or_default(),
+        pool.name_any(),
+        pool.uid().unwrap_or_default(),
+    );
+    let api: Api<WorkerPool> = Api::namespaced(context.client.clone(), &namespace);
+    let now = Timestamp::now();
+    let written = write(
+        &api,
+        &name,
+        &uid,
+        Some(pool.clone()),
+        |pool| next(pool, now),
+        |pool| pool.status.as_ref(),
+    )
+    .await;
+    let result = match &written {
+        Ok(Written::Changed { .. }) => "ok",
+        Ok(Written::Same | Written::Gone) => "skipped",
+        Err(_) => "error",
+    };
+    context.metrics.wrote("WorkerPool", result);
+    written?;
+    Ok(())
+}
+
+fn count_roles(context: &Context, workers: &[WorkerView]) {
+    let roles = ["execute", "prove"].map(|role| {
+        let count = workers
+            .iter()
+            .filter(|w| w.available && view::roles(w.kind).contains(&role))
+            .count();
+        (RoleLabels { role }, count)
+    });
+    context.metrics.set_workers(roles);
+}
+
+fn on_error(pool: Arc<WorkerPool>, error: &PoolError, context: Arc<Context>) -> Action {
+    let wait = context.backoffs.failed(key(&pool), rand::random());
+    tracing::warn!(pool = key(&pool), reason = error.reason(), %error, retry_in = ?wait, "a pool could not be reconciled");
+    Action::requeue(wait)
+}
+
+fn key(pool: &WorkerPool) -> String {
+    format!(
+        "{}/{}",
+        pool.namespace().unwrap_or_default(),
+        pool.name_any()
+    )
+}

@@ -1,0 +1,121 @@
+//! Decides which pods of a pool to create and to delete. Pure: time and what is known are arguments.
+
+use std::time::Duration;
+
+/// A pod of the pool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PodView {
+    /// Its name.
+    pub name: String,
+    /// Where it is in its life.
+    pub phase: Phase,
+    /// Whether its worker has tasks.
+    pub busy: bool,
+    /// Whether it was built from another template than the pool's present one.
+    pub outdated: bool,
+    /// Creation time, for "newest first"; any monotonic number.
+    pub created: i64,
+}
+
+/// Where a pod is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Created, not ready yet.
+    Starting,
+    /// Takes tasks.
+    Ready,
+    /// Its worker asked, or was found, to be replaced.
+    Recycle,
+    /// Its worker has ended; only the object is left.
+    Ended,
+    /// Being deleted.
+    Leaving,
+}
+
+/// What to do now.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// Number of pods to create.
+    pub create: usize,
+    /// Pods to delete.
+    pub delete: Vec<Deletion>,
+    /// When to look again, if nothing else happens before.
+    pub again: Option<Duration>,
+}
+
+/// A pod to delete.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deletion {
+    /// Name of the pod.
+    pub name: String,
+    /// Grace in seconds where it differs from the pod's own.
+    pub grace: Option<u32>,
+}
+
+/// Decides. `wait` is what is left of the back-off after failed workers: new pods are held back that long.
+pub fn plan(desired: usize, pods: &[PodView], wait: Duration) -> Plan {
+    let mut plan = Plan::default();
+    for pod in pods {
+        match pod.phase {
+            Phase::Ended => plan.delete.push(Deletion {
+                name: pod.name.clone(),
+                grace: None,
+            }),
+            Phase::Recycle => plan.delete.push(Deletion {
+                name: pod.name.clone(),
+                grace: Some(1),
+            }),
+            Phase::Starting | Phase::Ready | Phase::Leaving => {}
+        }
+    }
+    let mut live: Vec<&PodView> = pods
+        .iter()
+        .filter(|p| matches!(p.phase, Phase::Starting | Phase::Ready))
+        .collect();
+    if live.len() > desired {
+        // Who is missed least goes first: idle before busy, outdated, not ready, newest.
+        live.sort_by_key(|p| {
+            (
+                p.busy,
+                !p.outdated,
+                p.phase == Phase::Ready,
+                std::cmp::Reverse(p.created),
+            )
+        });
+        let surplus = live.len() - desired;
+        plan.delete.extend(live.drain(..surplus).map(|p| Deletion {
+            name: p.name.clone(),
+            grace: None,
+        }));
+    } else if let Some(old) = replaceable(&live) {
+        plan.delete.push(Deletion {
+            name: old.name.clone(),
+            grace: None,
+        });
+        live.retain(|p| p.name != old.name);
+    }
+    let missing = desired.saturating_sub(live.len());
+    if missing > 0 && wait.is_zero() {
+        plan.create = missing;
+    } else if missing > 0 {
+        plan.again = Some(wait);
+    }
+    plan
+}
+
+/// An outdated pod that can go: idle, and one at a time, so that a pool of many keeps working during a roll-out.
+fn replaceable<'a>(live: &[&'a PodView]) -> Option<&'a PodView> {
+    let rolling = live
+        .iter()
+        .any(|p| !p.outdated && p.phase == Phase::Starting);
+    let broken = live
+        .iter()
+        .find(|p| p.outdated && !p.busy && p.phase == Phase::Starting);
+    broken
+        .or_else(|| live.iter().find(|p| p.outdated && !p.busy && !rolling))
+        .copied()
+}
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;

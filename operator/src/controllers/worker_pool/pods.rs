@@ -1,0 +1,235 @@
+//! Builds the pod of a worker. Pure: the name is an argument.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::{
+    Capabilities, Container, ContainerPort, EmptyDirVolumeSource, HTTPGetAction, Pod,
+    PodSecurityContext, PodSpec, Probe, ResourceRequirements, SeccompProfile, SecurityContext,
+    Toleration, Volume, VolumeMount,
+};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use kube::{Resource, ResourceExt};
+use provost_crds::{POOL_LABEL, WorkerPool};
+use sha2::{Digest, Sha256};
+
+use super::env;
+use crate::pods::classify::CONTAINER;
+
+/// Annotation with the hash of everything that a pod was built from, to find outdated pods.
+pub const TEMPLATE_ANNOTATION: &str = "provost.dev/template";
+/// Port of the worker's /readyz, /status and /metrics.
+pub const WORKER_PORT: i32 = 9090;
+/// Grace of a worker where the pool says nothing, in seconds: time to hand back tasks and flush results.
+pub const DEFAULT_GRACE_SECONDS: i64 = 60;
+/// Seconds that a worker stays on a node that is not ready or unreachable.
+const NODE_TOLERATION_SECONDS: i64 = 30;
+/// User and group of the worker.
+const UID: i64 = 65532;
+
+/// What every worker is told about its surroundings.
+#[derive(Debug, Clone)]
+pub struct WorkerSettings {
+    /// Image of workers whose pool names none.
+    pub image: String,
+    /// URL of the coordinator's gRPC service.
+    pub coordinator: String,
+    /// URL of the artifact store.
+    pub store_endpoint: String,
+    /// Bucket of the store.
+    pub store_bucket: String,
+    /// Region of the store.
+    pub store_region: String,
+    /// Secret with the keys `access-key` and `secret-key`.
+    pub store_secret: String,
+}
+
+/// Labels that select the pods of a pool.
+pub fn selector(pool: &str) -> BTreeMap<String, String> {
+    BTreeMap::from([(POOL_LABEL.to_owned(), pool.to_owned())])
+}
+
+/// The pod `name` of `pool`.
+pub fn build(pool: &WorkerPool, name: &str, settings: &WorkerSettings) -> Pod {
+    let pool_name = pool.name_any();
+    let spec = spec(pool, settings);
+    let mut labels = selector(&pool_name);
+    labels.extend(
+        [
+            ("app.kubernetes.io/name", "provost"),
+            ("app.kubernetes.io/component", "worker"),
+            ("app.kubernetes.io/part-of", "provost"),
+            ("app.kubernetes.io/managed-by", "provost-operator"),
+        ]
+        .map(|(key, value)| (key.to_owned(), value.to_owned())),
+    );
+    Pod {
+        metadata: ObjectMeta {
+            name: Some(name.to_owned()),
+            namespace: pool.namespace(),
+            labels: Some(labels),
+            annotations: Some(BTreeMap::from([(
+                TEMPLATE_ANNOTATION.to_owned(),
+                hash(&spec),
+            )])),
+            owner_references: pool.controller_owner_ref(&()).map(|owner| vec![owner]),
+            ..ObjectMeta::default()
+        },
+        spec: Some(spec),
+        status: None,
+    }
+}
+
+/// Hash of the pod template of `pool`: pods with another one are outdated.
+pub fn template_hash(pool: &WorkerPool, settings: &WorkerSettings) -> String {
+    hash(&spec(pool, settings))
+}
+
+fn hash(spec: &PodSpec) -> String {
+    // A PodSpec always serialises; should it not, all pods count as of the same template.
+    let json = serde_json::to_vec(spec).unwrap_or_default();
+    hex::encode(&Sha256::digest(json)[..8])
+}
+
+fn spec(pool: &WorkerPool, settings: &WorkerSettings) -> PodSpec {
+    PodSpec {
+        containers: vec![container(pool, settings)],
+        restart_policy: Some("Never".into()),
+        automount_service_account_token: Some(false),
+        enable_service_links: Some(false),
+        node_selector: (!pool.spec.node_selector.is_empty())
+            .then(|| pool.spec.node_selector.clone()),
+        tolerations: Some(tolerations(pool)),
+        termination_grace_period_seconds: Some(grace(pool)),
+        security_context: Some(PodSecurityContext {
+            run_as_non_root: Some(true),
+            run_as_user: Some(UID),
+            run_as_group: Some(UID),
+            fs_group: Some(UID),
+            seccomp_profile: Some(SeccompProfile {
+                type_: "RuntimeDefault".into(),
+                localhost_profile: None,
+            }),
+            ..PodSecurityContext::default()
+        }),
+        volumes: Some(vec![
+            Volume {
+                name: "shm".into(),
+                empty_dir: Some(EmptyDirVolumeSource {
+                    medium: Some("Memory".into()),
+                    size_limit: memory_limit(pool),
+                }),
+                ..Volume::default()
+            },
+            Volume {
+                name: "tmp".into(),
+                empty_dir: Some(EmptyDirVolumeSource::default()),
+                ..Volume::default()
+            },
+        ]),
+        ..PodSpec::default()
+    }
+}
+
+fn container(pool: &WorkerPool, settings: &WorkerSettings) -> Container {
+    Container {
+        name: CONTAINER.into(),
+        image: Some(image(pool, settings)),
+        image_pull_policy: Some("IfNotPresent".into()),
+        env: Some(env::build(pool, settings)),
+        ports: Some(vec![ContainerPort {
+            name: Some("http".into()),
+            container_port: WORKER_PORT,
+            ..ContainerPort::default()
+        }]),
+        readiness_probe: Some(readiness()),
+        resources: pool.spec.resources.as_ref().map(|r| ResourceRequirements {
+            limits: Some(r.limits.clone()),
+            requests: (!r.requests.is_empty()).then(|| r.requests.clone()),
+            claims: None,
+        }),
+        security_context: Some(SecurityContext {
+            allow_privilege_escalation: Some(false),
+            read_only_root_filesystem: Some(true),
+            run_as_non_root: Some(true),
+            capabilities: Some(Capabilities {
+                add: None,
+                drop: Some(vec!["ALL".into()]),
+            }),
+            seccomp_profile: Some(SeccompProfile {
+                type_: "RuntimeDefault".into(),
+                localhost_profile: None,
+            }),
+            ..SecurityContext::default()
+        }),
+        termination_message_policy: Some("FallbackToLogsOnError".into()),
+        volume_mounts: Some(vec![
+            VolumeMount {
+                name: "shm".into(),
+                mount_path: "/dev/shm".into(),
+                ..VolumeMount::default()
+            },
+            VolumeMount {
+                name: "tmp".into(),
+                mount_path: "/tmp".into(),
+                ..VolumeMount::default()
+            },
+        ]),
+        ..Container::default()
+    }
+}
+
+fn readiness() -> Probe {
+    Probe {
+        http_get: Some(HTTPGetAction {
+            path: Some("/readyz".into()),
+            port: IntOrString::Int(WORKER_PORT),
+            ..HTTPGetAction::default()
+        }),
+        period_seconds: Some(2),
+        timeout_seconds: Some(2),
+        failure_threshold: Some(5),
+        ..Probe::default()
+    }
+}
+
+fn tolerations(pool: &WorkerPool) -> Vec<Toleration> {
+    let mut tolerations = pool.spec.tolerations.clone();
+    for key in [
+        "node.kubernetes.io/not-ready",
+        "node.kubernetes.io/unreachable",
+    ] {
+        if !tolerations.iter().any(|t| t.key.as_deref() == Some(key)) {
+            tolerations.push(Toleration {
+                key: Some(key.into()),
+                operator: Some("Exists".into()),
+                effect: Some("NoExecute".into()),
+                toleration_seconds: Some(NODE_TOLERATION_SECONDS),
+                value: None,
+            });
+        }
+    }
+    tolerations
+}
+
+pub(super) fn image(pool: &WorkerPool, settings: &WorkerSettings) -> String {
+    pool.spec
+        .image
+        .clone()
+        .unwrap_or_else(|| settings.image.clone())
+}
+
+pub(super) fn grace(pool: &WorkerPool) -> i64 {
+    pool.spec
+        .termination_grace_period_seconds
+        .unwrap_or(DEFAULT_GRACE_SECONDS)
+}
+
+pub(super) fn memory_limit(pool: &WorkerPool) -> Option<Quantity> {
+    pool.spec.resources.as_ref()?.limits.get("memory").cloned()
+}
+
+#[cfg(test)]
+#[path = "pods_tests.rs"]
+mod tests;

@@ -1,0 +1,182 @@
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+use k8s_openapi::api::core::v1::EnvVar;
+use serde_json::json;
+
+fn settings() -> WorkerSettings {
+    WorkerSettings {
+        image: "localhost/provost-worker:dev".into(),
+        coordinator: "http://provost-operator.provost-system:50051".into(),
+        store_endpoint: "http://provost-store.provost-system:9000".into(),
+        store_bucket: "provost".into(),
+        store_region: "us-east-1".into(),
+        store_secret: "provost-store".into(),
+    }
+}
+
+fn pool(spec: serde_json::Value) -> WorkerPool {
+    let mut pool = WorkerPool::new("small", serde_json::from_value(spec).unwrap());
+    pool.metadata.namespace = Some("provost-system".into());
+    pool.metadata.uid = Some("uid-1".into());
+    pool
+}
+
+fn value<'a>(pod: &'a Pod, name: &str) -> Option<&'a EnvVar> {
+    pod.spec.as_ref().unwrap().containers[0]
+        .env
+        .as_ref()
+        .unwrap()
+        .iter()
+        .find(|e| e.name == name)
+}
+
+#[test]
+fn a_pod_meets_the_restricted_profile() {
+    let pod = build(&pool(json!({"class": "All"})), "small-abcde", &settings());
+    let spec = pod.spec.as_ref().unwrap();
+    assert_eq!(spec.automount_service_account_token, Some(false));
+    assert_eq!(spec.restart_policy.as_deref(), Some("Never"));
+    let security = spec.security_context.as_ref().unwrap();
+    assert_eq!(
+        (security.run_as_non_root, security.run_as_user),
+        (Some(true), Some(65532))
+    );
+    let container = spec.containers[0].security_context.as_ref().unwrap();
+    assert_eq!(container.allow_privilege_escalation, Some(false));
+    assert_eq!(container.read_only_root_filesystem, Some(true));
+    assert_eq!(
+        container
+            .capabilities
+            .as_ref()
+            .unwrap()
+            .drop
+            .as_ref()
+            .unwrap(),
+        &["ALL"]
+    );
+    assert_eq!(
+        container.seccomp_profile.as_ref().unwrap().type_,
+        "RuntimeDefault"
+    );
+}
+
+#[test]
+fn shared_memory_is_as_large_as_the_limit() {
+    let pool = pool(
+        json!({"class": "CPU", "resources": {"limits": {"memory": "3Gi"}}, "capacity": 9, "proverPermits": 2}),
+    );
+    let pod = build(&pool, "small-abcde", &settings());
+    let volumes = pod.spec.as_ref().unwrap().volumes.as_ref().unwrap();
+    let shm = volumes
+        .iter()
+        .find(|v| v.name == "shm")
+        .unwrap()
+        .empty_dir
+        .as_ref()
+        .unwrap();
+    assert_eq!(shm.medium.as_deref(), Some("Memory"));
+    assert_eq!(shm.size_limit, Some(Quantity("3Gi".into())));
+    assert_eq!(
+        value(&pod, "PROVOST_CAPACITY").unwrap().value.as_deref(),
+        Some("9")
+    );
+    assert_eq!(
+        value(&pod, "PROVOST_PROVER_PERMITS")
+            .unwrap()
+            .value
+            .as_deref(),
+        Some("2")
+    );
+    assert_eq!(
+        value(&pod, "PROVOST_CLASS").unwrap().value.as_deref(),
+        Some("CPU")
+    );
+    let memory = value(&pod, "PROVOST_MEMORY_LIMIT_BYTES")
+        .unwrap()
+        .value_from
+        .as_ref()
+        .unwrap();
+    assert_eq!(
+        memory.resource_field_ref.as_ref().unwrap().resource,
+        "limits.memory"
+    );
+}
+
+#[test]
+fn without_a_limit_there_is_no_figure_for_it() {
+    let pod = build(&pool(json!({"class": "All"})), "small-abcde", &settings());
+    assert!(value(&pod, "PROVOST_MEMORY_LIMIT_BYTES").is_none());
+}
+
+#[test]
+fn a_worker_drains_within_its_grace() {
+    let drain = |spec| {
+        let pod = build(&pool(spec), "small-abcde", &settings());
+        let grace = pod.spec.as_ref().unwrap().termination_grace_period_seconds;
+        (
+            grace,
+            value(&pod, "PROVOST_DRAIN_SECONDS")
+                .unwrap()
+                .value
+                .clone()
+                .unwrap(),
+        )
+    };
+    assert_eq!(drain(json!({"class": "All"})), (Some(60), "55".into()));
+    let short = json!({"class": "All", "terminationGracePeriodSeconds": 3});
+    assert_eq!(drain(short), (Some(3), "0".into()));
+}
+
+#[test]
+fn keys_come_from_the_secret_and_user_values_are_literal() {
+    let pool =
+        pool(json!({"class": "All", "env": [{"name": "X", "value": "$(AWS_SECRET_ACCESS_KEY)"}]}));
+    let pod = build(&pool, "small-abcde", &settings());
+    let key = value(&pod, "AWS_SECRET_ACCESS_KEY")
+        .unwrap()
+        .value_from
+        .as_ref()
+        .unwrap()
+        .secret_key_ref
+        .as_ref()
+        .unwrap();
+    assert_eq!(
+        (key.name.as_str(), key.key.as_str()),
+        ("provost-store", "secret-key")
+    );
+    assert_eq!(
+        value(&pod, "X").unwrap().value.as_deref(),
+        Some("$$(AWS_SECRET_ACCESS_KEY)")
+    );
+}
+
+#[test]
+fn the_template_hash_follows_the_template_and_nothing_else() {
+    let pool_a = pool(json!({"class": "All"}));
+    let pod = build(&pool_a, "small-aaaaa", &settings());
+    let other = build(&pool_a, "small-bbbbb", &settings());
+    let annotation =
+        |p: &Pod| p.metadata.annotations.as_ref().unwrap()[TEMPLATE_ANNOTATION].clone();
+    assert_eq!(annotation(&pod), annotation(&other));
+    assert_eq!(annotation(&pod), template_hash(&pool_a, &settings()));
+    assert_eq!(
+        template_hash(&pool(json!({"class": "All", "replicas": 3})), &settings()),
+        annotation(&pod)
+    );
+    assert_ne!(
+        template_hash(&pool(json!({"class": "All", "image": "x"})), &settings()),
+        annotation(&pod)
+    );
+}
+
+#[test]
+fn a_pod_belongs_to_its_pool() {
+    let pod = build(&pool(json!({"class": "All"})), "small-abcde", &settings());
+    assert_eq!(pod.metadata.labels.as_ref().unwrap()[POOL_LABEL], "small");
+    let owner = &pod.metadata.owner_references.as_ref().unwrap()[0];
+    assert_eq!(
+        (owner.kind.as_str(), owner.name.as_str(), owner.controller),
+        ("WorkerPool", "small", Some(true))
+    );
+}

@@ -1,0 +1,177 @@
+//! The status of a WorkerPool from what is known of its pods and workers. Pure.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use kube::ResourceExt;
+use provost_crds::{POOL_LABEL, WorkerPool, WorkerPoolStatus, conditions, reasons};
+
+/// Reason of a pool outside the operator's namespace.
+pub const NAMESPACE_NOT_SERVED: &str = "NamespaceNotServed";
+
+/// What the status is made of.
+#[derive(Debug, Clone, Default)]
+pub struct Observed {
+    /// Pods that exist and are not ended or leaving.
+    pub live: usize,
+    /// Pods that are ready.
+    pub ready: usize,
+    /// Ready workers by role.
+    pub roles: BTreeMap<String, usize>,
+    /// Why pods are not ready, one line each.
+    pub problems: Vec<String>,
+    /// The API server's answer, if it refused a pod.
+    pub refused: Option<String>,
+}
+
+/// The status of a pool that is served.
+pub fn served(pool: &WorkerPool, observed: &Observed, now: Timestamp) -> WorkerPoolStatus {
+    let desired = usize::try_from(pool.spec.replicas).unwrap_or(0);
+    let mut status = base(pool);
+    status.replicas = count(observed.live);
+    status.ready_replicas = count(observed.ready);
+    status.roles = observed
+        .roles
+        .iter()
+        .map(|(role, n)| format!("{role} {n}"))
+        .collect::<Vec<_>>()
+        .join(", ");
+    let counts = format!("{} of {desired} workers are ready", observed.ready);
+    let (value, reason, message) = if let Some(refused) = &observed.refused {
+        (
+            conditions::FALSE,
+            reasons::POD_REFUSED,
+            format!("{counts}; the API server refuses the pod: {refused}"),
+        )
+    } else if observed.ready >= desired {
+        (conditions::TRUE, reasons::WORKERS_READY, counts)
+    } else {
+        let problems = observed
+            .problems
+            .iter()
+            .take(3)
+            .map(|p| format!("; {p}"))
+            .collect::<String>();
+        (
+            conditions::FALSE,
+            reasons::WORKERS_NOT_READY,
+            format!("{counts}{problems}"),
+        )
+    };
+    set(&mut status, value, reason, &message, pool, now);
+    status
+}
+
+/// The status of a pool in a namespace that this operator does not serve.
+pub fn not_served(pool: &WorkerPool, namespace: &str, now: Timestamp) -> WorkerPoolStatus {
+    let mut status = base(pool);
+    let message =
+        format!("this operator serves pools in namespace {namespace} only: create the pool there");
+    set(
+        &mut status,
+        conditions::FALSE,
+        NAMESPACE_NOT_SERVED,
+        &message,
+        pool,
+        now,
+    );
+    status
+}
+
+fn base(pool: &WorkerPool) -> WorkerPoolStatus {
+    WorkerPoolStatus {
+        observed_generation: pool.metadata.generation,
+        conditions: pool
+            .status
+            .as_ref()
+            .map(|s| s.conditions.clone())
+            .unwrap_or_default(),
+        selector: format!("{POOL_LABEL}={}", pool.name_any()),
+        ..WorkerPoolStatus::default()
+    }
+}
+
+fn set(
+    status: &mut WorkerPoolStatus,
+    value: &str,
+    reason: &str,
+    message: &str,
+    pool: &WorkerPool,
+    now: Timestamp,
+) {
+    conditions::set(
+        &mut status.conditions,
+        conditions::READY,
+        value,
+        reason,
+        message,
+        pool.metadata.generation,
+        now,
+    );
+}
+
+fn count(n: usize) -> i32 {
+    i32::try_from(n).unwrap_or(i32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use serde_json::json;
+
+    fn pool(replicas: i32) -> WorkerPool {
+        WorkerPool::new(
+            "workers",
+            serde_json::from_value(json!({"class": "All", "replicas": replicas})).unwrap(),
+        )
+    }
+
+    #[test]
+    fn a_full_pool_is_ready() {
+        let roles = BTreeMap::from([("prove".to_owned(), 1), ("execute".to_owned(), 2)]);
+        let status = served(
+            &pool(2),
+            &Observed {
+                live: 2,
+                ready: 2,
+                roles,
+                ..Observed::default()
+            },
+            Timestamp::UNIX_EPOCH,
+        );
+        assert_eq!((status.replicas, status.ready_replicas), (2, 2));
+        assert_eq!(status.roles, "execute 2, prove 1");
+        assert_eq!(status.selector, "provost.dev/pool=workers");
+        assert_eq!(status.conditions[0].reason, "WorkersReady");
+    }
+
+    #[test]
+    fn what_is_missing_is_explained() {
+        let observed = Observed {
+            live: 1,
+            problems: vec!["workers-abcde: no node fits".into()],
+            ..Observed::default()
+        };
+        let status = served(&pool(1), &observed, Timestamp::UNIX_EPOCH);
+        assert_eq!(
+            status.conditions[0].message,
+            "0 of 1 workers are ready; workers-abcde: no node fits"
+        );
+        let refused = Observed {
+            refused: Some("exceeded quota".into()),
+            ..Observed::default()
+        };
+        assert_eq!(
+            served(&pool(1), &refused, Timestamp::UNIX_EPOCH).conditions[0].reason,
+            "PodRefused"
+        );
+    }
+
+    #[test]
+    fn a_pool_elsewhere_says_where_to_go() {
+        let status = not_served(&pool(1), "provost-system", Timestamp::UNIX_EPOCH);
+        assert_eq!(status.conditions[0].reason, "NamespaceNotServed");
+        assert!(status.conditions[0].message.contains("provost-system"));
+    }
+}

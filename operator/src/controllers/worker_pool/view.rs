@@ -1,0 +1,171 @@
+//! Brings pods, workers and this process's own knowledge together. Pure.
+
+use std::collections::{BTreeMap, HashMap};
+
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
+use provost_coordinator::WorkerView;
+use provost_proto::worker::WorkerType;
+
+use super::plan::{Phase, PodView};
+use super::pods::TEMPLATE_ANNOTATION;
+use super::status::Observed;
+use crate::pods::classify::{being_deleted, classify, ready};
+use crate::pods::problem::problem;
+
+/// A pod as the plan sees it.
+pub fn pod_view(pod: &Pod, busy: bool, recycle: bool, deleted: bool, template: &str) -> PodView {
+    let phase = match () {
+        () if deleted || being_deleted(pod) => Phase::Leaving,
+        () if classify(pod, false).is_some() => Phase::Ended,
+        () if recycle => Phase::Recycle,
+        () if ready(pod) => Phase::Ready,
+        () => Phase::Starting,
+    };
+    PodView {
+        name: pod.name_any(),
+        phase,
+        busy,
+        outdated: pod
+            .annotations()
+            .get(TEMPLATE_ANNOTATION)
+            .is_none_or(|hash| hash != template),
+        created: pod
+            .creation_timestamp()
+            .map_or(i64::MAX, |time| time.0.as_millisecond()),
+    }
+}
+
+/// A pod that was created a moment ago.
+pub fn unseen_view(name: String) -> PodView {
+    PodView {
+        name,
+        phase: Phase::Starting,
+        busy: false,
+        outdated: false,
+        created: i64::MAX,
+    }
+}
+
+/// Whether the worker in each pod has tasks, by pod.
+pub fn busy_pods(workers: &[WorkerView]) -> HashMap<&str, bool> {
+    let mut busy = HashMap::new();
+    for worker in workers {
+        *busy.entry(worker.pod.as_str()).or_default() |=
+            worker.used_weight > 0 || !worker.tasks.is_empty();
+    }
+    busy
+}
+
+/// Roles of workers of this type.
+pub fn roles(kind: WorkerType) -> &'static [&'static str] {
+    match kind {
+        WorkerType::Cpu => &["execute"],
+        WorkerType::Gpu => &["prove"],
+        WorkerType::All => &["execute", "prove"],
+        WorkerType::None | WorkerType::UnspecifiedWorkerType => &[],
+    }
+}
+
+/// What the status is made of.
+pub fn observe(
+    views: &[PodView],
+    pods: &[&Pod],
+    workers: &[WorkerView],
+    refused: Option<String>,
+) -> Observed {
+    let live = |phase: Phase| matches!(phase, Phase::Starting | Phase::Ready | Phase::Recycle);
+    let mut by_role: BTreeMap<String, usize> = BTreeMap::new();
+    for worker in workers
+        .iter()
+        .filter(|w| w.available && pods.iter().any(|pod| pod.name_any() == w.pod))
+    {
+        for role in roles(worker.kind) {
+            *by_role.entry((*role).to_owned()).or_default() += 1;
+        }
+    }
+    Observed {
+        live: views.iter().filter(|view| live(view.phase)).count(),
+        ready: views
+            .iter()
+            .filter(|view| view.phase == Phase::Ready)
+            .count(),
+        roles: by_role,
+        problems: pods
+            .iter()
+            .filter(|pod| !being_deleted(pod))
+            .filter_map(|pod| problem(pod))
+            .collect(),
+        refused,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use serde_json::json;
+
+    fn pod(status: serde_json::Value) -> Pod {
+        let meta = json!({"name": "p-a", "annotations": {TEMPLATE_ANNOTATION: "h1"}});
+        serde_json::from_value(json!({"metadata": meta, "status": status})).unwrap()
+    }
+
+    fn worker(id: &str, kind: WorkerType, used_weight: u32) -> WorkerView {
+        WorkerView {
+            id: id.into(),
+            pod: id.split('/').next().unwrap().into(),
+            kind,
+            max_weight: 8,
+            used_weight,
+            tasks: Vec::new(),
+            connected_since: 0,
+            available: true,
+            version: String::new(),
+        }
+    }
+
+    #[test]
+    fn phases_follow_the_pod() {
+        let ready =
+            json!({"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]});
+        let phase =
+            |status, recycle, deleted| pod_view(&pod(status), false, recycle, deleted, "h1").phase;
+        assert_eq!(
+            phase(json!({"phase": "Pending"}), false, false),
+            Phase::Starting
+        );
+        assert_eq!(phase(ready.clone(), false, false), Phase::Ready);
+        assert_eq!(phase(ready.clone(), true, false), Phase::Recycle);
+        assert_eq!(phase(ready, true, true), Phase::Leaving);
+        assert_eq!(phase(json!({"phase": "Failed"}), true, false), Phase::Ended);
+        assert!(!pod_view(&pod(json!({})), false, false, false, "h1").outdated);
+        assert!(pod_view(&pod(json!({})), false, false, false, "h2").outdated);
+    }
+
+    #[test]
+    fn either_role_makes_a_pod_busy() {
+        let workers = [
+            worker("p-a/execute", WorkerType::Cpu, 0),
+            worker("p-a/prove", WorkerType::Gpu, 4),
+            worker("p-b", WorkerType::All, 0),
+        ];
+        let busy = busy_pods(&workers);
+        assert_eq!((busy["p-a"], busy["p-b"]), (true, false));
+    }
+
+    #[test]
+    fn roles_are_counted_for_the_pools_own_pods() {
+        let workers = [
+            worker("p-a/execute", WorkerType::Cpu, 0),
+            worker("p-a/prove", WorkerType::Gpu, 0),
+            worker("x", WorkerType::All, 0),
+        ];
+        let pod = pod(json!({}));
+        let observed = observe(&[], &[&pod], &workers, None);
+        assert_eq!(
+            observed.roles,
+            BTreeMap::from([("execute".to_owned(), 1), ("prove".to_owned(), 1)])
+        );
+    }
+}

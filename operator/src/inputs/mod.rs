@@ -1,0 +1,274 @@
+//! Programs, stdins and proofs in the artifact store, and who still needs them.
+//!
+//! Programs are content-addressed and shared, and so are stdins that a client uploaded; what one request leaves behind may be what
+//! another is about to use. [`Inputs`] counts the holders, so that collecting a request removes only what nobody else needs.
+
+mod holders;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use provost_artifacts::codec::{self, CodecError};
+use provost_artifacts::id::{self, ProofTag};
+use provost_artifacts::{Kind, ListedObject, ObjectInfo, Store, StoreError};
+use tokio::sync::Mutex;
+
+use crate::metrics::Metrics;
+use holders::Holders;
+
+/// How long an upload that no request has named yet is kept.
+pub const UPLOAD_TTL: Duration = Duration::from_secs(3600);
+
+/// Why bytes could not be stored or read.
+#[derive(Debug, thiserror::Error)]
+pub enum InputsError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The bytes do not encode or decode.
+    #[error(transparent)]
+    Codec(#[from] CodecError),
+    /// The thread that compressed was lost.
+    #[error("the operator is shutting down")]
+    Shutdown,
+}
+
+impl InputsError {
+    /// Stable name of the error.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Store(error) => error.reason(),
+            Self::Codec(error) => error.reason(),
+            Self::Shutdown => "Shutdown",
+        }
+    }
+}
+
+/// The operator's view of the artifact store.
+pub struct Inputs {
+    store: Arc<dyn Store>,
+    metrics: Metrics,
+    /// Held while something is removed and while a holder is added: a removal never overtakes a new holder.
+    holders: Mutex<Holders>,
+}
+
+impl Inputs {
+    /// Inputs in `store`.
+    pub fn new(store: Arc<dyn Store>, metrics: Metrics) -> Self {
+        Self {
+            store,
+            metrics,
+            holders: Mutex::default(),
+        }
+    }
+
+    /// Stores a program for whoever will name it; returns its id.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub async fn upload_program(&self, elf: Bytes) -> Result<String, InputsError> {
+        let id = id::program_id(&elf);
+        self.holders.lock().await.uploaded(&id, now_ms());
+        self.write(Kind::Program, &id, move || codec::encode_bytes(&elf))
+            .await?;
+        Ok(id)
+    }
+
+    /// Stores an SP1Stdin for whoever will name it; returns its id.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub async fn upload_stdin(&self, stdin: Bytes) -> Result<String, InputsError> {
+        let now = now_ms();
+        let id = id::mint(
+            ProofTag::default(),
+            u64::try_from(now).unwrap_or(0),
+            rand::random(),
+        );
+        self.holders.lock().await.uploaded(&id, now);
+        self.write(Kind::Stdin, &id, move || codec::compress(&stdin))
+            .await?;
+        Ok(id)
+    }
+
+    /// Stores a program for the request `holder`, unless it is there; returns its id.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub async fn put_program(&self, holder: &str, elf: Bytes) -> Result<String, InputsError> {
+        let id = id::program_id(&elf);
+        self.holders.lock().await.hold(&id, holder);
+        if self.head(Kind::Program, &id).await?.is_none() {
+            self.write(Kind::Program, &id, move || codec::encode_bytes(&elf))
+                .await?;
+        }
+        Ok(id)
+    }
+
+    /// Stores an SP1Stdin as `id` for the request `holder`.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub async fn put_stdin(&self, holder: &str, id: &str, stdin: Bytes) -> Result<(), InputsError> {
+        self.holders.lock().await.hold(id, holder);
+        self.write(Kind::Stdin, id, move || codec::compress(&stdin))
+            .await
+    }
+
+    /// Makes the request `holder` a holder of an artifact that a client uploaded; tells whether it is there.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub async fn hold(&self, holder: &str, kind: Kind, id: &str) -> Result<bool, InputsError> {
+        self.holders.lock().await.hold(id, holder);
+        Ok(self.head(kind, id).await?.is_some())
+    }
+
+    /// Reads a program's ELF.
+    ///
+    /// # Errors
+    /// The store fails, or what is stored is no program.
+    pub async fn read_program(&self, id: &str) -> Result<Vec<u8>, InputsError> {
+        let stored = self.note(self.store.get(Kind::Program, id).await)?;
+        blocking(move || codec::decode_bytes(&stored)).await
+    }
+
+    /// Reads a stdin's bincode.
+    ///
+    /// # Errors
+    /// The store fails, or what is stored is not compressed as it should be.
+    pub async fn read_stdin(&self, id: &str) -> Result<Vec<u8>, InputsError> {
+        let stored = self.note(self.store.get(Kind::Stdin, id).await)?;
+        blocking(move || codec::decompress(&stored)).await
+    }
+
+    /// Reads a proof's bincode.
+    ///
+    /// # Errors
+    /// The store fails, or what is stored is not compressed as it should be.
+    pub async fn read_proof(&self, id: &str) -> Result<Vec<u8>, InputsError> {
+        let stored = self.note(self.store.get(Kind::Proof, id).await)?;
+        blocking(move || codec::decompress(&stored)).await
+    }
+
+    /// What is known of a finished proof; `None` if it is not there.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub async fn proof_info(&self, id: &str) -> Result<Option<ObjectInfo>, InputsError> {
+        self.head(Kind::Proof, id).await
+    }
+
+    /// Removes what tasks handed to each other under `tag`; returns how many objects there were.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub async fn sweep(&self, tag: ProofTag) -> Result<usize, InputsError> {
+        let listed = self.note(self.store.list(Kind::Artifact).await)?;
+        let ids: Vec<String> = listed
+            .into_iter()
+            .map(|object| object.id)
+            .filter(|id| tag.owns(id))
+            .collect();
+        if !ids.is_empty() {
+            self.note(self.store.delete_many(Kind::Artifact, &ids).await)?;
+        }
+        Ok(ids.len())
+    }
+
+    /// Removes a proof.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub async fn remove_proof(&self, id: &str) -> Result<(), InputsError> {
+        Ok(self.note(self.store.delete(Kind::Proof, id).await)?)
+    }
+
+    /// Ends the hold of the request `holder` on its inputs and removes those that nobody else holds. `needed` tells which ids
+    /// other requests name; it is asked while no new holder can come in between.
+    ///
+    /// # Errors
+    /// The store fails; the hold stays, so that the next attempt finds it.
+    pub async fn release(
+        &self,
+        holder: &str,
+        inputs: &[(Kind, String)],
+        needed: impl Fn(&str) -> bool,
+    ) -> Result<(), InputsError> {
+        let mut holders = self.holders.lock().await;
+        for (kind, id) in inputs {
+            if !holders.held_by_others(id, holder, now_ms(), UPLOAD_TTL) && !needed(id) {
+                self.note(self.store.delete(*kind, id).await)?;
+            }
+        }
+        holders.release(holder);
+        Ok(())
+    }
+
+    /// Removes the objects of `kind` that nobody holds and that `orphan` picks; returns how many.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub async fn remove_orphans(
+        &self,
+        kind: Kind,
+        orphan: impl Fn(&ListedObject) -> bool,
+    ) -> Result<usize, InputsError> {
+        let listed = self.note(self.store.list(kind).await)?;
+        let mut holders = self.holders.lock().await;
+        let picked = listed.into_iter().filter(&orphan).map(|object| object.id);
+        let ids: Vec<String> = picked
+            .filter(|id| !holders.held_by_others(id, "", now_ms(), UPLOAD_TTL))
+            .collect();
+        if !ids.is_empty() {
+            self.note(self.store.delete_many(kind, &ids).await)?;
+        }
+        Ok(ids.len())
+    }
+
+    async fn head(&self, kind: Kind, id: &str) -> Result<Option<ObjectInfo>, InputsError> {
+        Ok(self.note(self.store.head(kind, id).await)?)
+    }
+
+    async fn write(
+        &self,
+        kind: Kind,
+        id: &str,
+        encode: impl FnOnce() -> Result<Vec<u8>, CodecError> + Send + 'static,
+    ) -> Result<(), InputsError> {
+        let bytes = blocking(encode).await?;
+        Ok(self.note(self.store.put(kind, id, bytes.into()).await)?)
+    }
+
+    fn note<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
+        result.inspect_err(|error| self.metrics.store_error(error.reason()))
+    }
+}
+
+/// Checks that bytes are an SP1Stdin, as far as can be told without SP1.
+///
+/// # Errors
+/// What does not decode.
+pub fn check_stdin(bytes: &[u8]) -> Result<(), CodecError> {
+    codec::decode_stdin(bytes).map(|_| ())
+}
+
+/// Runs what keeps a core busy away from the async threads.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, CodecError> + Send + 'static,
+) -> Result<T, InputsError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => Ok(result?),
+        Err(_) => Err(InputsError::Shutdown),
+    }
+}
+
+fn now_ms() -> i64 {
+    Timestamp::now().as_millisecond()
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

@@ -1,0 +1,58 @@
+//! Label sets of the metrics. All values are from small closed sets: reasons, types, roles and pool names.
+
+use prometheus_client::encoding::EncodeLabelSet;
+
+/// Controller and result of a reconcile.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ReconcileLabels {
+    /// Which controller.
+    pub controller: &'static str,
+    /// `ok` or the reason of the error.
+    pub result: &'static str,
+}
+
+/// A controller.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ControllerLabels {
+    /// Which controller.
+    pub controller: &'static str,
+}
+
+/// A reason: CamelCase, stable.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ReasonLabels {
+    /// The reason.
+    pub reason: String,
+}
+
+/// Kind of object and result of a write.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct WriteLabels {
+    /// Kind of object.
+    pub kind: &'static str,
+    /// `ok`, `skipped`, `conflict` or `error`.
+    pub result: &'static str,
+}
+
+/// Type and state of a task.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct TaskLabels {
+    /// Type, for example ProveShard.
+    pub task_type: String,
+    /// Pending, Running, Succeeded or Failed.
+    pub state: &'static str,
+}
+
+/// Role of a connected worker.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct RoleLabels {
+    /// `execute` or `prove`.
+    pub role: &'static str,
+}
+
+/// A pool.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct PoolLabels {
+    /// Name of the pool.
+    pub pool: String,
+}

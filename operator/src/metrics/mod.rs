@@ -1,0 +1,270 @@
+//! The operator's Prometheus metrics: names, labels and help in one place.
+
+mod labels;
+
+use std::time::Duration;
+
+use prometheus_client::encoding::text;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Registry, Unit};
+
+pub use labels::{
+    ControllerLabels, PoolLabels, ReasonLabels, ReconcileLabels, RoleLabels, TaskLabels,
+    WriteLabels,
+};
+
+/// All metrics. Clones share the same values.
+#[derive(Clone)]
+pub struct Metrics {
+    registry: std::sync::Arc<Registry>,
+    reconciles: Family<ReconcileLabels, Counter>,
+    reconcile_seconds: Family<ControllerLabels, Histogram, fn() -> Histogram>,
+    proofs: Family<ReasonLabels, Counter>,
+    proof_seconds: Histogram,
+    store_errors: Family<ReasonLabels, Counter>,
+    status_writes: Family<WriteLabels, Counter>,
+    task_queue: Gauge,
+    tasks: Family<TaskLabels, Gauge>,
+    workers: Family<RoleLabels, Gauge>,
+    pool_ready: Family<PoolLabels, Gauge>,
+    worker_losses: Family<ReasonLabels, Counter>,
+    http_requests: Family<ReasonLabels, Counter>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// Metrics, all zero.
+    pub fn new() -> Self {
+        let mut root = Registry::with_prefix("provost");
+        let reconcile_seconds: Family<_, _, fn() -> Histogram> =
+            Family::new_with_constructor(seconds);
+        let mut metrics = Self {
+            registry: std::sync::Arc::new(Registry::default()),
+            reconciles: Family::default(),
+            reconcile_seconds,
+            proofs: Family::default(),
+            proof_seconds: Histogram::new(exponential_buckets(0.25, 2.0, 18)),
+            store_errors: Family::default(),
+            status_writes: Family::default(),
+            task_queue: Gauge::default(),
+            tasks: Family::default(),
+            workers: Family::default(),
+            pool_ready: Family::default(),
+            worker_losses: Family::default(),
+            http_requests: Family::default(),
+        };
+        metrics.register(&mut root);
+        metrics.registry = std::sync::Arc::new(root);
+        metrics
+    }
+
+    fn register(&self, r: &mut Registry) {
+        r.register(
+            "reconciles",
+            "Reconciles by controller and result (ok or the reason of the error)",
+            self.reconciles.clone(),
+        );
+        r.register_with_unit(
+            "reconcile_duration",
+            "Time of a reconcile",
+            Unit::Seconds,
+            self.reconcile_seconds.clone(),
+        );
+        r.register(
+            "proofs_finished",
+            "Finished proofs by reason of their condition",
+            self.proofs.clone(),
+        );
+        r.register_with_unit(
+            "proof_duration",
+            "From creation of a request to its end",
+            Unit::Seconds,
+            self.proof_seconds.clone(),
+        );
+        r.register(
+            "store_errors",
+            "Failed operations on the artifact store by reason",
+            self.store_errors.clone(),
+        );
+        r.register(
+            "api_writes",
+            "Writes of the operator to the API server by kind and result",
+            self.status_writes.clone(),
+        );
+        r.register(
+            "task_writes_waiting",
+            "ProvingTask writes that wait for the API server",
+            self.task_queue.clone(),
+        );
+        r.register(
+            "tasks",
+            "Tasks of running proofs by type and state",
+            self.tasks.clone(),
+        );
+        r.register("workers", "Connected workers by role", self.workers.clone());
+        r.register(
+            "pool_workers_ready",
+            "Ready workers by pool",
+            self.pool_ready.clone(),
+        );
+        r.register(
+            "worker_losses",
+            "Workers that ended without being asked to, by class",
+            self.worker_losses.clone(),
+        );
+        r.register(
+            "http_requests",
+            "Requests to the HTTP API by result",
+            self.http_requests.clone(),
+        );
+    }
+
+    /// The metrics in the OpenMetrics text format.
+    pub fn render(&self) -> String {
+        let mut text = String::new();
+        // Writing into a String cannot fail.
+        let _ = text::encode(&mut text, &self.registry);
+        text
+    }
+
+    /// A reconcile ended: `result` is `ok` or the error's reason.
+    pub fn reconciled(&self, controller: &'static str, result: &'static str, took: Duration) {
+        self.reconciles
+            .get_or_create(&ReconcileLabels { controller, result })
+            .inc();
+        self.reconcile_seconds
+            .get_or_create(&ControllerLabels { controller })
+            .observe(took.as_secs_f64());
+    }
+
+    /// A proof ended with `reason`, `total` after its creation.
+    pub fn proof_finished(&self, reason: &str, total: Option<Duration>) {
+        self.proofs
+            .get_or_create(&ReasonLabels {
+                reason: reason.to_owned(),
+            })
+            .inc();
+        if let Some(total) = total {
+            self.proof_seconds.observe(total.as_secs_f64());
+        }
+    }
+
+    /// An operation on the store failed.
+    pub fn store_error(&self, reason: &str) {
+        self.store_errors
+            .get_or_create(&ReasonLabels {
+                reason: reason.to_owned(),
+            })
+            .inc();
+    }
+
+    /// A write to the API server ended: `result` is `ok`, `skipped`, `conflict` or `error`.
+    pub fn wrote(&self, kind: &'static str, result: &'static str) {
+        self.status_writes
+            .get_or_create(&WriteLabels { kind, result })
+            .inc();
+    }
+
+    /// Number of tasks whose objects are behind.
+    pub fn task_writes_waiting(&self, count: usize) {
+        self.task_queue.set(gauge(count));
+    }
+
+    /// Replaces the counts of tasks by type and state.
+    pub fn set_tasks(&self, counts: impl IntoIterator<Item = (TaskLabels, usize)>) {
+        self.tasks.clear();
+        for (labels, count) in counts {
+            self.tasks.get_or_create(&labels).set(gauge(count));
+        }
+    }
+
+    /// Replaces the counts of connected workers by role.
+    pub fn set_workers(&self, counts: impl IntoIterator<Item = (RoleLabels, usize)>) {
+        self.workers.clear();
+        for (labels, count) in counts {
+            self.workers.get_or_create(&labels).set(gauge(count));
+        }
+    }
+
+    /// Number of ready workers of a pool; `None` when the pool is gone.
+    pub fn set_pool_ready(&self, pool: &str, count: Option<usize>) {
+        let labels = PoolLabels {
+            pool: pool.to_owned(),
+        };
+        match count {
+            Some(count) => {
+                self.pool_ready.get_or_create(&labels).set(gauge(count));
+            }
+            None => {
+                self.pool_ready.remove(&labels);
+            }
+        }
+    }
+
+    /// A worker was lost.
+    pub fn worker_lost(&self, class: &str) {
+        self.worker_losses
+            .get_or_create(&ReasonLabels {
+                reason: class.to_owned(),
+            })
+            .inc();
+    }
+
+    /// A request to the HTTP API was answered: `result` is `ok` or the error's reason.
+    pub fn http(&self, result: &str) {
+        self.http_requests
+            .get_or_create(&ReasonLabels {
+                reason: result.to_owned(),
+            })
+            .inc();
+    }
+}
+
+fn seconds() -> Histogram {
+    Histogram::new(exponential_buckets(0.001, 2.0, 15))
+}
+
+fn gauge(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_carry_the_prefix_and_units() {
+        let metrics = Metrics::new();
+        metrics.reconciled("proof_request", "ok", Duration::from_millis(3));
+        metrics.proof_finished("Succeeded", Some(Duration::from_secs(2)));
+        metrics.store_error("Unavailable");
+        metrics.set_workers([(RoleLabels { role: "prove" }, 2)]);
+        let text = metrics.render();
+        for line in [
+            "provost_reconciles_total{controller=\"proof_request\",result=\"ok\"} 1",
+            "provost_proofs_finished_total{reason=\"Succeeded\"} 1",
+            "provost_store_errors_total{reason=\"Unavailable\"} 1",
+            "provost_workers{role=\"prove\"} 2",
+            "provost_reconcile_duration_seconds_count",
+            "# EOF",
+        ] {
+            assert!(text.contains(line), "{line} is missing in\n{text}");
+        }
+    }
+
+    #[test]
+    fn gauges_are_replaced_as_a_whole() {
+        let metrics = Metrics::new();
+        metrics.set_workers([(RoleLabels { role: "prove" }, 2)]);
+        metrics.set_workers([]);
+        assert!(!metrics.render().contains("role=\"prove\""));
+    }
+}

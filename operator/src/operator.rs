@@ -1,0 +1,235 @@
+//! Puts the parts together: one process's controllers, coordinator and state.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::Api;
+use kube::core::NamespaceResourceScope;
+use kube::runtime::controller::Controller;
+use kube::runtime::{reflector, watcher};
+use kube::{Client, Resource};
+use provost_artifacts::Store;
+use provost_coordinator::{Coordinator, WorkerEvent};
+use provost_crds::{ProofRequest, WorkerPool};
+use tokio::sync::broadcast::error::RecvError;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::api::Events;
+use crate::controllers::backoff::Backoffs;
+use crate::controllers::proof_request::journal::Journal;
+use crate::controllers::worker_pool::fleet::Fleet;
+use crate::controllers::worker_pool::pods::WorkerSettings;
+use crate::controllers::{proof_request, worker_pool};
+use crate::http::health::{Part, Readiness};
+use crate::inputs::Inputs;
+use crate::metrics::Metrics;
+use crate::pods::watch::PodWatch;
+use crate::state::KubeState;
+use crate::sweeper;
+
+/// Longest time for work under way at shutdown.
+const DRAIN: Duration = Duration::from_secs(20);
+
+/// What an operator is told.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Namespace of the operator, its pools and its workers.
+    pub namespace: String,
+    /// The only namespace whose objects are looked at; `None` for all.
+    pub scope: Option<String>,
+    /// Name of this pod, for events.
+    pub pod_name: Option<String>,
+    /// What workers are told.
+    pub worker: WorkerSettings,
+    /// ProofRequests reconciled at the same time.
+    pub concurrency: u16,
+    /// The coordinator's settings.
+    pub coordinator: provost_coordinator::Config,
+}
+
+/// An operator at work.
+pub struct Operator {
+    /// Runs the proofs.
+    pub coordinator: Coordinator,
+    /// The artifact store.
+    pub inputs: Arc<Inputs>,
+    /// Counts.
+    pub metrics: Metrics,
+    tracker: TaskTracker,
+}
+
+impl Operator {
+    /// Starts controllers and coordinator; they run until `shutdown`. The CRDs must be there. Needs a tokio runtime.
+    pub fn start(
+        client: Client,
+        store: Arc<dyn Store>,
+        settings: Settings,
+        metrics: Metrics,
+        readiness: Arc<Readiness>,
+        shutdown: CancellationToken,
+    ) -> Self {
+        let tracker = TaskTracker::new();
+        let events = Events::new(client.clone(), settings.pod_name.clone());
+        let inputs = Arc::new(Inputs::new(store, metrics.clone()));
+
+        let proofs = Controller::new(
+            scoped::<ProofRequest>(&client, &settings),
+            watcher::Config::default(),
+        );
+        let pools = Controller::new(
+            scoped::<WorkerPool>(&client, &settings),
+            watcher::Config::default(),
+        );
+        let (pods, pod_cache) = reflector::store::<Pod>();
+        let synced = |part: Part| {
+            let readiness = readiness.clone();
+            move || readiness.up(part)
+        };
+        // The only one that waits for this cache: see `controllers::run_synced`.
+        let (pods_ready, pods_synced) = (pods.clone(), synced(Part::Pods));
+        tracker.spawn(until(shutdown.clone(), async move {
+            if pods_ready.wait_until_ready().await.is_ok() {
+                pods_synced();
+            }
+        }));
+
+        let journal = Arc::new(Journal::new(
+            client.clone(),
+            proofs.store(),
+            events.clone(),
+            metrics.clone(),
+        ));
+        let state = KubeState::start(
+            client.clone(),
+            journal.clone(),
+            inputs.clone(),
+            &metrics,
+            &tracker,
+            shutdown.clone(),
+        );
+        let requests = proofs.store();
+        let weights = settings.coordinator.weights.clone();
+        let coordinator = Coordinator::start(settings.coordinator, state, shutdown.clone());
+
+        let proof_context = proof_request::Context {
+            client: client.clone(),
+            requests: requests.clone(),
+            pools: pools.store(),
+            journal,
+            inputs: inputs.clone(),
+            coordinator: coordinator.clone(),
+            weights,
+            metrics: metrics.clone(),
+            running: proof_request::running::Running::default(),
+            backoffs: Backoffs::default(),
+        };
+        tracker.spawn(proof_request::run(
+            proofs,
+            Arc::new(proof_context),
+            settings.concurrency,
+            synced(Part::ProofRequests),
+            shutdown.clone(),
+        ));
+
+        tracker.spawn(until(
+            shutdown.clone(),
+            sweeper::run(inputs.clone(), requests),
+        ));
+
+        let fleet = Arc::new(Fleet::default());
+        let pool_context = worker_pool::Context {
+            client: client.clone(),
+            namespace: settings.namespace.clone(),
+            pods,
+            coordinator: coordinator.clone(),
+            fleet: fleet.clone(),
+            settings: settings.worker,
+            events,
+            metrics: metrics.clone(),
+            backoffs: Backoffs::default(),
+        };
+        tracker.spawn(worker_pool::run(
+            pools,
+            Arc::new(pool_context),
+            synced(Part::WorkerPools),
+            shutdown.clone(),
+        ));
+        tracker.spawn(until(
+            shutdown.clone(),
+            worker_events(coordinator.clone(), fleet.clone()),
+        ));
+        let watch = PodWatch {
+            coordinator: coordinator.clone(),
+            fleet,
+            metrics: metrics.clone(),
+        };
+        tracker.spawn(async move {
+            watch
+                .run(client, &settings.namespace, pod_cache, shutdown)
+                .await
+        });
+        Self {
+            coordinator,
+            inputs,
+            metrics,
+            tracker,
+        }
+    }
+
+    /// Runs `work` along with the operator, as a part that is waited for at the end.
+    pub fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.tracker.spawn(work);
+    }
+
+    /// Waits, after the shutdown, until work under way has ended.
+    pub async fn stopped(self) {
+        self.tracker.close();
+        if tokio::time::timeout(DRAIN, self.tracker.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!("some work did not end in {} s", DRAIN.as_secs());
+        }
+    }
+}
+
+fn scoped<K>(client: &Client, settings: &Settings) -> Api<K>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+{
+    match &settings.scope {
+        Some(namespace) => Api::namespaced(client.clone(), namespace),
+        None => Api::all(client.clone()),
+    }
+}
+
+/// Tells the pools what the coordinator says of their workers.
+async fn worker_events(coordinator: Coordinator, fleet: Arc<Fleet>) {
+    let mut events = coordinator.worker_events();
+    loop {
+        match events.recv().await {
+            Ok(WorkerEvent::Recycle { pod, why }) => {
+                tracing::warn!(pod, why, "a worker is replaced");
+                fleet.recycle(&pod);
+            }
+            Ok(
+                WorkerEvent::Registered { .. }
+                | WorkerEvent::Closed { .. }
+                | WorkerEvent::Lost { .. },
+            ) => fleet.changed(),
+            // The pools look at all workers anyway.
+            Err(RecvError::Lagged(_)) => fleet.changed(),
+            Err(RecvError::Closed) => return,
+        }
+    }
+}
+
+async fn until(shutdown: CancellationToken, work: impl Future<Output = ()>) {
+    tokio::select! {
+        () = work => {}
+        () = shutdown.cancelled() => {}
+    }
+}

@@ -1,0 +1,93 @@
+//! The watch of worker pods: keeps the cache, and tells the coordinator of every worker that ended, at once.
+
+use std::sync::Arc;
+
+use futures::{StreamExt, TryStreamExt};
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::Api;
+use kube::runtime::reflector::store::Writer;
+use kube::runtime::{WatchStreamExt, reflector, watcher};
+use kube::{Client, ResourceExt};
+use provost_coordinator::{Coordinator, Loss};
+use provost_crds::{FailureClass, POOL_LABEL};
+use tokio_util::sync::CancellationToken;
+
+use super::book::{Ended, PodBook};
+use super::classify::Ending;
+use crate::controllers::worker_pool::fleet::Fleet;
+use crate::metrics::Metrics;
+
+/// What the watch tells others.
+pub struct PodWatch {
+    /// Learns of lost workers.
+    pub coordinator: Coordinator,
+    /// Learns of failures, and of every change.
+    pub fleet: Arc<Fleet>,
+    /// Counts.
+    pub metrics: Metrics,
+}
+
+impl PodWatch {
+    /// Watches the worker pods of `namespace` until `shutdown`.
+    pub async fn run(
+        self,
+        client: Client,
+        namespace: &str,
+        cache: Writer<Pod>,
+        shutdown: CancellationToken,
+    ) {
+        let pods: Api<Pod> = Api::namespaced(client, namespace);
+        let events = watcher(pods, watcher::Config::default().labels(POOL_LABEL))
+            .default_backoff()
+            .modify(|pod| pod.managed_fields_mut().clear());
+        let mut book = PodBook::default();
+        let mut events = std::pin::pin!(reflector(cache, events).take_until(shutdown.cancelled()));
+        loop {
+            match events.try_next().await {
+                Ok(Some(event)) => {
+                    for ended in book.follow(&event) {
+                        self.report(ended).await;
+                    }
+                    self.fleet.changed();
+                }
+                Ok(None) => return,
+                Err(error) => {
+                    tracing::warn!(%error, "the watch of worker pods broke; it is taken up again")
+                }
+            }
+        }
+    }
+
+    async fn report(&self, ended: Ended) {
+        let class = ended.end.class();
+        let lost = self
+            .coordinator
+            .worker_lost(
+                &ended.pod,
+                Loss::new(to_coordinator(class), ended.end.message.clone()),
+            )
+            .await;
+        if ended.end.ending == Ending::Orderly {
+            tracing::info!(pod = ended.pod, lost, "{}", ended.end.message);
+            return;
+        }
+        tracing::warn!(
+            pod = ended.pod,
+            class = class.as_str(),
+            lost,
+            "{}",
+            ended.end.message
+        );
+        self.metrics.worker_lost(class.as_str());
+        self.fleet.failed(&ended, Timestamp::now().as_millisecond());
+    }
+}
+
+/// The coordinator's class of the API's. Both lists have the same names.
+fn to_coordinator(class: FailureClass) -> provost_coordinator::FailureClass {
+    class
+        .as_str()
+        .parse()
+        .unwrap_or(provost_coordinator::FailureClass::NodeLost)
+}

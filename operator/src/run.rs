@@ -1,0 +1,187 @@
+//! `provost-operator run`: the whole operator with its servers.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use axum::Router;
+use kube::Client;
+use provost_artifacts::{S3Config, S3Store};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::cli::RunArgs;
+use crate::controllers::worker_pool::pods::WorkerSettings;
+use crate::http::health::{self, Part, Readiness};
+use crate::metrics::Metrics;
+use crate::operator::{Operator, Settings};
+use crate::secrets::{StoreKeys, ensure_store_keys};
+use crate::{crds, http};
+
+/// How long the operator's own store client tries before a request shows StoreUnavailable; the request itself is tried again for ever.
+const STORE_PATIENCE: Duration = Duration::from_secs(3);
+/// Time between two attempts at what the operator cannot start without.
+const AGAIN: Duration = Duration::from_secs(3);
+
+/// Runs until SIGTERM or SIGINT.
+///
+/// # Errors
+/// No kubeconfig, an address that cannot be bound, or a setting that makes no sense.
+pub async fn run(args: RunArgs) -> anyhow::Result<()> {
+    let shutdown = on_signal()?;
+    let metrics = Metrics::new();
+    let readiness = Arc::new(Readiness::default());
+    let health = health::router(readiness.clone(), metrics.clone());
+    let health = tokio::spawn(serve(
+        bind(args.metrics_listen).await?,
+        health,
+        shutdown.clone(),
+    ));
+
+    let client = Client::try_default()
+        .await
+        .context("no way to the API server: neither in a cluster nor a kubeconfig")?;
+    tracing::info!(
+        namespace = args.namespace,
+        version = env!("CARGO_PKG_VERSION"),
+        "provost-operator starts"
+    );
+    if crds::wait(&client, &shutdown).await {
+        readiness.up(Part::Crds);
+        let Some(keys) = store_keys(&client, &args, &shutdown).await else {
+            return Ok(());
+        };
+        let store = S3Store::new(store_config(&args, keys));
+        work(
+            client,
+            Arc::new(store),
+            args,
+            metrics,
+            readiness,
+            shutdown.clone(),
+        )
+        .await?;
+    }
+    shutdown.cancelled().await;
+    health.await.context("metrics server")?;
+    Ok(())
+}
+
+async fn work(
+    client: Client,
+    store: Arc<S3Store>,
+    args: RunArgs,
+    metrics: Metrics,
+    readiness: Arc<Readiness>,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    let grpc = bind(args.grpc_listen).await?;
+    let http = bind(args.http_listen).await?;
+    let operator = Operator::start(
+        client.clone(),
+        store,
+        settings(&args),
+        metrics.clone(),
+        readiness.clone(),
+        shutdown.clone(),
+    );
+    tracing::warn!(address = %args.grpc_listen, "worker gRPC is plaintext and unauthenticated: keep it inside the cluster");
+    let (coordinator, stop) = (operator.coordinator.clone(), shutdown.clone());
+    operator.spawn(async move {
+        if let Err(error) = coordinator.serve(grpc).await {
+            tracing::error!(%error, "the worker gRPC server failed");
+            stop.cancel();
+        }
+    });
+    let routes = http::router(client, operator.inputs.clone(), metrics);
+    operator.spawn(serve(http, routes, shutdown.clone()));
+    tracing::info!(grpc = %args.grpc_listen, http = %args.http_listen, "servers listen");
+    readiness.up(Part::Servers);
+    shutdown.cancelled().await;
+    tracing::info!("shutting down");
+    operator.stopped().await;
+    Ok(())
+}
+
+fn settings(args: &RunArgs) -> Settings {
+    Settings {
+        namespace: args.namespace.clone(),
+        scope: args.watch_namespace.clone(),
+        pod_name: args.pod_name.clone(),
+        worker: WorkerSettings {
+            image: args.worker_image.clone(),
+            coordinator: args.coordinator_url(),
+            store_endpoint: args.store_endpoint(),
+            store_bucket: args.store_bucket.clone(),
+            store_region: args.store_region.clone(),
+            store_secret: args.store_secret.clone(),
+        },
+        concurrency: args.concurrency,
+        coordinator: provost_coordinator::Config::default(),
+    }
+}
+
+fn store_config(args: &RunArgs, keys: StoreKeys) -> S3Config {
+    S3Config {
+        endpoint: args.store_endpoint(),
+        region: args.store_region.clone(),
+        bucket: args.store_bucket.clone(),
+        access_key: keys.access_key,
+        secret_key: keys.secret_key,
+        retry_total: STORE_PATIENCE,
+    }
+}
+
+/// The store's keys; `None` if the shutdown came first.
+async fn store_keys(
+    client: &Client,
+    args: &RunArgs,
+    shutdown: &CancellationToken,
+) -> Option<StoreKeys> {
+    loop {
+        match ensure_store_keys(client.clone(), &args.namespace, &args.store_secret).await {
+            Ok(keys) => return Some(keys),
+            Err(error) => {
+                tracing::error!(reason = error.reason(), %error, "no keys for the artifact store; tried again")
+            }
+        }
+        tokio::select! {
+            () = tokio::time::sleep(AGAIN) => {}
+            () = shutdown.cancelled() => return None,
+        }
+    }
+}
+
+async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address}"))
+}
+
+async fn serve(listener: TcpListener, routes: Router, shutdown: CancellationToken) {
+    let stop = shutdown.clone();
+    let server =
+        axum::serve(listener, routes).with_graceful_shutdown(async move { stop.cancelled().await });
+    if let Err(error) = server.await {
+        tracing::error!(%error, "an HTTP server failed");
+        shutdown.cancel();
+    }
+}
+
+/// A token that SIGTERM and SIGINT cancel.
+pub(crate) fn on_signal() -> anyhow::Result<CancellationToken> {
+    let token = CancellationToken::new();
+    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT")?;
+    let stop = token.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        stop.cancel();
+    });
+    Ok(token)
+}

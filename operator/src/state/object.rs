@@ -1,0 +1,235 @@
+//! A task as a ProvingTask object. Pure.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference, Time};
+use kube::Resource;
+use provost_coordinator::{Failure, TaskChange, TaskChangeKind, task_name};
+use provost_crds::{
+    FailureClass, PROOF_LABEL, ProofRequest, ProvingTask, ProvingTaskSpec, ProvingTaskStatus,
+    TaskState,
+};
+use sha2::{Digest, Sha256};
+
+use crate::key::ProofKey;
+
+/// Longest message of a task, in characters.
+const MAX_MESSAGE: usize = 4096;
+/// Characters of the task's id in the object's name.
+const SUFFIX: usize = 10;
+
+/// What is known of a task.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct TaskRecord {
+    pub(super) key: ProofKey,
+    pub(super) spec: ProvingTaskSpec,
+    pub(super) status: ProvingTaskStatus,
+}
+
+impl TaskRecord {
+    /// The record of a new task; `None` unless `change` is its creation and its proof is a ProofRequest.
+    pub(super) fn new(change: &TaskChange) -> Option<Self> {
+        let TaskChangeKind::Created { weight, root, .. } = change.kind else {
+            return None;
+        };
+        let key = ProofKey::parse(&change.proof)?;
+        let spec = ProvingTaskSpec {
+            proof: key.name.clone(),
+            task_id: change.task.to_string(),
+            task_type: task_name(change.task_type).to_owned(),
+            weight,
+            root,
+        };
+        Some(Self {
+            key,
+            spec,
+            status: ProvingTaskStatus::default(),
+        })
+    }
+
+    /// Follows a change other than creation.
+    pub(super) fn follow(&mut self, change: &TaskChange) {
+        let status = &mut self.status;
+        match &change.kind {
+            TaskChangeKind::Created { .. } | TaskChangeKind::Dropped => {}
+            TaskChangeKind::Assigned { worker, attempt } => {
+                status.state = TaskState::Running;
+                status.worker = Some(worker.to_string());
+                status.attempts = *attempt;
+                status.started_at = time(change.at);
+            }
+            TaskChangeKind::Requeued { failure, .. } => {
+                status.state = TaskState::Pending;
+                note(status, failure);
+            }
+            TaskChangeKind::Succeeded { .. } => {
+                status.state = TaskState::Succeeded;
+                status.finished_at = time(change.at);
+            }
+            TaskChangeKind::Failed(failure) => {
+                status.state = TaskState::Failed;
+                status.finished_at = time(change.at);
+                note(status, failure);
+            }
+        }
+    }
+
+    /// Whether nothing more happens to the task.
+    pub(super) fn ended(&self) -> bool {
+        matches!(self.status.state, TaskState::Succeeded | TaskState::Failed)
+    }
+
+    /// Name of the object: proof, type and the random end of the task's id.
+    pub(super) fn name(&self) -> String {
+        let id = &self.spec.task_id;
+        let suffix = match id.len().checked_sub(SUFFIX).and_then(|at| id.get(at..)) {
+            Some(end)
+                if end
+                    .bytes()
+                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()) =>
+            {
+                end.to_owned()
+            }
+            _ => hex::encode(&Sha256::digest(id)[..SUFFIX / 2]),
+        };
+        format!(
+            "{}-{}-{suffix}",
+            self.spec.proof,
+            self.spec.task_type.to_lowercase()
+        )
+    }
+
+    /// The object to create. It goes with its ProofRequest.
+    pub(super) fn object(&self) -> ProvingTask {
+        let mut task = ProvingTask::new(&self.name(), self.spec.clone());
+        task.metadata = ObjectMeta {
+            namespace: Some(self.key.namespace.clone()),
+            labels: Some(BTreeMap::from([
+                (PROOF_LABEL.to_owned(), self.spec.proof.clone()),
+                ("app.kubernetes.io/part-of".to_owned(), "provost".to_owned()),
+                (
+                    "app.kubernetes.io/managed-by".to_owned(),
+                    "provost-operator".to_owned(),
+                ),
+            ])),
+            owner_references: Some(vec![OwnerReference {
+                api_version: ProofRequest::api_version(&()).into_owned(),
+                kind: ProofRequest::kind(&()).into_owned(),
+                name: self.key.name.clone(),
+                uid: self.key.uid.clone(),
+                controller: Some(true),
+                block_owner_deletion: Some(true),
+            }]),
+            ..task.metadata
+        };
+        task
+    }
+}
+
+/// The API's class of the coordinator's.
+pub(super) fn class(class: provost_coordinator::FailureClass) -> FailureClass {
+    // Both lists have the same names; a test holds them together.
+    class.reason().parse().unwrap_or(FailureClass::Bug)
+}
+
+fn note(status: &mut ProvingTaskStatus, failure: &Failure) {
+    status.failure_class = Some(class(failure.class));
+    status.message = Some(failure.message.chars().take(MAX_MESSAGE).collect());
+}
+
+fn time(at: i64) -> Option<Time> {
+    Timestamp::from_millisecond(at).ok().map(Time)
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use provost_coordinator::WorkerId;
+    use provost_proto::worker::TaskType;
+
+    pub(in crate::state) fn change(task: &str, kind: TaskChangeKind) -> TaskChange {
+        TaskChange {
+            proof: "ns/fib/u1".into(),
+            task: task.into(),
+            task_type: TaskType::ProveShard,
+            at: 1000,
+            kind,
+        }
+    }
+
+    pub(in crate::state) fn created(root: bool) -> TaskChangeKind {
+        TaskChangeKind::Created {
+            weight: 4,
+            root,
+            run: 0,
+        }
+    }
+
+    pub(in crate::state) fn assigned() -> TaskChangeKind {
+        TaskChangeKind::Assigned {
+            worker: WorkerId::from("w-1/prove"),
+            attempt: 1,
+        }
+    }
+
+    #[test]
+    fn classes_are_the_same_on_both_sides() {
+        for theirs in provost_coordinator::FailureClass::ALL {
+            assert_eq!(class(theirs).as_str(), theirs.reason());
+        }
+    }
+
+    #[test]
+    fn a_task_through_its_life() {
+        let id = "task_01h455vb4pex5vsknk084sn02q";
+        let mut record = TaskRecord::new(&change(id, created(false))).unwrap();
+        assert_eq!(
+            record.name(),
+            format!("fib-proveshard-{}", &id[id.len() - 10..])
+        );
+        record.follow(&change(id, assigned()));
+        assert_eq!(
+            (record.status.state, record.status.attempts),
+            (TaskState::Running, 1)
+        );
+        let failure = Failure::new(provost_coordinator::FailureClass::OutOfMemory, "pool small");
+        record.follow(&change(
+            id,
+            TaskChangeKind::Requeued {
+                failure,
+                not_before: 0,
+            },
+        ));
+        assert_eq!(record.status.failure_class, Some(FailureClass::OutOfMemory));
+        assert!(!record.ended());
+        record.follow(&change(
+            id,
+            TaskChangeKind::Succeeded {
+                metadata: String::new(),
+            },
+        ));
+        assert!(record.ended());
+        let object = record.object();
+        assert_eq!(object.metadata.owner_references.unwrap()[0].uid, "u1");
+    }
+
+    #[test]
+    fn odd_ids_still_make_names() {
+        let record = TaskRecord::new(&change("STOCK_7", created(true))).unwrap();
+        let name = record.name();
+        assert!(
+            name.bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'),
+            "{name}"
+        );
+    }
+
+    #[test]
+    fn a_stock_clients_proof_has_no_objects() {
+        let mut change = change("t", created(true));
+        change.proof = "cli_123".into();
+        assert_eq!(TaskRecord::new(&change), None);
+    }
+}

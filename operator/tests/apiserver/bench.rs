@@ -1,0 +1,392 @@
+//! An operator in a namespace of its own.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::{Namespace, Pod, ServiceAccount};
+use k8s_openapi::api::events::v1::Event;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::runtime::conditions::is_crd_established;
+use kube::runtime::wait::await_condition;
+use kube::{Client, Config, ResourceExt};
+use provost_artifacts::{Kind, MemoryStore, Store};
+use provost_coordinator::Coordinator;
+use provost_crds::{ProofRequest, ProvingTask, WorkerPool, manifest};
+use provost_operator::controllers::worker_pool::pods::WorkerSettings;
+use provost_operator::http::health::{Part, Readiness};
+use provost_operator::inputs::Inputs;
+use provost_operator::metrics::Metrics;
+use provost_operator::operator::{Operator, Settings};
+use serde_json::{Value, json};
+
+use tokio::net::TcpListener;
+use tokio::sync::OnceCell;
+use tokio_util::sync::CancellationToken;
+
+use crate::identity;
+
+const VARIABLE: &str = "PROVOST_TEST_KUBECONFIG";
+const MANAGER: &str = "operator-test";
+/// Longest wait for anything.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// An operator that serves one namespace.
+pub struct Bench {
+    pub client: Client,
+    pub namespace: String,
+    pub store: Arc<MemoryStore>,
+    /// Where workers connect.
+    pub grpc: String,
+    operator_client: Option<Client>,
+    running: Option<Running>,
+}
+
+struct Running {
+    operator: Operator,
+    shutdown: CancellationToken,
+}
+
+impl Bench {
+    /// An operator that serves the pools of its own namespace too.
+    pub async fn new(test: &str) -> Self {
+        let mut bench = Self::space(test).await;
+        let namespace = bench.namespace.clone();
+        bench.start(&namespace).await;
+        bench
+    }
+
+    /// A namespace without an operator.
+    pub async fn space(test: &str) -> Self {
+        static INSTALLED: OnceCell<()> = OnceCell::const_new();
+        // RUST_LOG=provost_operator=debug shows what the operator does.
+        let filter = tracing_subscriber::EnvFilter::from_default_env();
+        let _ = tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_test_writer()
+            .try_init();
+        let client = Client::try_from(config().await).unwrap();
+        INSTALLED.get_or_init(|| install(client.clone())).await;
+        let namespace = format!("op-{test}-{:x}", Timestamp::now().as_microsecond());
+        create(
+            &Api::<Namespace>::all(client.clone()),
+            json!({"metadata": {"name": namespace, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}}}),
+        )
+        .await;
+        // Nobody else makes it here, and pods are refused without it.
+        let accounts = Api::<ServiceAccount>::namespaced(client.clone(), &namespace);
+        create(&accounts, json!({"metadata": {"name": "default"}})).await;
+        let store = Arc::new(MemoryStore::new());
+        Self {
+            client,
+            namespace,
+            store,
+            grpc: String::new(),
+            operator_client: None,
+            running: None,
+        }
+    }
+
+    /// Starts the operator, as one that lives in `home`.
+    pub async fn start(&mut self, home: &str) {
+        let shutdown = CancellationToken::new();
+        let readiness = Arc::new(Readiness::default());
+        readiness.up(Part::Crds);
+        readiness.up(Part::Servers);
+        let settings = Settings {
+            namespace: home.to_owned(),
+            scope: Some(self.namespace.clone()),
+            pod_name: Some("operator-test".into()),
+            worker: worker_settings(),
+            concurrency: 4,
+            coordinator: provost_coordinator::Config {
+                lost_grace: Duration::from_millis(500),
+                backoff: Duration::from_millis(50),
+                recycle_grace: Duration::from_millis(500),
+                ..provost_coordinator::Config::default()
+            },
+        };
+        let store: Arc<dyn Store> = self.store.clone();
+        let client = identity::operator(&self.client, config().await, &self.namespace, home).await;
+        self.operator_client = Some(client.clone());
+        let operator = Operator::start(
+            client.clone(),
+            store,
+            settings,
+            Metrics::new(),
+            readiness.clone(),
+            shutdown.clone(),
+        );
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        self.grpc = format!("http://{}", listener.local_addr().unwrap());
+        let coordinator = operator.coordinator.clone();
+        operator.spawn(async move { coordinator.serve(listener).await.unwrap() });
+        self.running = Some(Running { operator, shutdown });
+        let synced = wait_quietly(|| async { readiness.missing().is_empty().then_some(()) });
+        synced
+            .await
+            .unwrap_or_else(|| panic!("waited for {:?} in vain", readiness.missing()));
+    }
+
+    /// Stops the operator as SIGTERM does.
+    pub async fn stop(&mut self) {
+        if let Some(running) = self.running.take() {
+            running.shutdown.cancel();
+            running.operator.stopped().await;
+        }
+    }
+
+    /// A client with the operator's rights.
+    pub fn operator_client(&self) -> Client {
+        self.operator_client.clone().unwrap()
+    }
+
+    pub fn coordinator(&self) -> &Coordinator {
+        &self.running.as_ref().unwrap().operator.coordinator
+    }
+
+    pub fn inputs(&self) -> Arc<Inputs> {
+        self.running.as_ref().unwrap().operator.inputs.clone()
+    }
+
+    pub fn metrics(&self) -> Metrics {
+        self.running.as_ref().unwrap().operator.metrics.clone()
+    }
+
+    pub fn proofs(&self) -> Api<ProofRequest> {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    pub fn tasks(&self) -> Api<ProvingTask> {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    pub fn pools(&self) -> Api<WorkerPool> {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    pub fn pods(&self) -> Api<Pod> {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    /// Creates a ProofRequest.
+    pub async fn request(&self, name: &str, spec: Value) -> ProofRequest {
+        create(
+            &self.proofs(),
+            json!({"metadata": {"name": name}, "spec": spec}),
+        )
+        .await
+    }
+
+    /// Creates a WorkerPool.
+    pub async fn pool(&self, name: &str, spec: Value) -> WorkerPool {
+        create(
+            &self.pools(),
+            json!({"metadata": {"name": name}, "spec": spec}),
+        )
+        .await
+    }
+
+    /// Changes a ProofRequest's spec.
+    pub async fn edit(&self, name: &str, spec: Value) {
+        let patch = Patch::Merge(json!({"spec": spec}));
+        self.proofs()
+            .patch(name, &PatchParams::default(), &patch)
+            .await
+            .unwrap();
+    }
+
+    /// Waits until the request's condition has this reason.
+    pub async fn state(&self, name: &str, reason: &str) -> ProofRequest {
+        let api = self.proofs();
+        let last = std::sync::Mutex::new(String::new());
+        let found = wait_quietly(|| async {
+            let request = api.get(name).await.unwrap();
+            *last.lock().unwrap() = format!("{}: {}", request.state(), request.message());
+            (request.succeeded_condition().is_some() && request.state() == reason)
+                .then_some(request)
+        });
+        let found = found.await;
+        found.unwrap_or_else(|| panic!("{name} is not {reason} but {}", last.lock().unwrap()))
+    }
+
+    /// Waits until the request has ended, in whatever way.
+    pub async fn ended(&self, name: &str) -> ProofRequest {
+        let api = self.proofs();
+        wait("an end", || async {
+            Some(api.get(name).await.unwrap()).filter(ProofRequest::terminal)
+        })
+        .await
+    }
+
+    /// Deletes a request and waits until it is gone.
+    pub async fn delete(&self, name: &str) {
+        let api = self.proofs();
+        api.delete(name, &DeleteParams::default()).await.unwrap();
+        wait("the end of the object", || async {
+            api.get_opt(name).await.unwrap().is_none().then_some(())
+        })
+        .await;
+    }
+
+    /// Pods of a pool that are not being deleted.
+    pub async fn pods_of(&self, pool: &str) -> Vec<Pod> {
+        let params = ListParams::default().labels(&format!("provost.dev/pool={pool}"));
+        let pods = self.pods().list(&params).await.unwrap().items;
+        pods.into_iter()
+            .filter(|pod| pod.metadata.deletion_timestamp.is_none())
+            .collect()
+    }
+
+    /// Plays the kubelet.
+    pub async fn set_pod_status(&self, pod: &str, status: Value) {
+        let patch = Patch::Merge(json!({"status": status}));
+        self.pods()
+            .patch_status(pod, &PatchParams::default(), &patch)
+            .await
+            .unwrap();
+    }
+
+    /// Reasons of the events about an object.
+    pub async fn events(&self, name: &str) -> Vec<String> {
+        let api: Api<Event> = Api::namespaced(self.client.clone(), &self.namespace);
+        let events = api.list(&ListParams::default()).await.unwrap();
+        let about = events.into_iter().filter(|e| {
+            e.regarding
+                .as_ref()
+                .is_some_and(|r| r.name.as_deref() == Some(name))
+        });
+        about.filter_map(|event| event.reason).collect()
+    }
+
+    /// Waits for an event about an object.
+    pub async fn event(&self, name: &str, reason: &str) {
+        wait(&format!("event {reason}"), || async {
+            self.events(name)
+                .await
+                .iter()
+                .any(|r| r == reason)
+                .then_some(())
+        })
+        .await;
+    }
+
+    /// Keys of all objects in the store.
+    pub async fn stored(&self) -> Vec<String> {
+        let mut keys = Vec::new();
+        for kind in Kind::ALL {
+            let listed = self.store.list(kind).await.unwrap();
+            keys.extend(listed.into_iter().map(|object| kind.key(&object.id)));
+        }
+        keys
+    }
+
+    /// Stops the operator and removes the namespace. A test that fails leaves it, to be looked at.
+    pub async fn close(mut self) {
+        self.stop().await;
+        let none = json!({"metadata": {"finalizers": null}});
+        for request in self.proofs().list(&ListParams::default()).await.unwrap() {
+            let name = request.name_any();
+            self.proofs()
+                .patch(&name, &PatchParams::default(), &Patch::Merge(&none))
+                .await
+                .unwrap();
+        }
+        let (now, all) = (
+            DeleteParams::default().grace_period(0),
+            ListParams::default(),
+        );
+        self.proofs().delete_collection(&now, &all).await.unwrap();
+        self.tasks().delete_collection(&now, &all).await.unwrap();
+        self.pools().delete_collection(&now, &all).await.unwrap();
+        self.pods().delete_collection(&now, &all).await.unwrap();
+        identity::forget(&self.client, &self.namespace).await;
+        let namespaces: Api<Namespace> = Api::all(self.client.clone());
+        namespaces
+            .delete(&self.namespace, &DeleteParams::default())
+            .await
+            .unwrap();
+    }
+}
+
+/// Waits until `look` finds something.
+pub async fn wait<T, F: Future<Output = Option<T>>>(what: &str, look: impl Fn() -> F) -> T {
+    wait_quietly(look)
+        .await
+        .unwrap_or_else(|| panic!("waited for {what} in vain"))
+}
+
+async fn wait_quietly<T, F: Future<Output = Option<T>>>(look: impl Fn() -> F) -> Option<T> {
+    let search = async {
+        loop {
+            if let Some(found) = look().await {
+                return found;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, search).await.ok()
+}
+
+/// Creates an object from JSON.
+pub async fn create<K>(api: &Api<K>, object: Value) -> K
+where
+    K: serde::Serialize + serde::de::DeserializeOwned + Clone + std::fmt::Debug,
+{
+    api.create(
+        &PostParams::default(),
+        &serde_json::from_value(object).unwrap(),
+    )
+    .await
+    .unwrap()
+}
+
+fn worker_settings() -> WorkerSettings {
+    WorkerSettings {
+        image: "localhost/provost-worker:test".into(),
+        coordinator: "http://provost-operator.test:50051".into(),
+        store_endpoint: "http://provost-store.test:9000".into(),
+        store_bucket: "provost".into(),
+        store_region: "us-east-1".into(),
+        store_secret: "provost-store".into(),
+    }
+}
+
+async fn config() -> Config {
+    let path = std::env::var(VARIABLE).unwrap_or_else(|_| {
+        panic!("set {VARIABLE} to the kubeconfig of an API server; hack/test does")
+    });
+    let kubeconfig = Kubeconfig::read_from(path).unwrap();
+    Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
+        .await
+        .unwrap()
+}
+
+/// Installs the definitions, and waits until the API server serves them.
+async fn install(client: Client) {
+    let api: Api<CustomResourceDefinition> = Api::all(client);
+    for crd in manifest::crds() {
+        let name = crd.name_any();
+        let before = api
+            .get_opt(&name)
+            .await
+            .unwrap()
+            .and_then(|old| old.metadata.generation);
+        let params = PatchParams::apply(MANAGER).force();
+        let after = api
+            .patch(&name, &params, &Patch::Apply(&crd))
+            .await
+            .unwrap();
+        let established = await_condition(api.clone(), &name, is_crd_established());
+        tokio::time::timeout(PATIENCE, established)
+            .await
+            .unwrap()
+            .unwrap();
+        if before != after.metadata.generation {
+            // Nothing tells when a changed schema is in force; it takes some milliseconds.
+            tokio::time::sleep(Duration::from_secs(2)).await;
+        }
+    }
+}

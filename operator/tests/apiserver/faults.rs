@@ -1,0 +1,253 @@
+//! Proofs that do not go well, and what their users see.
+
+use std::time::{Duration, Instant};
+
+use kube::api::{DeleteParams, ListParams};
+use provost_artifacts::{Kind, Store};
+use provost_crds::FailureClass;
+use serde_json::json;
+
+use crate::bench::{Bench, create, wait};
+use crate::elf;
+use crate::worker::{Habit, Worker};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bad_program_is_the_users_fault_and_says_why() {
+    let bench = Bench::new("badelf").await;
+    bench
+        .request("text", json!({"program": {"inline": "IyEvYmluL3NoCg=="}}))
+        .await;
+    let request = bench.state("text", "ProgramFault").await;
+    assert!(
+        request
+            .message()
+            .starts_with("spec.program.inline: not an ELF file"),
+        "{}",
+        request.message()
+    );
+    assert_eq!(
+        request.status.unwrap().failure.unwrap().class,
+        FailureClass::ProgramFault
+    );
+    bench.event("text", "ProgramFault").await;
+    bench
+        .request("gone", json!({"program": {"artifact": "program_0"}}))
+        .await;
+    assert!(
+        bench
+            .state("gone", "ProgramFault")
+            .await
+            .message()
+            .contains("is not in the artifact store")
+    );
+    bench
+        .request(
+            "wrap",
+            json!({"program": {"inline": elf::inline(8)}, "mode": "Groth16"}),
+        )
+        .await;
+    assert!(
+        bench
+            .state("wrap", "ProgramFault")
+            .await
+            .message()
+            .contains("spec.mode: Groth16 is not supported yet")
+    );
+    for name in ["text", "gone", "wrap"] {
+        bench.delete(name).await;
+    }
+    assert!(bench.stored().await.is_empty());
+    bench.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_config_map_may_come_later() {
+    let bench = Bench::new("configmap").await;
+    let _worker = Worker::start(&bench, "w-1", Habit::Diligent).await;
+    let spec = json!({"program": {"configMap": {"name": "elf", "key": "fib"}}, "mode": "Execute"});
+    bench.request("fib", spec).await;
+    assert!(
+        bench
+            .state("fib", "ConfigMapNotFound")
+            .await
+            .message()
+            .contains("spec.program.configMap")
+    );
+    let maps = kube::Api::<k8s_openapi::api::core::v1::ConfigMap>::namespaced(
+        bench.client.clone(),
+        &bench.namespace,
+    );
+    create(
+        &maps,
+        json!({"metadata": {"name": "elf"}, "binaryData": {"fib": elf::inline(8)}}),
+    )
+    .await;
+    bench.state("fib", "Succeeded").await;
+    bench.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_is_down_is_waited_for() {
+    let bench = Bench::new("store").await;
+    let _worker = Worker::start(&bench, "w-1", Habit::Diligent).await;
+    bench.store.set_available(false);
+    bench
+        .request(
+            "fib",
+            json!({"program": {"inline": elf::inline(8)}, "mode": "Core"}),
+        )
+        .await;
+    let request = bench.state("fib", "StoreUnavailable").await;
+    assert_eq!(request.succeeded_condition().unwrap().status, "Unknown");
+    bench.event("fib", "StoreUnavailable").await;
+    bench.store.set_available(true);
+    bench.state("fib", "Succeeded").await;
+    assert!(
+        bench
+            .metrics()
+            .render()
+            .contains("provost_store_errors_total{reason=\"StoreUnavailable\"}")
+    );
+    bench.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fault_that_a_worker_reports_ends_the_proof() {
+    let bench = Bench::new("fault").await;
+    let _worker = Worker::start(&bench, "w-1", Habit::Faulty).await;
+    bench
+        .request(
+            "fib",
+            json!({"program": {"inline": elf::inline(8)}, "mode": "Core"}),
+        )
+        .await;
+    let request = bench.state("fib", "ProgramFault").await;
+    assert!(
+        request.message().contains("exit code 1"),
+        "{}",
+        request.message()
+    );
+    bench.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cancel_is_quick_and_frees_the_worker() {
+    let bench = Bench::new("cancel").await;
+    let worker = Worker::start(&bench, "w-1", Habit::Slow).await;
+    bench
+        .request(
+            "fib",
+            json!({"program": {"inline": elf::inline(8)}, "mode": "Core"}),
+        )
+        .await;
+    bench.state("fib", "Proving").await;
+    let began = Instant::now();
+    bench.edit("fib", json!({"cancel": true})).await;
+    bench.state("fib", "Cancelled").await;
+    assert!(
+        began.elapsed() < Duration::from_secs(2),
+        "took {:?}",
+        began.elapsed()
+    );
+    wait("an idle worker", || async {
+        bench
+            .coordinator()
+            .workers()
+            .await
+            .iter()
+            .all(|w| w.used_weight == 0)
+            .then_some(())
+    })
+    .await;
+    // Its unfinished tasks are not left standing as running.
+    wait("no tasks", || async {
+        bench
+            .tasks()
+            .list(&ListParams::default())
+            .await
+            .unwrap()
+            .items
+            .is_empty()
+            .then_some(())
+    })
+    .await;
+    drop(worker);
+    bench.delete("fib").await;
+    assert!(bench.stored().await.is_empty());
+    bench.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn delete_while_running_leaves_nothing() {
+    let bench = Bench::new("delete").await;
+    let _worker = Worker::start(&bench, "w-1", Habit::Slow).await;
+    let request = bench
+        .request(
+            "fib",
+            json!({"program": {"inline": elf::inline(8)}, "mode": "Core"}),
+        )
+        .await;
+    bench.state("fib", "Proving").await;
+    let key = provost_operator::key::ProofKey::of(&request);
+    let leftover = provost_artifacts::id::mint(key.tag(), 1, 7);
+    bench
+        .store
+        .put(Kind::Artifact, &leftover, bytes::Bytes::new())
+        .await
+        .unwrap();
+    bench.delete("fib").await;
+    assert!(bench.stored().await.is_empty());
+    bench.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_finished_proof_of_an_earlier_operator_is_not_made_again() {
+    let mut bench = Bench::new("found").await;
+    let home = bench.namespace.clone();
+    let worker = Worker::start(&bench, "w-1", Habit::Slow).await;
+    let request = bench
+        .request(
+            "fib",
+            json!({"program": {"inline": elf::inline(8)}, "mode": "Core"}),
+        )
+        .await;
+    bench.state("fib", "Proving").await;
+    bench.stop().await;
+    drop(worker);
+    let key = provost_operator::key::ProofKey::of(&request);
+    let artifact = key.proof_artifact(provost_operator::key::created_ms(&request));
+    bench
+        .store
+        .put(Kind::Proof, &artifact, bytes::Bytes::from_static(b"proof"))
+        .await
+        .unwrap();
+    bench.start(&home).await;
+    let request = bench.state("fib", "Succeeded").await;
+    assert_eq!(request.status.unwrap().proof.unwrap().size_bytes, 5);
+    bench.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_pool_the_way_out_is_named() {
+    let bench = Bench::new("nopool").await;
+    bench
+        .request(
+            "fib",
+            json!({"program": {"inline": elf::inline(8)}, "mode": "Core"}),
+        )
+        .await;
+    let request = bench.state("fib", "Unschedulable").await;
+    assert!(
+        request.message().contains("create a WorkerPool"),
+        "{}",
+        request.message()
+    );
+    let _worker = Worker::start(&bench, "w-1", Habit::Diligent).await;
+    bench.state("fib", "Succeeded").await;
+    bench
+        .proofs()
+        .delete("fib", &DeleteParams::default())
+        .await
+        .unwrap();
+    bench.close().await;
+}

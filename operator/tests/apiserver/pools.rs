@@ -1,0 +1,236 @@
+//! Worker pools, with this test in the kubelet's place.
+
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
+use kube::api::{DeleteParams, Patch, PatchParams};
+use provost_crds::FailureClass;
+use serde_json::{Value, json};
+
+use crate::bench::{Bench, wait};
+use crate::elf;
+use crate::worker::{Habit, Worker};
+
+fn ready() -> Value {
+    json!({"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]})
+}
+
+fn killed(reason: &str) -> Value {
+    json!({"phase": "Failed", "conditions": [{"type": "Ready", "status": "False"}], "containerStatuses": [{
+        "name": "worker", "image": "", "imageID": "", "ready": false, "restartCount": 0,
+        "state": {"terminated": {"exitCode": 137, "reason": reason, "startedAt": null, "finishedAt": null}},
+    }]})
+}
+
+async fn one_pod(bench: &Bench, pool: &str, but: &[String]) -> Pod {
+    wait("a worker pod", || async {
+        let pods = bench.pods_of(pool).await;
+        pods.into_iter().find(|pod| !but.contains(&pod.name_any()))
+    })
+    .await
+}
+
+async fn condition(bench: &Bench, pool: &str, reason: &str) -> provost_crds::WorkerPool {
+    wait(&format!("{pool} {reason}"), || async {
+        let pool = bench.pools().get(pool).await.unwrap();
+        pool.ready_condition()
+            .is_some_and(|c| c.reason == reason)
+            .then_some(pool)
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pool_keeps_its_size() {
+    let bench = Bench::new("pool").await;
+    bench
+        .pool(
+            "workers",
+            json!({"class": "All", "replicas": 2, "resources": {"limits": {"memory": "3Gi"}}}),
+        )
+        .await;
+    let pods = wait("two pods", || async {
+        Some(bench.pods_of("workers").await).filter(|pods| pods.len() == 2)
+    })
+    .await;
+    let names: Vec<String> = pods.iter().map(ResourceExt::name_any).collect();
+    condition(&bench, "workers", "WorkersNotReady").await;
+    for name in &names {
+        bench.set_pod_status(name, ready()).await;
+    }
+    let _worker = Worker::start(&bench, &names[0], Habit::Slow).await;
+    let pool = wait("roles", || async {
+        let pool = bench.pools().get("workers").await.unwrap();
+        pool.status
+            .as_ref()
+            .is_some_and(|s| s.roles == "execute 1, prove 1" && s.ready_replicas == 2)
+            .then_some(pool)
+    })
+    .await;
+    assert_eq!(
+        pool.status.as_ref().unwrap().selector,
+        "provost.dev/pool=workers"
+    );
+    assert_eq!(pool.ready_condition().unwrap().reason, "WorkersReady");
+
+    // A failed worker is replaced under another name.
+    bench.set_pod_status(&names[1], killed("Error")).await;
+    let fresh = one_pod(&bench, "workers", &names).await;
+    bench.event("workers", "NodeLost").await;
+    wait("the failed pod's end", || async {
+        bench
+            .pods()
+            .get_opt(&names[1])
+            .await
+            .unwrap()
+            .is_none()
+            .then_some(())
+    })
+    .await;
+
+    // A busy worker is kept when the pool shrinks, an idle one is not.
+    bench
+        .request(
+            "fib",
+            json!({"program": {"inline": elf::inline(8)}, "mode": "Core"}),
+        )
+        .await;
+    bench.state("fib", "Proving").await;
+    let patch = Patch::Merge(json!({"spec": {"replicas": 1}}));
+    bench
+        .pools()
+        .patch("workers", &PatchParams::default(), &patch)
+        .await
+        .unwrap();
+    wait("one pod", || async {
+        let left = bench.pods_of("workers").await;
+        (left.len() == 1
+            && left[0].name_any() == names[0]
+            && left[0].name_any() != fresh.name_any())
+        .then_some(())
+    })
+    .await;
+    bench.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pool_elsewhere_is_told_so() {
+    let mut bench = Bench::space("elsewhere").await;
+    let home = Bench::space("home").await;
+    bench.start(&home.namespace).await;
+    bench.pool("workers", json!({"class": "CPU"})).await;
+    let pool = condition(&bench, "workers", "NamespaceNotServed").await;
+    assert!(
+        pool.ready_condition()
+            .unwrap()
+            .message
+            .contains(&home.namespace)
+    );
+    assert!(bench.pods_of("workers").await.is_empty());
+    bench.close().await;
+    home.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn three_kills_for_memory_end_the_proof_and_name_the_pool() {
+    let bench = Bench::new("oom").await;
+    bench
+        .pool(
+            "small",
+            json!({"class": "All", "resources": {"limits": {"memory": "3Gi"}}, "capacity": 24}),
+        )
+        .await;
+    let request = bench.request(
+        "fib",
+        json!({"program": {"inline": elf::inline(8)}, "mode": "Core"}),
+    );
+    request.await;
+    let mut killed_pods = Vec::new();
+    for _ in 0..3 {
+        let pod = one_pod(&bench, "small", &killed_pods).await.name_any();
+        bench.set_pod_status(&pod, ready()).await;
+        let worker = Worker::start(&bench, &pod, Habit::Slow).await;
+        wait("a task on the worker", || async {
+            (!worker.seen().is_empty()).then_some(())
+        })
+        .await;
+        bench.set_pod_status(&pod, killed("OOMKilled")).await;
+        killed_pods.push(pod);
+        wait("the loss", || async {
+            let workers = bench.coordinator().workers().await;
+            workers
+                .iter()
+                .all(|w| !killed_pods.contains(&w.pod))
+                .then_some(())
+        })
+        .await;
+        drop(worker);
+    }
+    let request = bench.ended("fib").await;
+    assert_eq!(request.state(), "OutOfMemory");
+    let message = request.message();
+    assert!(
+        message.contains("pool small") && message.contains("3Gi"),
+        "{message}"
+    );
+    assert_eq!(
+        request.status.unwrap().failure.unwrap().class,
+        FailureClass::OutOfMemory
+    );
+    bench.event("small", "OutOfMemory").await;
+    bench.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_that_does_not_let_go_is_replaced() {
+    let bench = Bench::new("stuck").await;
+    bench.pool("workers", json!({"class": "All"})).await;
+    let pod = one_pod(&bench, "workers", &[]).await.name_any();
+    bench.set_pod_status(&pod, ready()).await;
+    let _worker = Worker::start(&bench, &pod, Habit::Stuck).await;
+    bench
+        .request(
+            "fib",
+            json!({"program": {"inline": elf::inline(8)}, "mode": "Core"}),
+        )
+        .await;
+    bench.state("fib", "Proving").await;
+    bench.edit("fib", json!({"cancel": true})).await;
+    bench.state("fib", "Cancelled").await;
+    one_pod(&bench, "workers", std::slice::from_ref(&pod)).await;
+    wait("the stuck pod's end", || async {
+        bench
+            .pods()
+            .get_opt(&pod)
+            .await
+            .unwrap()
+            .is_none()
+            .then_some(())
+    })
+    .await;
+    bench.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pod_that_is_deleted_takes_its_tasks_elsewhere_at_once() {
+    let bench = Bench::new("gone").await;
+    bench.pool("workers", json!({"class": "All"})).await;
+    let pod = one_pod(&bench, "workers", &[]).await.name_any();
+    bench.set_pod_status(&pod, ready()).await;
+    let _slow = Worker::start(&bench, &pod, Habit::Slow).await;
+    bench
+        .request(
+            "fib",
+            json!({"program": {"inline": elf::inline(8)}, "mode": "Core"}),
+        )
+        .await;
+    bench.state("fib", "Proving").await;
+    let _diligent = Worker::start(&bench, "other-1", Habit::Diligent).await;
+    bench
+        .pods()
+        .delete(&pod, &DeleteParams::default().grace_period(0))
+        .await
+        .unwrap();
+    bench.state("fib", "Succeeded").await;
+    one_pod(&bench, "workers", &[pod]).await;
+    bench.close().await;
+}

@@ -1,0 +1,241 @@
+//! Proofs that go well.
+
+use std::time::Duration;
+
+use kube::api::ListParams;
+use provost_crds::TaskState;
+use provost_proto::worker::TaskType;
+use serde_json::json;
+
+use crate::bench::{Bench, wait};
+use crate::elf;
+use crate::worker::{Habit, Worker};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_core_proof_from_spec_to_nothing_left() {
+    let bench = Bench::new("core").await;
+    let worker = Worker::start(&bench, "w-1", Habit::Diligent).await;
+    let spec = json!({"program": {"inline": elf::inline(8)}, "mode": "Core", "stdin": {"entries": [{"u32": 20}]}});
+    bench.request("fib", spec).await;
+    let request = bench.state("fib", "Succeeded").await;
+    let status = request.status.unwrap();
+    let proof = status.proof.unwrap();
+    assert_eq!(proof.vk_hash.as_deref(), Some("0x12"));
+    assert_eq!(proof.sha256.len(), 64);
+    assert!(
+        bench
+            .stored()
+            .await
+            .contains(&format!("proofs/{}", proof.artifact))
+    );
+    assert_eq!(status.execution.unwrap().cycles, 42);
+    assert!(status.program_id.unwrap().starts_with("program_"));
+    assert_eq!(status.tasks["ProveShard"].succeeded, 2);
+    let timings = status.timings.unwrap();
+    assert!(
+        timings.queue_millis.is_some()
+            && timings.prove_millis.is_some()
+            && timings.total_millis.is_some()
+    );
+    assert!(status.duration.is_some());
+    assert!(worker.seen().contains(&TaskType::ProveShard));
+    // The tasks are there, owned by the request.
+    let tasks = wait("the tasks' objects", || async {
+        let tasks = bench
+            .tasks()
+            .list(&ListParams::default())
+            .await
+            .unwrap()
+            .items;
+        let done = tasks.iter().all(|t| {
+            t.status
+                .as_ref()
+                .is_some_and(|s| s.state == TaskState::Succeeded)
+        });
+        (tasks.len() == 3 && done).then_some(tasks)
+    })
+    .await;
+    assert!(
+        tasks
+            .iter()
+            .all(|t| t.metadata.owner_references.as_ref().unwrap()[0].name == "fib")
+    );
+    assert_eq!(tasks.iter().filter(|t| t.spec.root).count(), 1);
+    for reason in ["Pending", "Succeeded"] {
+        bench.event("fib", reason).await;
+    }
+    // What the tasks left goes at once, the rest with the object.
+    wait("the sweep", || async {
+        (!bench
+            .stored()
+            .await
+            .iter()
+            .any(|key| key.starts_with("artifacts/")))
+        .then_some(())
+    })
+    .await;
+    assert_eq!(bench.stored().await.len(), 3);
+    bench.delete("fib").await;
+    assert!(bench.stored().await.is_empty());
+    bench.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn execute_reports_and_a_shared_program_outlives_one_request() {
+    let bench = Bench::new("execute").await;
+    let _worker = Worker::start(&bench, "w-1", Habit::Diligent).await;
+    for name in ["one", "two"] {
+        bench
+            .request(
+                name,
+                json!({"program": {"inline": elf::inline(9)}, "mode": "Execute"}),
+            )
+            .await;
+    }
+    for name in ["one", "two"] {
+        let request = bench.state(name, "Succeeded").await;
+        let status = request.status.unwrap();
+        let execution = status.execution.unwrap();
+        assert_eq!(
+            (execution.cycles, execution.exit_code, execution.gas),
+            (42, Some(3), Some(7))
+        );
+        assert_eq!(status.proof, None);
+    }
+    bench.delete("one").await;
+    assert_eq!(
+        bench
+            .stored()
+            .await
+            .iter()
+            .filter(|key| key.starts_with("programs/"))
+            .count(),
+        1
+    );
+    bench.delete("two").await;
+    assert!(bench.stored().await.is_empty());
+    bench.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn suspend_deadline_and_ttl() {
+    let bench = Bench::new("suspend").await;
+    let _worker = Worker::start(&bench, "w-1", Habit::Diligent).await;
+    let program = json!({"inline": elf::inline(10)});
+    bench
+        .request(
+            "late",
+            json!({"program": program, "mode": "Execute", "suspend": true}),
+        )
+        .await;
+    bench.state("late", "Suspended").await;
+    bench.edit("late", json!({"suspend": false})).await;
+    bench.state("late", "Succeeded").await;
+    bench
+        .request("never", json!({"program": program, "suspend": true}))
+        .await;
+    bench.state("never", "Suspended").await;
+    let soon = jiff::Timestamp::now() + Duration::from_secs(2);
+    bench
+        .edit(
+            "never",
+            json!({"deadline": soon.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()}),
+        )
+        .await;
+    bench.state("never", "Expired").await;
+    bench
+        .edit("never", json!({"ttlSecondsAfterFinished": 0}))
+        .await;
+    wait("the object's end", || async {
+        bench
+            .proofs()
+            .get_opt("never")
+            .await
+            .unwrap()
+            .is_none()
+            .then_some(())
+    })
+    .await;
+    bench.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_running_proof_that_is_suspended_starts_over() {
+    let bench = Bench::new("pause").await;
+    let slow = Worker::start(&bench, "w-1", Habit::Slow).await;
+    bench
+        .request(
+            "fib",
+            json!({"program": {"inline": elf::inline(12)}, "mode": "Core"}),
+        )
+        .await;
+    bench.state("fib", "Proving").await;
+    bench.edit("fib", json!({"suspend": true})).await;
+    bench.state("fib", "Suspended").await;
+    wait("an idle worker", || async {
+        bench
+            .coordinator()
+            .workers()
+            .await
+            .iter()
+            .all(|w| w.used_weight == 0)
+            .then_some(())
+    })
+    .await;
+    drop(slow);
+    // Late progress of what was stopped changes nothing.
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    bench.state("fib", "Suspended").await;
+    let _worker = Worker::start(&bench, "w-2", Habit::Diligent).await;
+    bench.edit("fib", json!({"suspend": false})).await;
+    bench.state("fib", "Succeeded").await;
+    bench.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restarted_operator_takes_up_what_was_running() {
+    let mut bench = Bench::new("restart").await;
+    let home = bench.namespace.clone();
+    let slow = Worker::start(&bench, "w-1", Habit::Slow).await;
+    bench
+        .request(
+            "fib",
+            json!({"program": {"inline": elf::inline(11)}, "mode": "Core"}),
+        )
+        .await;
+    bench.state("fib", "Proving").await;
+    wait("the root's object", || async {
+        let tasks = bench
+            .tasks()
+            .list(&ListParams::default())
+            .await
+            .unwrap()
+            .items;
+        tasks
+            .iter()
+            .any(|t| {
+                t.status
+                    .as_ref()
+                    .is_some_and(|s| s.state == TaskState::Running)
+            })
+            .then_some(())
+    })
+    .await;
+    bench.stop().await;
+    drop(slow);
+    bench.start(&home).await;
+    let _worker = Worker::start(&bench, "w-2", Habit::Diligent).await;
+    bench.state("fib", "Succeeded").await;
+    // The first operator's tasks are gone.
+    wait("fresh tasks only", || async {
+        let tasks = bench
+            .tasks()
+            .list(&ListParams::default())
+            .await
+            .unwrap()
+            .items;
+        (tasks.iter().filter(|t| t.spec.root).count() == 1).then_some(())
+    })
+    .await;
+    bench.close().await;
+}

@@ -1,0 +1,180 @@
+//! Helpers for the end-to-end tests. They use `kubectl`, `kubectl proof` and `provost-verify` as a user does, so that
+//! what is tested is what a user sees.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod manifest;
+mod tools;
+
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+pub use manifest::{Manifest, guest};
+pub use tools::{Answer, kubectl, kubectl_ok, plugin, run, verify};
+
+/// The namespace of all requests that the tests make.
+pub const NAMESPACE: &str = "provost-e2e";
+
+/// Where Provost itself runs.
+pub const SYSTEM: &str = "provost-system";
+
+/// Makes the tests' namespace, if it is not there.
+pub fn namespace() {
+    let answer = kubectl(&["create", "namespace", NAMESPACE]);
+    assert!(
+        answer.ok || answer.stderr.contains("AlreadyExists"),
+        "{}",
+        answer.stderr
+    );
+}
+
+/// A ProofRequest, as the API server has it.
+pub fn get(name: &str) -> Value {
+    let text = kubectl_ok(&["-n", NAMESPACE, "get", "proofrequest", name, "-o", "json"]);
+    serde_json::from_str(&text).expect("kubectl prints JSON")
+}
+
+/// (status, reason, message) of the condition Succeeded; empty before there is one.
+pub fn succeeded(proof: &Value) -> (String, String, String) {
+    let conditions = proof["status"]["conditions"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default();
+    let Some(condition) = conditions
+        .iter()
+        .find(|condition| condition["type"] == "Succeeded")
+    else {
+        return Default::default();
+    };
+    let text = |key: &str| condition[key].as_str().unwrap_or_default().to_owned();
+    (text("status"), text("reason"), text("message"))
+}
+
+/// Polls until `done` likes the request; panics with its last state when the time is up.
+pub fn wait_until(name: &str, limit: Duration, what: &str, done: impl Fn(&Value) -> bool) -> Value {
+    let started = Instant::now();
+    loop {
+        let proof = get(name);
+        if done(&proof) {
+            return proof;
+        }
+        assert!(
+            started.elapsed() < limit,
+            "{name}: not {what} within {limit:?}: {}",
+            serde_json::to_string_pretty(&proof["status"]).unwrap()
+        );
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// Waits for a terminal condition.
+pub fn wait_terminal(name: &str, limit: Duration) -> Value {
+    wait_until(name, limit, "terminal", |proof| {
+        let (status, ..) = succeeded(proof);
+        status == "True" || status == "False"
+    })
+}
+
+/// Waits for success; panics with the reason of a failure.
+pub fn wait_succeeded(name: &str, limit: Duration) -> Value {
+    let proof = wait_terminal(name, limit);
+    let (status, reason, message) = succeeded(&proof);
+    assert_eq!(status, "True", "{name}: {reason}: {message}");
+    proof
+}
+
+/// Waits for a failure with `reason` and answers its message.
+pub fn wait_failed(name: &str, limit: Duration, reason: &str) -> String {
+    let proof = wait_terminal(name, limit);
+    let (status, got, message) = succeeded(&proof);
+    assert_eq!(
+        (status.as_str(), got.as_str()),
+        ("False", reason),
+        "{name}: {message}"
+    );
+    message
+}
+
+/// Reasons and notes of the events about a request, a line each.
+pub fn events(name: &str) -> String {
+    kubectl_ok(&[
+        "-n",
+        NAMESPACE,
+        "get",
+        "events",
+        "--field-selector",
+        &format!("involvedObject.name={name}"),
+        "-o",
+        r#"jsonpath={range .items[*]}{.reason}: {.message}{"\n"}{end}"#,
+    ])
+}
+
+/// Deletes a request and waits until its finalizer has run.
+pub fn delete(name: &str) {
+    kubectl_ok(&[
+        "-n",
+        NAMESPACE,
+        "delete",
+        "proofrequest",
+        name,
+        "--ignore-not-found",
+        "--wait",
+        "--timeout=60s",
+    ]);
+}
+
+/// Roles that take tasks in a pool, as `kubectl get wpool` shows them.
+pub fn roles(pool: &str) -> String {
+    kubectl_ok(&[
+        "-n",
+        SYSTEM,
+        "get",
+        "workerpool",
+        pool,
+        "-o",
+        "jsonpath={.status.roles}",
+    ])
+}
+
+/// Waits until a pool has a worker whose proving engine is built.
+pub fn wait_prover(pool: &str) {
+    let started = Instant::now();
+    while !roles(pool).contains("prove 1") {
+        assert!(
+            started.elapsed() < Duration::from_secs(240),
+            "pool {pool}: no prover; roles: {}",
+            roles(pool)
+        );
+        std::thread::sleep(Duration::from_millis(500));
+    }
+}
+
+/// Sets the size of a pool and waits until as many pods are ready.
+pub fn scale(pool: &str, replicas: u32) {
+    let replicas = replicas.to_string();
+    kubectl_ok(&[
+        "-n",
+        SYSTEM,
+        "scale",
+        "workerpool",
+        pool,
+        "--replicas",
+        &replicas,
+    ]);
+    let path = "jsonpath={.status.readyReplicas} {.status.replicas}";
+    let started = Instant::now();
+    loop {
+        let text = kubectl_ok(&["-n", SYSTEM, "get", "workerpool", pool, "-o", path]);
+        let mut numbers = text
+            .split(' ')
+            .map(|number| if number.is_empty() { "0" } else { number });
+        if numbers.next() == Some(&replicas) && numbers.next() == Some(&replicas) {
+            return;
+        }
+        assert!(
+            started.elapsed() < Duration::from_secs(120),
+            "pool {pool}: {text:?}, wanted {replicas}"
+        );
+        std::thread::sleep(Duration::from_millis(300));
+    }
+}

@@ -1,0 +1,167 @@
+//! Faults: of the program, of the user's mind, of the store and of the workers.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use std::time::{Duration, Instant};
+
+use provost_e2e::{
+    Manifest, NAMESPACE, SYSTEM, delete, events, get, kubectl_ok, namespace, plugin, run, scale,
+    succeeded, wait_failed, wait_prover, wait_succeeded, wait_until,
+};
+use serde_json::json;
+
+const SOON: Duration = Duration::from_secs(30);
+
+fn worker_pods() -> String {
+    kubectl_ok(&[
+        "-n",
+        SYSTEM,
+        "get",
+        "pods",
+        "-l",
+        "provost.dev/pool=workers",
+        "-o",
+        "jsonpath={.items[*].metadata.name}",
+    ])
+}
+
+#[test]
+fn a_cycle_limit_exceeded_is_a_program_fault() {
+    namespace();
+    delete("cycle-limit");
+    Manifest::new("cycle-limit", "spin", "Execute", &[1_000_000])
+        .with("/spec/limits", json!({ "cycles": 100_000 }))
+        .apply_ok();
+    let message = wait_failed("cycle-limit", SOON, "ProgramFault");
+    assert!(
+        message.contains("100000") && message.contains("spec.limits.cycles"),
+        "{message}"
+    );
+    assert!(events("cycle-limit").contains("ProgramFault"));
+    delete("cycle-limit");
+}
+
+#[test]
+fn b_a_program_that_exits_non_zero_cannot_be_proven() {
+    namespace();
+    wait_prover("workers");
+    delete("exit7");
+    Manifest::new("exit7", "exit7", "Core", &[]).apply_ok();
+    let message = wait_failed("exit7", Duration::from_secs(120), "ProgramFault");
+    assert!(
+        message.contains("exit code: 7") || message.contains("exit code 7"),
+        "{message}"
+    );
+    delete("exit7");
+}
+
+#[test]
+fn c_cancel_while_running_takes_two_seconds_and_recycles_the_busy_worker() {
+    namespace();
+    wait_prover("workers");
+    delete("cancelled");
+    Manifest::new("cancelled", "fibonacci", "Core", &[1000]).apply_ok();
+    wait_until(
+        "cancelled",
+        Duration::from_secs(120),
+        "proving a shard",
+        |proof| {
+            proof["status"]["tasks"].as_object().is_some_and(|tasks| {
+                tasks.iter().any(|(kind, counts)| {
+                    kind.contains("Shard") && counts["running"].as_u64() > Some(0)
+                })
+            })
+        },
+    );
+    let before = worker_pods();
+    let started = Instant::now();
+    let cancel = plugin(&["cancel", "cancelled", "-n", NAMESPACE]);
+    assert!(cancel.ok, "{}", cancel.stderr);
+    wait_failed("cancelled", SOON, "Cancelled");
+    assert!(
+        started.elapsed() < Duration::from_secs(2),
+        "cancelled after {:?}",
+        started.elapsed()
+    );
+    let started = Instant::now();
+    while worker_pods() == before {
+        assert!(
+            started.elapsed() < Duration::from_secs(30),
+            "{before} still runs"
+        );
+        std::thread::sleep(Duration::from_millis(300));
+    }
+    delete("cancelled");
+}
+
+#[test]
+fn d_a_store_that_is_down_delays_and_loses_nothing() {
+    namespace();
+    delete("store-down");
+    kubectl_ok(&[
+        "-n",
+        SYSTEM,
+        "scale",
+        "statefulset",
+        "provost-store",
+        "--replicas",
+        "0",
+    ]);
+    kubectl_ok(&[
+        "-n",
+        SYSTEM,
+        "wait",
+        "--for=delete",
+        "pod/provost-store-0",
+        "--timeout=60s",
+    ]);
+    Manifest::new("store-down", "fibonacci", "Execute", &[10]).apply_ok();
+    let proof = wait_until("store-down", SOON, "waiting for the store", |proof| {
+        succeeded(proof).1 == "StoreUnavailable"
+    });
+    assert_eq!(succeeded(&proof).0, "Unknown");
+    kubectl_ok(&[
+        "-n",
+        SYSTEM,
+        "scale",
+        "statefulset",
+        "provost-store",
+        "--replicas",
+        "1",
+    ]);
+    wait_succeeded("store-down", Duration::from_secs(120));
+    delete("store-down");
+}
+
+#[test]
+fn e_a_worker_without_enough_memory_fails_the_proof_after_three_kills() {
+    namespace();
+    delete("out-of-memory");
+    scale("workers", 0);
+    // The engine alone needs 7 GB: these pods are killed while they build it, with the Controller running in them.
+    let pool = json!({
+        "apiVersion": "provost.dev/v1alpha1",
+        "kind": "WorkerPool",
+        "metadata": { "name": "small", "namespace": SYSTEM },
+        "spec": { "class": "All", "replicas": 1, "capacity": 13, "resources": { "limits": { "memory": "3Gi" } } },
+    });
+    assert!(run("kubectl", &["apply", "-f", "-"], &pool.to_string()).ok);
+    Manifest::new("out-of-memory", "fibonacci", "Core", &[1000]).apply_ok();
+    let message = wait_failed("out-of-memory", Duration::from_secs(300), "OutOfMemory");
+    kubectl_ok(&[
+        "-n",
+        SYSTEM,
+        "delete",
+        "workerpool",
+        "small",
+        "--wait",
+        "--timeout=60s",
+    ]);
+    scale("workers", 1);
+    assert!(
+        message.contains("small") && message.contains("3Gi"),
+        "{message}"
+    );
+    let failure = get("out-of-memory")["status"]["failure"].clone();
+    assert_eq!(failure["class"], "OutOfMemory", "{failure}");
+    delete("out-of-memory");
+}

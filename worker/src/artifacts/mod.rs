@@ -1,0 +1,183 @@
+//! SP1's artifact client over the cluster's store.
+
+mod scope;
+
+use std::sync::Arc;
+
+use provost_artifacts::{Kind, S3Store, Store as _, StoreError, codec, id};
+use serde::Serialize;
+use sp1_prover_types::{Artifact, ArtifactBatch, ArtifactClient, ArtifactId, ArtifactType};
+
+pub(crate) use scope::random;
+pub use scope::{INVALID_PROOF, ProofScope};
+
+/// Marks, in an error's text, that the store did not answer in time.
+pub const STORE_UNAVAILABLE: &str = "artifact store unavailable";
+
+/// The store, as SP1 wants it. Bound to a proof, it mints ids that carry the proof's tag, so that whatever a crash
+/// leaves behind is found by listing; unbound, it serves tasks whose outputs are named for them.
+#[derive(Clone)]
+pub struct Artifacts {
+    store: Arc<S3Store>,
+    scope: Option<Arc<ProofScope>>,
+}
+
+impl Artifacts {
+    /// A client that is bound to no proof.
+    pub fn new(store: Arc<S3Store>) -> Self {
+        Self { store, scope: None }
+    }
+
+    /// The same store, bound to a proof.
+    pub fn bound(&self, scope: Arc<ProofScope>) -> Self {
+        Self {
+            store: self.store.clone(),
+            scope: Some(scope),
+        }
+    }
+
+    async fn put(&self, id: &str, kind: Kind, data: Vec<u8>) -> anyhow::Result<()> {
+        let stored = tokio::task::spawn_blocking(move || codec::compress(&data)).await??;
+        self.store
+            .put(kind, id, stored.into())
+            .await
+            .map_err(to_anyhow)
+    }
+}
+
+/// Where SP1's artifact types live.
+fn kind_of(artifact_type: ArtifactType) -> anyhow::Result<Kind> {
+    Ok(match artifact_type {
+        ArtifactType::UnspecifiedArtifactType => Kind::Artifact,
+        ArtifactType::Program => Kind::Program,
+        ArtifactType::Stdin => Kind::Stdin,
+        ArtifactType::PrivateStdin => Kind::PrivateStdin,
+        ArtifactType::Proof => Kind::Proof,
+        ArtifactType::Groth16Circuit | ArtifactType::PlonkCircuit => {
+            anyhow::bail!("circuits are not kept in the artifact store")
+        }
+    })
+}
+
+/// SP1 retries only what is a `tonic::Status` of a transient code, so that is what an unreachable store becomes.
+fn to_anyhow(error: StoreError) -> anyhow::Error {
+    if error.is_transient() {
+        tonic::Status::unavailable(format!("{STORE_UNAVAILABLE}: {error}")).into()
+    } else {
+        error.into()
+    }
+}
+
+impl ArtifactClient for Artifacts {
+    async fn upload_raw(
+        &self,
+        artifact: &impl ArtifactId,
+        artifact_type: ArtifactType,
+        data: Vec<u8>,
+    ) -> anyhow::Result<()> {
+        let kind = kind_of(artifact_type)?;
+        let data = match &self.scope {
+            Some(scope) if kind == Kind::Proof => {
+                let scope = scope.clone();
+                tokio::task::spawn_blocking(move || scope.check_proof(&data).map(|()| data))
+                    .await??
+            }
+            _ => data,
+        };
+        self.put(artifact.id(), kind, data).await
+    }
+
+    async fn download_raw(
+        &self,
+        artifact: &impl ArtifactId,
+        artifact_type: ArtifactType,
+    ) -> anyhow::Result<Vec<u8>> {
+        let stored = self
+            .store
+            .get(kind_of(artifact_type)?, artifact.id())
+            .await
+            .map_err(to_anyhow)?;
+        Ok(tokio::task::spawn_blocking(move || codec::decompress(&stored)).await??)
+    }
+
+    async fn exists(
+        &self,
+        artifact: &impl ArtifactId,
+        artifact_type: ArtifactType,
+    ) -> anyhow::Result<bool> {
+        let head = self
+            .store
+            .head(kind_of(artifact_type)?, artifact.id())
+            .await
+            .map_err(to_anyhow)?;
+        Ok(head.is_some())
+    }
+
+    async fn delete(
+        &self,
+        artifact: &impl ArtifactId,
+        artifact_type: ArtifactType,
+    ) -> anyhow::Result<()> {
+        let kind = kind_of(artifact_type)?;
+        // Inputs and proofs belong to the ProofRequest: the operator's finalizer deletes them.
+        if kind != Kind::Artifact {
+            return Ok(());
+        }
+        self.store
+            .delete(kind, artifact.id())
+            .await
+            .map_err(to_anyhow)
+    }
+
+    async fn delete_batch(
+        &self,
+        artifacts: &[impl ArtifactId],
+        artifact_type: ArtifactType,
+    ) -> anyhow::Result<()> {
+        let kind = kind_of(artifact_type)?;
+        if kind != Kind::Artifact {
+            return Ok(());
+        }
+        let ids: Vec<String> = artifacts
+            .iter()
+            .map(|artifact| artifact.id().to_owned())
+            .collect();
+        self.store.delete_many(kind, &ids).await.map_err(to_anyhow)
+    }
+
+    async fn upload_with_type<T: Serialize + Send + Sync>(
+        &self,
+        artifact: &impl ArtifactId,
+        artifact_type: ArtifactType,
+        item: T,
+    ) -> anyhow::Result<()> {
+        // Serialised in place: the value may borrow, so it cannot move to another thread.
+        let data = tokio::task::block_in_place(|| bincode::serialize(&item))?;
+        drop(item);
+        if let Some(scope) = &self.scope {
+            scope.observe(std::any::type_name::<T>(), &data);
+        }
+        self.upload_raw(artifact, artifact_type, data).await
+    }
+
+    fn create_artifact(&self) -> anyhow::Result<Artifact> {
+        let tag = self
+            .scope
+            .as_ref()
+            .map(|scope| scope.tag())
+            .unwrap_or_default();
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
+        Ok(Artifact(id::mint(
+            tag,
+            u64::try_from(now.as_millis())?,
+            random(),
+        )))
+    }
+
+    fn create_artifacts(&self, count: usize) -> anyhow::Result<ArtifactBatch> {
+        Ok((0..count)
+            .map(|_| self.create_artifact())
+            .collect::<anyhow::Result<Vec<_>>>()?
+            .into())
+    }
+}

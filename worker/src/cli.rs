@@ -1,0 +1,57 @@
+//! The worker's command line.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::{local, run};
+
+#[derive(Parser)]
+#[command(
+    name = "worker",
+    version,
+    about = "Runs SP1 proving tasks for a Provost cluster"
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve a cluster's coordinator.
+    Run(run::RunArgs),
+    /// Prove one program in this process, without a cluster.
+    Prove(local::ProveArgs),
+    /// Execute one program in this process and print what it cost.
+    Execute(local::ExecuteArgs),
+}
+
+/// Parses the command line and runs it.
+pub fn main() -> anyhow::Result<ExitCode> {
+    init_log("info");
+    let cli = Cli::parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    let code = runtime.block_on(async {
+        match cli.command {
+            Command::Run(args) => run::run(args).await,
+            Command::Prove(args) => local::prove(args).await.map(|()| ExitCode::SUCCESS),
+            Command::Execute(args) => local::execute(args).await.map(|()| ExitCode::SUCCESS),
+        }
+    })?;
+    // Proving threads that nothing can stop must not hold the process.
+    runtime.shutdown_background();
+    Ok(code)
+}
+
+/// Logs to standard error, at `level` unless RUST_LOG says otherwise.
+pub(crate) fn init_log(level: &str) {
+    let filter =
+        tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| level.into());
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+}

@@ -1,0 +1,94 @@
+//! Execution needs no prover: a controller over a verifier that is ready in half a second.
+
+use std::sync::Arc;
+
+use sp1_core_executor::{ExecutionReport, Program, SP1Context, SP1CoreOpts};
+use sp1_core_machine::io::SP1Stdin;
+use sp1_core_machine::riscv::RiscvAir;
+use sp1_primitives::io::SP1PublicValues;
+use sp1_prover::verify::{SP1Verifier, VerifierRecursionVks};
+use sp1_prover::worker::{
+    SP1Controller, SP1ControllerConfig, SP1ExecutorConfig, SP1NodeCore, SP1WorkerConfig,
+    execute_with_options,
+};
+
+use crate::artifacts::{Artifacts, ProofScope};
+use crate::coordinator::Client;
+
+/// All that Controller, CoreExecute and ExecuteOnly need.
+pub struct ExecuteEngine {
+    config: SP1ControllerConfig,
+    verifier: SP1Verifier,
+    artifacts: Artifacts,
+    client: Client,
+}
+
+impl ExecuteEngine {
+    /// Builds the verifier and takes SP1's settings from its environment variables. Blocks for about half a second.
+    pub fn new(opts: SP1CoreOpts, artifacts: Artifacts, client: Client) -> Self {
+        let machine = RiscvAir::machine();
+        let mut config = SP1WorkerConfig::new(machine.clone()).controller_config;
+        config.opts = opts;
+        let verifier = SP1Verifier::new_with_machine(VerifierRecursionVks::default(), machine);
+        Self {
+            config,
+            verifier,
+            artifacts,
+            client,
+        }
+    }
+
+    /// The store client that tasks share.
+    pub fn artifacts(&self) -> &Artifacts {
+        &self.artifacts
+    }
+
+    /// What a task of `proof_id` works in: ids with the proof's tag, and the checks on what it stores.
+    pub fn scope(&self, proof_id: &str) -> Arc<ProofScope> {
+        ProofScope::new(
+            proof_id,
+            SP1NodeCore::new(self.verifier.clone(), self.config.opts.clone()),
+        )
+    }
+
+    /// SP1's controller for one task. It is cheap, and one per task is what lets its ids be the proof's own.
+    pub fn controller(&self, scope: Arc<ProofScope>) -> SP1Controller<Artifacts, Client> {
+        SP1Controller::new(
+            self.config.clone(),
+            self.artifacts.bound(scope),
+            self.client.clone(),
+            self.verifier.clone(),
+        )
+    }
+
+    /// Executes a program without proving it: see [`execute`].
+    pub async fn execute(
+        &self,
+        elf: &[u8],
+        stdin: SP1Stdin,
+        max_cycles: Option<u64>,
+    ) -> anyhow::Result<Executed> {
+        execute(elf, stdin, max_cycles, self.config.opts.clone()).await
+    }
+}
+
+/// Public values, their digest as the program committed it, and what the execution cost.
+pub type Executed = (SP1PublicValues, [u8; 32], ExecutionReport);
+
+/// Executes a program without proving it, counting cycles and gas. At `max_cycles` it fails.
+pub async fn execute(
+    elf: &[u8],
+    stdin: SP1Stdin,
+    max_cycles: Option<u64>,
+    opts: SP1CoreOpts,
+) -> anyhow::Result<Executed> {
+    let program = Program::from(elf)
+        .map_err(|error| anyhow::anyhow!("failed to dissassemble program: {error}"))?;
+    let mut context = SP1Context::builder();
+    context.calculate_gas(true);
+    if let Some(limit) = max_cycles {
+        context.max_cycles(limit);
+    }
+    let config = SP1ExecutorConfig::default();
+    execute_with_options(Arc::new(program), stdin, context.build(), opts, config).await
+}

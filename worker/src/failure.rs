@@ -1,0 +1,144 @@
+//! What went wrong with a task, in the classes of the ProofRequest API.
+
+use serde::{Deserialize, Serialize};
+use sp1_core_executor::ExecutionError;
+use sp1_prover::worker::TaskError;
+
+/// The failure classes a worker can tell; the names are those of `status.failure.class`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FailureClass {
+    /// The artifact store did not answer.
+    StoreUnavailable,
+    /// The executed program was killed for want of memory on this host.
+    OutOfMemory,
+    /// A fault that a retry may cure.
+    Transient,
+    /// The user's program is at fault; a retry gives the same result.
+    ProgramFault,
+    /// The proof that came out does not verify.
+    InvalidProof,
+    /// A fault of the worker itself.
+    Bug,
+}
+
+/// A failed task, as it travels to the coordinator.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// The class.
+    pub class: FailureClass,
+    /// What happened, for people.
+    pub message: String,
+    /// The SP1 task type, for example `PROVE_SHARD`.
+    pub task_type: String,
+    /// Whether another attempt may succeed.
+    #[serde(skip)]
+    pub retryable: bool,
+}
+
+/// SP1 reports faults of an executed chunk as text behind this prefix.
+const CHUNK_PREFIX: &str = "failed to execute chunk: ";
+
+impl Failure {
+    /// A failure of `class`; only ProgramFault and InvalidProof are final at once.
+    pub fn new(class: FailureClass, task_type: &str, message: impl Into<String>) -> Self {
+        let retryable = !matches!(
+            class,
+            FailureClass::ProgramFault | FailureClass::InvalidProof
+        );
+        Self {
+            class,
+            message: message.into(),
+            task_type: task_type.to_owned(),
+            retryable,
+        }
+    }
+
+    /// A failure that no retry on this kind of worker can cure.
+    pub fn fatal(class: FailureClass, task_type: &str, message: impl Into<String>) -> Self {
+        Self {
+            retryable: false,
+            ..Self::new(class, task_type, message)
+        }
+    }
+
+    /// Sorts what SP1 returned for a task of `task_type`.
+    pub fn from_task_error(task_type: &str, error: &TaskError) -> Self {
+        match error {
+            TaskError::Execution(error) => {
+                Self::new(execution_class(error), task_type, error.to_string())
+            }
+            TaskError::Retryable(error) => {
+                let message = format!("{error:#}");
+                let class = if message.contains("killed") {
+                    FailureClass::OutOfMemory
+                } else {
+                    store_class(&message)
+                };
+                Self::new(class, task_type, message)
+            }
+            TaskError::Fatal(error) => Self::from_fatal(task_type, &format!("{error:#}")),
+        }
+    }
+
+    fn from_fatal(task_type: &str, message: &str) -> Self {
+        let program_fault = message.contains(CHUNK_PREFIX)
+            || message.contains("cycle limit exceeded")
+            || message.contains("failed to dissassemble program");
+        if program_fault {
+            let text = message
+                .rsplit_once(CHUNK_PREFIX)
+                .map_or(message, |(_, text)| text);
+            return Self::new(FailureClass::ProgramFault, task_type, text);
+        }
+        if message.contains(crate::artifacts::INVALID_PROOF) {
+            return Self::new(FailureClass::InvalidProof, task_type, message);
+        }
+        Self::new(store_class(message), task_type, message)
+    }
+
+    /// The header value that carries this failure on `FailTask`: JSON, percent-encoded.
+    pub fn to_header(&self) -> String {
+        percent_encode(&self.to_json())
+    }
+
+    /// JSON for `FailProof.extra_data`.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+/// Faults of the store come as text; ours carry this marker.
+fn store_class(message: &str) -> FailureClass {
+    if message.contains(crate::artifacts::STORE_UNAVAILABLE) {
+        FailureClass::StoreUnavailable
+    } else {
+        FailureClass::Transient
+    }
+}
+
+/// Which execution errors are the program's own.
+fn execution_class(error: &ExecutionError) -> FailureClass {
+    match error {
+        ExecutionError::KilledByMemoryMonitor(_) | ExecutionError::ChildKilled() => {
+            FailureClass::OutOfMemory
+        }
+        // SP1 turns store and network faults of CoreExecute into this one: infrastructure, unless the text says more.
+        ExecutionError::Other(text) if text.contains("dissassemble") => FailureClass::ProgramFault,
+        ExecutionError::Other(text) => store_class(text),
+        ExecutionError::InvalidShardingState() => FailureClass::Bug,
+        _ => FailureClass::ProgramFault,
+    }
+}
+
+/// Percent-encodes all but unreserved characters, so that any text is a valid gRPC ASCII header.
+fn percent_encode(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}

@@ -1,0 +1,18 @@
+//! The Provost worker: runs SP1's tasks for the coordinator.
+//!
+//! One process plays up to two roles. *Execute* (Controller, CoreExecute, ExecuteOnly) is ready at once; *prove*
+//! (set-ups, shards, recursion) follows when SP1's engine is built. Each role registers with the coordinator on its own.
+//!
+//! Tests are in `tests/`: a second build of this library, for unit tests, would compile SP1's generic code again.
+
+pub mod artifacts;
+pub mod cli;
+pub mod coordinator;
+pub mod engine;
+pub mod failure;
+pub mod local;
+pub mod memory;
+pub mod run;
+pub mod status;
+pub mod tasks;
+pub mod verify;

@@ -1,0 +1,183 @@
+//! `worker prove` and `worker execute`: the same work in this process, without a cluster. The yardstick for what the
+//! cluster adds.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::Context as _;
+use serde::Serialize;
+use sp1_core_executor::{SP1Context, SP1CoreOpts};
+use sp1_core_machine::io::SP1Stdin;
+use sp1_prover::worker::SP1LocalNodeBuilder;
+use sp1_prover_types::network_base_types::ProofMode;
+
+use crate::engine;
+use crate::memory::{self, Class};
+
+/// A program and its input.
+#[derive(Debug, clap::Args)]
+pub struct ProgramArgs {
+    /// The program's ELF.
+    pub elf: PathBuf,
+    /// A 32-bit input; may be repeated.
+    #[arg(long)]
+    pub u32: Vec<u32>,
+    /// An input of bytes, in hex; may be repeated, after those of --u32.
+    #[arg(long)]
+    pub hex: Vec<String>,
+    /// A file with bincode of an SP1Stdin, in place of --u32 and --hex.
+    #[arg(long, conflicts_with_all = ["u32", "hex"])]
+    pub stdin: Option<PathBuf>,
+}
+
+impl ProgramArgs {
+    fn elf(&self) -> anyhow::Result<Vec<u8>> {
+        std::fs::read(&self.elf)
+            .with_context(|| format!("cannot read the program {}", self.elf.display()))
+    }
+
+    fn stdin(&self) -> anyhow::Result<SP1Stdin> {
+        if let Some(path) = &self.stdin {
+            return bincode::deserialize(&std::fs::read(path)?)
+                .with_context(|| format!("{} is not bincode of an SP1Stdin", path.display()));
+        }
+        let mut stdin = SP1Stdin::new();
+        for value in &self.u32 {
+            stdin.write(value);
+        }
+        for text in &self.hex {
+            stdin.write_vec(
+                hex::decode(text).with_context(|| format!("--hex {text:?} is not hex"))?,
+            );
+        }
+        Ok(stdin)
+    }
+}
+
+/// What `worker execute` takes.
+#[derive(Debug, clap::Args)]
+pub struct ExecuteArgs {
+    /// What to execute.
+    #[command(flatten)]
+    pub program: ProgramArgs,
+    /// Stop with an error at this many cycles.
+    #[arg(long)]
+    pub max_cycles: Option<u64>,
+}
+
+/// What `worker execute` prints, as JSON.
+#[derive(Serialize)]
+struct Execution {
+    cycles: u64,
+    gas: Option<u64>,
+    exit_code: u64,
+    public_values: String,
+    seconds: f64,
+}
+
+/// Executes in this process.
+pub async fn execute(args: ExecuteArgs) -> anyhow::Result<()> {
+    let started = Instant::now();
+    let (values, _, report) = engine::execute(
+        &args.program.elf()?,
+        args.program.stdin()?,
+        args.max_cycles,
+        SP1CoreOpts::default(),
+    )
+    .await?;
+    let execution = Execution {
+        cycles: report.total_instruction_count(),
+        gas: report.gas(),
+        exit_code: report.exit_code,
+        public_values: hex::encode(values.as_slice()),
+        seconds: started.elapsed().as_secs_f64(),
+    };
+    println!("{}", serde_json::to_string(&execution)?);
+    Ok(())
+}
+
+/// What `worker prove` takes.
+#[derive(Debug, clap::Args)]
+pub struct ProveArgs {
+    /// What to prove.
+    #[command(flatten)]
+    pub program: ProgramArgs,
+    /// How far to prove.
+    #[arg(long, default_value = "compressed")]
+    pub mode: Mode,
+    /// Where to write the proof (`SP1ProofWithPublicValues`).
+    #[arg(long)]
+    pub output: Option<PathBuf>,
+    /// How many times to prove, one after the other.
+    #[arg(long, default_value_t = 1)]
+    pub count: usize,
+    /// Provers at once, in place of what follows from the memory limit.
+    #[arg(long, env = "PROVOST_PROVER_PERMITS")]
+    pub prover_permits: Option<usize>,
+}
+
+/// The modes that a CPU worker proves.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub enum Mode {
+    /// Shard proofs.
+    Core,
+    /// One proof of constant size.
+    Compressed,
+}
+
+impl From<Mode> for ProofMode {
+    fn from(mode: Mode) -> Self {
+        match mode {
+            Mode::Core => Self::Core,
+            Mode::Compressed => Self::Compressed,
+        }
+    }
+}
+
+/// One line of JSON for each proof.
+#[derive(Serialize)]
+struct Line {
+    build_seconds: f64,
+    prove_seconds: f64,
+    verify_seconds: f64,
+    proof_bytes: usize,
+}
+
+/// Proves and verifies in this process.
+pub async fn prove(args: ProveArgs) -> anyhow::Result<()> {
+    let (elf, stdin) = (args.program.elf()?, args.program.stdin()?);
+    let limit =
+        memory::cgroup_limit().context("cannot read this machine's memory from /proc/meminfo")?;
+    let plan = memory::plan(Class::All, limit, None, args.prover_permits)?;
+    let started = Instant::now();
+    let builder = engine::prover_builder(engine::core_opts(&plan), plan.prover_permits);
+    let node = SP1LocalNodeBuilder::from_worker_client_builder(builder)
+        .build()
+        .await?;
+    let build_seconds = started.elapsed().as_secs_f64();
+    tracing::info!(build_seconds, "engine built");
+    for _ in 0..args.count {
+        let started = Instant::now();
+        let proof = node
+            .prove_with_mode(&elf, stdin.clone(), SP1Context::default(), args.mode.into())
+            .await?;
+        let prove_seconds = started.elapsed().as_secs_f64();
+        let vk = node.setup(&elf).await?;
+        let started = Instant::now();
+        node.verify(&vk, &proof.proof)?;
+        let verify_seconds = started.elapsed().as_secs_f64();
+        let proof = sp1_sdk::SP1ProofWithPublicValues::from(proof);
+        if let Some(path) = &args.output {
+            proof.save(path)?;
+        }
+        let proof_bytes = bincode::serialized_size(&proof)?.try_into()?;
+        let line = Line {
+            build_seconds,
+            prove_seconds,
+            verify_seconds,
+            proof_bytes,
+        };
+        println!("{}", serde_json::to_string(&line)?);
+    }
+    Ok(())
+}

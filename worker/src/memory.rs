@@ -1,0 +1,154 @@
+//! How much memory this process may use, and how the roles share it. Pure, but for [`cgroup_limit`].
+
+use std::path::Path;
+
+/// Bytes in a GiB.
+pub const GIB: u64 = 1 << 30;
+
+/// What the proving engine holds at rest, in GiB, measured with SP1 6.10 on a CPU.
+pub const ENGINE_AT_REST_GIB: u64 = 7;
+
+/// What the process holds at rest without the engine, in GiB.
+pub const LIGHT_AT_REST_GIB: u64 = 1;
+
+/// Weight of one Controller and one CoreExecute, which run side by side for a proof.
+pub const EXECUTE_UNIT: u32 = 9;
+
+/// Weight of the heaviest proving task that a CPU runs (ProveShard, ShrinkWrap).
+pub const PROVE_UNIT: u32 = 4;
+
+/// Which roles a worker of a pool plays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[value(rename_all = "verbatim")]
+pub enum Class {
+    /// Executes programs only; needs no prover.
+    #[value(name = "CPU")]
+    Cpu,
+    /// Proves only.
+    #[value(name = "GPU")]
+    Gpu,
+    /// Executes at once, and proves as soon as the engine is built.
+    All,
+}
+
+impl Class {
+    /// Whether this class runs Controller, CoreExecute and ExecuteOnly.
+    pub fn executes(self) -> bool {
+        self != Self::Gpu
+    }
+
+    /// Whether this class runs set-ups, shards and recursion.
+    pub fn proves(self) -> bool {
+        self != Self::Cpu
+    }
+}
+
+/// How a worker spends its memory.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct MemoryPlan {
+    /// The limit that the plan is for, in bytes.
+    pub limit_bytes: u64,
+    /// Task weight (GiB) that the execute role offers; 0 when it has none.
+    pub execute_weight: u32,
+    /// Task weight (GiB) that the prove role offers; 0 when it has none.
+    pub prove_weight: u32,
+    /// Provers that may run at once inside the engine.
+    pub prover_permits: usize,
+    /// Resident memory, in bytes, at which SP1 kills the program that it executes (`MEMORY_LIMIT`).
+    pub executor_memory_bytes: u64,
+}
+
+/// Why a worker cannot run with the memory that it has.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MemoryError {
+    /// The limit leaves nothing for tasks.
+    #[error(
+        "a worker of class {class:?} needs at least {needed_gib} GiB of memory, its limit is {limit_gib} GiB: \
+         raise spec.resources.limits.memory of its WorkerPool, or set spec.capacity"
+    )]
+    TooSmall {
+        /// The class asked for.
+        class: Class,
+        /// What it needs at least, in GiB.
+        needed_gib: u64,
+        /// What it has, in GiB, rounded down.
+        limit_gib: u64,
+    },
+}
+
+/// Shares `limit_bytes` among the roles of `class`. `capacity` replaces the task weight that follows from the limit;
+/// `permits` replaces the number of provers.
+pub fn plan(
+    class: Class,
+    limit_bytes: u64,
+    capacity: Option<u32>,
+    permits: Option<usize>,
+) -> Result<MemoryPlan, MemoryError> {
+    let at_rest = if class.proves() {
+        ENGINE_AT_REST_GIB
+    } else {
+        0
+    } + if class.executes() {
+        LIGHT_AT_REST_GIB
+    } else {
+        0
+    };
+    let limit_gib = limit_bytes / GIB;
+    let free = match capacity {
+        Some(weight) => weight,
+        None => u32::try_from(limit_gib.saturating_sub(at_rest)).unwrap_or(u32::MAX),
+    };
+    let smallest = if class.proves() { PROVE_UNIT } else { 0 } + u32::from(class.executes());
+    if free < smallest {
+        return Err(MemoryError::TooSmall {
+            class,
+            needed_gib: at_rest + u64::from(smallest),
+            limit_gib,
+        });
+    }
+    let (execute_weight, prove_weight) = match class {
+        Class::Cpu => (free, 0),
+        Class::Gpu => (0, free),
+        Class::All => {
+            let execute = EXECUTE_UNIT.min(free - PROVE_UNIT);
+            (execute, free - execute)
+        }
+    };
+    Ok(MemoryPlan {
+        limit_bytes,
+        execute_weight,
+        prove_weight,
+        prover_permits: permits.unwrap_or_else(|| (prove_weight / PROVE_UNIT).clamp(1, 4) as usize),
+        // The executed program's resident set must fit beside what the process itself holds.
+        executor_memory_bytes: (limit_bytes.saturating_sub(at_rest * GIB) / 2).clamp(GIB, 24 * GIB),
+    })
+}
+
+/// The memory limit of this process's cgroup, version 2 or 1, or the machine's memory where there is none.
+pub fn cgroup_limit() -> Option<u64> {
+    let machine = meminfo_total(&std::fs::read_to_string("/proc/meminfo").ok()?)?;
+    let limit = [
+        "/sys/fs/cgroup/memory.max",
+        "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+    ]
+    .iter()
+    .find_map(|path| parse_limit(&std::fs::read_to_string(Path::new(path)).ok()?));
+    Some(limit.map_or(machine, |limit| limit.min(machine)))
+}
+
+/// Parses a cgroup limit file: bytes, or `max` for none.
+pub fn parse_limit(text: &str) -> Option<u64> {
+    text.trim().parse().ok()
+}
+
+/// `MemTotal` of /proc/meminfo, in bytes.
+pub fn meminfo_total(text: &str) -> Option<u64> {
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:"))?;
+    line.split_whitespace()
+        .next()?
+        .parse::<u64>()
+        .ok()
+        .map(|kib| kib * 1024)
+}

@@ -1,0 +1,43 @@
+//! How a worker shares its memory among its roles.
+#![allow(clippy::unwrap_used)]
+
+use provost_worker::memory::{Class, GIB, meminfo_total, parse_limit, plan};
+
+#[test]
+fn a_node_of_24_gib_runs_one_proof_and_one_prover() {
+    let plan = plan(Class::All, 21 * GIB, None, None).unwrap();
+    assert_eq!((plan.execute_weight, plan.prove_weight), (9, 4));
+    assert_eq!(plan.prover_permits, 1);
+    assert!(plan.executor_memory_bytes <= 7 * GIB);
+}
+
+#[test]
+fn roles_never_offer_more_than_the_limit_less_what_they_hold() {
+    for gib in 0..200 {
+        for class in [Class::Cpu, Class::Gpu, Class::All] {
+            let Ok(plan) = plan(class, gib * GIB, None, None) else {
+                continue;
+            };
+            let rest = if class.proves() { 7 } else { 0 } + u64::from(class.executes());
+            assert!(u64::from(plan.execute_weight + plan.prove_weight) + rest <= gib);
+        }
+    }
+}
+
+#[test]
+fn too_little_memory_names_the_field() {
+    let error = plan(Class::All, 8 * GIB, None, None).unwrap_err();
+    assert!(
+        error.to_string().contains("spec.resources.limits.memory"),
+        "{error}"
+    );
+    assert!(plan(Class::All, 3 * GIB, Some(13), None).is_ok());
+}
+
+#[test]
+fn limits_of_both_cgroup_versions_parse() {
+    assert_eq!(parse_limit("max\n"), None);
+    assert_eq!(parse_limit("21474836480\n"), Some(20 * GIB));
+    let text = "MemFree: 1 kB\nMemTotal:       24684092 kB\n";
+    assert_eq!(meminfo_total(text), Some(24_684_092 * 1024));
+}
