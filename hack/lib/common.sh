@@ -5,7 +5,9 @@
 PROVOST_ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)"
 PROVOST_CACHE="${PROVOST_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/provost}"
 PROVOST_BIN="$PROVOST_CACHE/bin"
-export PROVOST_ROOT PROVOST_CACHE PROVOST_BIN
+# What cargo builds outlives the clone, so that a fresh one compiles only Provost.
+CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PROVOST_CACHE/target}"
+export PROVOST_ROOT PROVOST_CACHE PROVOST_BIN CARGO_TARGET_DIR
 mkdir -p "$PROVOST_BIN"
 
 # say TEXT...: one line for the reader, on standard error: standard output is

@@ -3,16 +3,10 @@
 
 SYSTEM_NAMESPACE=provost-system
 
-# build_cli: the kubectl plugin and the verifier, into the cache's bin.
+# build_cli: the kubectl plugin, into the cache's bin.
 build_cli() {
     (cd "$PROVOST_ROOT" && cargo build --quiet --release -p kubectl-proof)
-    install -m 755 "$(cargo_target_dir)/release/kubectl-proof" "$PROVOST_BIN/kubectl-proof"
-}
-
-# cargo_target_dir: where cargo puts what it builds here.
-cargo_target_dir() {
-    (cd "$PROVOST_ROOT" && cargo metadata --no-deps --format-version 1) |
-        sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p'
+    install -m 755 "$CARGO_TARGET_DIR/release/kubectl-proof" "$PROVOST_BIN/kubectl-proof"
 }
 
 # install_provost: applies config/default with the images that hack/images made,

@@ -55,7 +55,7 @@ async fn controller(
     data: proto::TaskData,
 ) -> Result<TaskMetadata, Failure> {
     let kind = TaskType::Controller.as_str_name();
-    let request = raw::request(data);
+    let request = raw::request(&task_id, data);
     let proof_id = request.context.proof_id.clone();
     let scope = engine.scope(&proof_id.to_string());
     let output = engine
@@ -82,7 +82,7 @@ async fn core_execute(
 ) -> Result<TaskMetadata, Failure> {
     let kind = TaskType::CoreExecute.as_str_name();
     let failed = |error: &TaskError| Failure::from_task_error(kind, error);
-    let request = raw::request(data);
+    let request = raw::request(&task_id, data);
     let scope = engine.scope(&request.context.proof_id.to_string());
     let request = CoreExecuteTaskRequest::from_raw(request).map_err(|error| failed(&error))?;
     let result = engine
@@ -108,7 +108,7 @@ async fn execute_only(
     data: proto::TaskData,
 ) -> Result<TaskMetadata, Failure> {
     let kind = TaskType::ExecuteOnly.as_str_name();
-    let request = raw::request(data);
+    let request = raw::request(&task_id, data);
     let failed = |error: anyhow::Error| {
         let error = match error.downcast::<ExecutionError>() {
             Ok(error) => TaskError::Execution(error),

@@ -14,7 +14,7 @@ pub(super) async fn dispatch(
     kind: TaskType,
     data: proto::TaskData,
 ) -> Result<TaskMetadata, Failure> {
-    let request = raw::request(data);
+    let request = raw::request(&task_id, data);
     let engine = prover.prover_engine();
     let artifacts = prover.artifact_client();
     let result = match kind {
