@@ -1,5 +1,6 @@
 //! The worker's command line.
 
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -29,7 +30,8 @@ enum Command {
 
 /// Parses the command line and runs it.
 pub fn main() -> anyhow::Result<ExitCode> {
-    init_log("info");
+    // SP1 logs public values at info: they are the user's business.
+    init_log("info,sp1_prover=warn");
     let cli = Cli::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -53,5 +55,6 @@ pub(crate) fn init_log(level: &str) {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .init();
 }

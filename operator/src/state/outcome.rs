@@ -69,13 +69,23 @@ pub(super) fn change(
                 class: class(failure.class),
                 task: failure.task.as_ref().map(|task| cut(task.to_string(), 253)),
                 task_type: failure.task_type.map(|kind| task_name(kind).to_owned()),
-                message: failure.message.clone(),
+                message: advise(spec, class(failure.class), &failure.message),
             },
             execution: Extra::parse(extra_data).execution(),
         },
         ProofResult::Cancelled { reason } => Change::Cancelled {
             message: format!("cancelled: {reason}"),
         },
+    }
+}
+
+/// Names the field behind a limit that only SP1's words speak of, and the fix.
+fn advise(spec: &ProofRequestSpec, class: FailureClass, message: &str) -> String {
+    match spec.limits.cycles {
+        Some(limit) if class == FailureClass::ProgramFault && message.contains("cycle limit") => {
+            format!("{message}: spec.limits.cycles is {limit}, raise it or shorten the program")
+        }
+        _ => message.to_owned(),
     }
 }
 

@@ -141,3 +141,25 @@ fn failures_keep_class_task_and_message() {
         (Some("t1"), Some("ProveShard"))
     );
 }
+
+#[test]
+fn a_cycle_limit_exceeded_names_the_field() {
+    let failure = provost_coordinator::Failure::new(
+        provost_coordinator::FailureClass::ProgramFault,
+        "exceeded cycle limit of 100",
+    );
+    let outcome = outcome(ProofResult::Failed {
+        failure,
+        extra_data: String::new(),
+    });
+    let mut limited = spec(Mode::Core);
+    limited.limits.cycles = Some(100);
+    let Change::Failed { failure, .. } = change(&limited, &outcome, None) else {
+        panic!("not failed")
+    };
+    assert!(
+        failure.message.contains("spec.limits.cycles is 100"),
+        "{}",
+        failure.message
+    );
+}

@@ -11,3 +11,4 @@ pub use channel::{Stub, connect};
 pub use client::Client;
 pub use heartbeat::{Sessions, start as start_heartbeat};
 pub use session::{Order, Registration, Session};
+pub use subscriber::Awaiting;

@@ -15,6 +15,36 @@ use super::channel::{Backoff, Stub};
 /// The server speaks at least every few seconds; a stream that is silent for longer is opened anew.
 const SILENCE: Duration = Duration::from_secs(20);
 
+/// What one subscriber still waits for. It is over when SP1 wants no more and everything has come: then its results must
+/// end, since CoreExecute takes the end of that stream for "all markers are done".
+#[derive(Debug, Default)]
+pub struct Awaiting {
+    ids: HashSet<String>,
+    closed: bool,
+}
+
+impl Awaiting {
+    /// A result of this task is wanted.
+    pub fn want(&mut self, task_id: String) {
+        self.ids.insert(task_id);
+    }
+
+    /// Nothing more will be wanted.
+    pub fn close(&mut self) {
+        self.closed = true;
+    }
+
+    /// The task's result is here; whether it was wanted, and for the first time.
+    pub fn settle(&mut self, task_id: &str) -> bool {
+        self.ids.remove(task_id)
+    }
+
+    /// Whether no result can come any more.
+    pub fn is_over(&self) -> bool {
+        self.closed && self.ids.is_empty()
+    }
+}
+
 /// What the stream's end means for the loop.
 enum Next {
     Reopen,
@@ -33,7 +63,8 @@ pub(super) async fn run(
     let Some(first) = wanted.recv().await else {
         return;
     };
-    let mut awaited = HashSet::from([first.to_string()]);
+    let mut awaited = Awaiting::default();
+    awaited.want(first.to_string());
     let mut backoff = Backoff::default();
     loop {
         let next = serve(
@@ -58,7 +89,7 @@ pub(super) async fn run(
 async fn serve(
     mut stub: Stub,
     proof_id: &str,
-    awaited: &mut HashSet<String>,
+    awaited: &mut Awaiting,
     wanted: &mut mpsc::UnboundedReceiver<TaskId>,
     results: &mpsc::UnboundedSender<(TaskId, TaskStatus)>,
     backoff: &mut Backoff,
@@ -67,7 +98,7 @@ async fn serve(
     let open = proto::OpenSubRequest {
         sub_id: sub_id.clone(),
         proof_id: proof_id.to_owned(),
-        task_ids: awaited.iter().cloned().collect(),
+        task_ids: awaited.ids.iter().cloned().collect(),
     };
     let mut stream = match stub.open_sub(open).await {
         Ok(response) => response.into_inner(),
@@ -76,8 +107,7 @@ async fn serve(
             return Next::Reopen;
         }
     };
-    let mut wanted_open = true;
-    loop {
+    while !awaited.is_over() {
         tokio::select! {
             message = tokio::time::timeout(SILENCE, stream.next()) => {
                 let Ok(Some(Ok(message))) = message else { return Next::Reopen };
@@ -94,7 +124,7 @@ async fn serve(
                         // Asking again for what is still awaited heals a result that was lost on the way.
                         let update = proto::UpdateSubRequest {
                             sub_id: sub_id.clone(),
-                            task_ids: awaited.iter().take(30).cloned().collect(),
+                            task_ids: awaited.ids.iter().take(30).cloned().collect(),
                         };
                         if stub.update_sub(update).await.is_err() {
                             return Next::Reopen;
@@ -111,25 +141,25 @@ async fn serve(
                 }
                 // SP1 panics on a result that it did not ask for, and on a second one it has no use.
                 if let Some((task_id, status)) = result
-                    && awaited.remove(&task_id)
+                    && awaited.settle(&task_id)
                     && results.send((TaskId::new(task_id), status)).is_err()
                 {
                     return Next::Stop;
                 }
             }
-            task = wanted.recv(), if wanted_open => match task {
+            task = wanted.recv(), if !awaited.closed => match task {
                 Some(task) => {
                     let task_id = task.to_string();
-                    awaited.insert(task_id.clone());
+                    awaited.want(task_id.clone());
                     let update = proto::UpdateSubRequest { sub_id: sub_id.clone(), task_ids: vec![task_id] };
                     if stub.update_sub(update).await.is_err() {
                         return Next::Reopen;
                     }
                 }
-                None if awaited.is_empty() => return Next::Stop,
-                None => wanted_open = false,
+                None => awaited.close(),
             },
             () = results.closed() => return Next::Stop,
         }
     }
+    Next::Stop
 }
