@@ -7,8 +7,8 @@ use provost_proto::{cluster, worker};
 /// Encodes `ours`, decodes it as SP1's type, encodes that and compares the bytes; and that all of it came through.
 fn same<Ours, Theirs>(ours: &Ours)
 where
-    Ours: Message + Default + PartialEq,
-    Theirs: Message + Default,
+    Ours: Message + Default + PartialEq + std::fmt::Debug,
+    Theirs: Message + Default + std::fmt::Debug,
 {
     let bytes = ours.encode_to_vec();
     assert!(!bytes.is_empty() || *ours == Ours::default());
