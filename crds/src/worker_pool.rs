@@ -80,7 +80,7 @@ pub struct WorkerPoolSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 64))]
     pub prover_permits: Option<u32>,
-    /// Seconds that a worker gets to finish its tasks when its pod is deleted, from 0 to 86400. Default: 30.
+    /// Seconds that a worker gets to finish its tasks when its pod is deleted, from 0 to 86400. Default: 60.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 86400))]
     pub termination_grace_period_seconds: Option<i64>,
