@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::artifacts::Artifacts;
 use crate::coordinator::{self, Client, Registration, Session};
-use crate::engine::{self, ExecuteEngine};
+use crate::engine::{self, ExecuteEngine, ProveEngine};
 use crate::memory::{self, Class, MemoryPlan};
 use crate::status::{self, Status};
 use crate::tasks::{self, Engine};
@@ -168,7 +168,7 @@ impl Worker {
     async fn begin_prove(self: Arc<Self>) -> anyhow::Result<()> {
         let started = std::time::Instant::now();
         let name = format!("{}/{}", self.args.name, status::PROVE);
-        let prover = engine::build_prover(
+        let prover = ProveEngine::build(
             engine::core_opts(&self.plan),
             self.plan.prover_permits,
             self.artifacts.clone(),
@@ -183,7 +183,7 @@ impl Worker {
             status::PROVE,
             WorkerType::Gpu,
             self.plan.prove_weight,
-            Engine::Prove(prover),
+            Engine::Prove(Arc::new(prover)),
         );
         Ok(())
     }

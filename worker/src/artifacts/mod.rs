@@ -1,5 +1,6 @@
 //! SP1's artifact client over the cluster's store.
 
+pub mod origin;
 mod scope;
 
 use std::sync::Arc;
@@ -14,8 +15,8 @@ pub use scope::{INVALID_PROOF, ProofScope};
 /// Marks, in an error's text, that the store did not answer in time.
 pub const STORE_UNAVAILABLE: &str = "artifact store unavailable";
 
-/// The store, as SP1 wants it. Bound to a proof, it mints ids that carry the proof's tag, so that whatever a crash
-/// leaves behind is found by listing; unbound, it serves tasks whose outputs are named for them.
+/// The store, as SP1 wants it. The ids that it mints carry their proof's tag, so that whatever a crash leaves behind is
+/// found by listing: the tag of the proof that it is bound to, or that in whose [`origin::span`] it is called.
 #[derive(Clone)]
 pub struct Artifacts {
     store: Arc<S3Store>,
@@ -161,11 +162,10 @@ impl ArtifactClient for Artifacts {
     }
 
     fn create_artifact(&self) -> anyhow::Result<Artifact> {
-        let tag = self
-            .scope
-            .as_ref()
-            .map(|scope| scope.tag())
-            .unwrap_or_default();
+        let tag = match &self.scope {
+            Some(scope) => scope.tag(),
+            None => origin::current(),
+        };
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
         Ok(Artifact(id::mint(
             tag,

@@ -8,7 +8,7 @@ use sp1_core_executor::SP1CoreOpts;
 use crate::memory::MemoryPlan;
 
 pub use execute::{ExecuteEngine, Executed, execute};
-pub use prove::{Prover, build_prover, prover_builder};
+pub use prove::{ProveEngine, Prover, prover_builder};
 
 /// SP1's core options from its environment variables, with the memory limit of the plan where none is set.
 pub fn core_opts(plan: &MemoryPlan) -> SP1CoreOpts {

@@ -12,9 +12,11 @@ use provost_proto::worker as proto;
 use sp1_prover::worker::TaskMetadata;
 use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
 
+use crate::artifacts::origin;
 use crate::coordinator::{Order, Session};
-use crate::engine::{ExecuteEngine, Prover};
+use crate::engine::{ExecuteEngine, ProveEngine};
 use crate::failure::{Failure, FailureClass};
 
 /// What a role runs its tasks on.
@@ -23,7 +25,7 @@ pub enum Engine {
     /// Controller, CoreExecute, ExecuteOnly.
     Execute(Arc<ExecuteEngine>),
     /// Set-ups, shards and recursion.
-    Prove(Prover),
+    Prove(Arc<ProveEngine>),
 }
 
 /// How a task ended, as far as the coordinator must know.
@@ -163,7 +165,14 @@ async fn dispatch(
         Engine::Execute(engine) => {
             execute::dispatch(&engine, session.client(), task_id, kind, data).await
         }
-        Engine::Prove(prover) => prove::dispatch(&prover, task_id, kind, data).await,
+        Engine::Prove(engine) => {
+            let span = origin::span(&data.proof_id);
+            let work = move |prover| {
+                let work = async move { prove::dispatch(&prover, task_id, kind, data).await };
+                work.instrument(span).boxed()
+            };
+            engine.run(work).await
+        }
     }
 }
 
