@@ -5,8 +5,8 @@ SYSTEM_NAMESPACE=provost-system
 
 # build_cli: the kubectl plugin, into the cache's bin.
 build_cli() {
-    (cd "$PROVOST_ROOT" && cargo build --quiet --release -p kubectl-proof)
-    install -m 755 "$CARGO_TARGET_DIR/release/kubectl-proof" "$PROVOST_BIN/kubectl-proof"
+    build_programs
+    install -m 755 "$(program kubectl-proof)" "$PROVOST_BIN/kubectl-proof"
 }
 
 # install_provost: applies config/default with the images that hack/images made,

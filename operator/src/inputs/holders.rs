@@ -17,18 +17,22 @@ impl Holders {
         self.uploads.entry(id.to_owned()).or_default().push(now);
     }
 
-    /// The request `holder` names `id`. Uses up one upload, the oldest, when it is new.
-    pub(super) fn hold(&mut self, id: &str, holder: &str) {
+    /// The request `holder` names `id`. When it is new, it uses up one upload, the oldest, of `latest` or earlier: a client uploads
+    /// first and creates the request then.
+    pub(super) fn hold(&mut self, id: &str, holder: &str, latest: i64) {
         let fresh = self
             .requests
             .entry(id.to_owned())
             .or_default()
             .insert(holder.to_owned());
-        if let Some(times) = self.uploads.get_mut(id).filter(|_| fresh) {
+        let Some(times) = self.uploads.get_mut(id).filter(|_| fresh) else {
+            return;
+        };
+        if times.first().is_some_and(|time| *time <= latest) {
             times.remove(0);
-            if times.is_empty() {
-                self.uploads.remove(id);
-            }
+        }
+        if times.is_empty() {
+            self.uploads.remove(id);
         }
     }
 
@@ -70,8 +74,8 @@ mod tests {
     #[test]
     fn the_last_holder_frees() {
         let mut holders = Holders::default();
-        holders.hold("p", "a");
-        holders.hold("p", "b");
+        holders.hold("p", "a", 1000);
+        holders.hold("p", "b", 1000);
         assert!(holders.held_by_others("p", "a", 0, TTL));
         holders.release("b");
         assert!(!holders.held_by_others("p", "a", 0, TTL));
@@ -82,9 +86,20 @@ mod tests {
         let mut holders = Holders::default();
         holders.uploaded("p", 0);
         holders.uploaded("p", 500);
-        holders.hold("p", "a");
-        holders.hold("p", "a");
+        holders.hold("p", "a", 1000);
+        holders.hold("p", "a", 1000);
         assert!(holders.held_by_others("p", "a", 1000, TTL));
         assert!(!holders.held_by_others("p", "a", 1501, TTL));
+    }
+
+    #[test]
+    fn an_upload_after_the_request_was_made_is_not_its_own() {
+        let mut holders = Holders::default();
+        holders.uploaded("p", 500);
+        holders.hold("p", "a", 499);
+        assert!(holders.held_by_others("p", "a", 500, TTL));
+        holders.release("a");
+        holders.hold("p", "b", 500);
+        assert!(!holders.held_by_others("p", "b", 500, TTL));
     }
 }

@@ -21,6 +21,9 @@ use holders::Holders;
 /// How long an upload that no request has named yet is kept.
 pub const UPLOAD_TTL: Duration = Duration::from_secs(3600);
 
+/// How far the API server's creation times may be behind our clock: they are whole seconds, of another machine.
+const CLOCK_SLACK_MS: i64 = 10_000;
+
 /// Why bytes could not be stored or read.
 #[derive(Debug, thiserror::Error)]
 pub enum InputsError {
@@ -99,7 +102,7 @@ impl Inputs {
     /// The store fails.
     pub async fn put_program(&self, holder: &str, elf: Bytes) -> Result<String, InputsError> {
         let id = id::program_id(&elf);
-        self.holders.lock().await.hold(&id, holder);
+        self.holders.lock().await.hold(&id, holder, now_ms());
         if self.head(Kind::Program, &id).await?.is_none() {
             self.write(Kind::Program, &id, move || codec::encode_bytes(&elf))
                 .await?;
@@ -112,7 +115,7 @@ impl Inputs {
     /// # Errors
     /// The store fails.
     pub async fn put_stdin(&self, holder: &str, id: &str, stdin: Bytes) -> Result<(), InputsError> {
-        self.holders.lock().await.hold(id, holder);
+        self.holders.lock().await.hold(id, holder, now_ms());
         self.write(Kind::Stdin, id, move || codec::compress(&stdin))
             .await
     }
@@ -122,7 +125,7 @@ impl Inputs {
     /// # Errors
     /// The store fails.
     pub async fn hold(&self, holder: &str, kind: Kind, id: &str) -> Result<bool, InputsError> {
-        self.holders.lock().await.hold(id, holder);
+        self.holders.lock().await.hold(id, holder, now_ms());
         Ok(self.head(kind, id).await?.is_some())
     }
 
@@ -186,19 +189,22 @@ impl Inputs {
         Ok(self.note(self.store.delete(Kind::Proof, id).await)?)
     }
 
-    /// Ends the hold of the request `holder` on its inputs and removes those that nobody else holds. `needed` tells which ids
-    /// other requests name; it is asked while no new holder can come in between.
+    /// Ends the hold of the request `holder`, created at `created_ms`, on its inputs and removes those that nobody else holds: also
+    /// what was uploaded for it, when it ended before it came to hold that. `needed` tells which ids other requests name; it is
+    /// asked while no new holder can come in between.
     ///
     /// # Errors
     /// The store fails; the hold stays, so that the next attempt finds it.
     pub async fn release(
         &self,
         holder: &str,
+        created_ms: i64,
         inputs: &[(Kind, String)],
         needed: impl Fn(&str) -> bool,
     ) -> Result<(), InputsError> {
         let mut holders = self.holders.lock().await;
         for (kind, id) in inputs {
+            holders.hold(id, holder, created_ms.saturating_add(CLOCK_SLACK_MS));
             if !holders.held_by_others(id, holder, now_ms(), UPLOAD_TTL) && !needed(id) {
                 self.note(self.store.delete(*kind, id).await)?;
             }

@@ -34,14 +34,14 @@ async fn a_shared_program_goes_with_its_last_request() {
     );
     assert_eq!(inputs.read_program(&id).await.unwrap(), b"elf");
     let held = [(Kind::Program, id.clone())];
-    inputs.release("a", &held, |_| false).await.unwrap();
+    inputs.release("a", 0, &held, |_| false).await.unwrap();
     assert_eq!(ids(&store, Kind::Program).await, [id.as_str()]);
     inputs
-        .release("b", &held, |other| other == id)
+        .release("b", 0, &held, |other| other == id)
         .await
         .unwrap();
     assert_eq!(ids(&store, Kind::Program).await, [id.as_str()]);
-    inputs.release("b", &held, |_| false).await.unwrap();
+    inputs.release("b", 0, &held, |_| false).await.unwrap();
     assert!(ids(&store, Kind::Program).await.is_empty());
 }
 
@@ -57,13 +57,29 @@ async fn an_upload_survives_another_requests_end() {
         .await
         .unwrap();
     inputs
-        .release("a", &[(Kind::Program, id.clone())], |_| false)
+        .release("a", 0, &[(Kind::Program, id.clone())], |_| false)
         .await
         .unwrap();
     assert_eq!(ids(&store, Kind::Program).await, [id.as_str()]);
     assert!(inputs.hold("b", Kind::Program, &id).await.unwrap());
     inputs
-        .release("b", &[(Kind::Program, id)], |_| false)
+        .release("b", 0, &[(Kind::Program, id)], |_| false)
+        .await
+        .unwrap();
+    assert!(ids(&store, Kind::Program).await.is_empty());
+}
+
+#[tokio::test]
+async fn what_was_uploaded_for_a_refused_request_goes_with_it() {
+    let (store, inputs) = inputs();
+    let id = inputs
+        .upload_program(Bytes::from_static(b"elf"))
+        .await
+        .unwrap();
+    // It was refused before its program was looked at: it never came to hold it.
+    let held = [(Kind::Program, id)];
+    inputs
+        .release("a", now_ms(), &held, |_| false)
         .await
         .unwrap();
     assert!(ids(&store, Kind::Program).await.is_empty());
@@ -92,7 +108,7 @@ async fn a_store_that_is_away_is_counted_and_keeps_the_hold() {
         .unwrap();
     store.set_available(false);
     let error = inputs
-        .release("a", &[(Kind::Program, id.clone())], |_| false)
+        .release("a", 0, &[(Kind::Program, id.clone())], |_| false)
         .await
         .unwrap_err();
     assert_eq!(error.reason(), "StoreUnavailable");
@@ -104,7 +120,7 @@ async fn a_store_that_is_away_is_counted_and_keeps_the_hold() {
     );
     store.set_available(true);
     inputs
-        .release("a", &[(Kind::Program, id)], |_| false)
+        .release("a", 0, &[(Kind::Program, id)], |_| false)
         .await
         .unwrap();
     assert!(ids(&store, Kind::Program).await.is_empty());

@@ -5,12 +5,9 @@ use serde_json::{Value, json};
 
 use crate::{Answer, NAMESPACE, run};
 
-/// The path of a prebuilt guest program.
+/// The path of a prebuilt guest program. cargo runs tests in the folder of their crate, whichever clone compiled them.
 pub fn guest(name: &str) -> String {
-    format!(
-        "{}/../../guests/prebuilt/{name}.elf",
-        env!("CARGO_MANIFEST_DIR")
-    )
+    format!("../../guests/prebuilt/{name}.elf")
 }
 
 /// A ProofRequest to be.

@@ -63,10 +63,12 @@ impl Choice {
     }
 }
 
-/// The root of the workspace that this binary was built in.
-fn root() -> &'static Path {
-    let crate_dir = Path::new(env!("CARGO_MANIFEST_DIR"));
-    crate_dir.parent().unwrap_or(crate_dir)
+/// The root of the workspace that cargo runs this in; else the current folder. Not that of the build: clones share a target folder.
+fn root() -> PathBuf {
+    let folder = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+    folder
+        .and_then(|folder| Some(folder.parent()?.to_path_buf()))
+        .unwrap_or_else(|| PathBuf::from("."))
 }
 
 /// The chosen files: path and text.
@@ -81,7 +83,7 @@ fn generate(choice: Choice) -> Result<Vec<(PathBuf, String)>, Error> {
         );
     }
     if choice.samples {
-        files.extend(samples::files(root())?);
+        files.extend(samples::files(&root())?);
     }
     Ok(files)
 }

@@ -69,12 +69,17 @@ pub async fn collect(
     inputs
         .remove_proof(&key.proof_artifact(created_ms(request)))
         .await?;
+    // One that is on its way out needs nothing: of two that go at the same time neither keeps anything for the other.
     let names = |id: &str| {
         all.iter().any(|other| {
-            other.metadata.uid.as_deref() != Some(&key.uid) && named(other).contains(id)
+            let needs = other.metadata.deletion_timestamp.is_none();
+            needs && other.metadata.uid.as_deref() != Some(&key.uid) && named(other).contains(id)
         })
     };
-    inputs.release(&key.uid, &own(request, key), names).await?;
+    let created = created_ms(request);
+    inputs
+        .release(&key.uid, created, &own(request, key), names)
+        .await?;
     Ok(())
 }
 
@@ -117,6 +122,7 @@ mod tests {
     use super::*;
     use crate::metrics::Metrics;
     use bytes::Bytes;
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
     use provost_artifacts::{MemoryStore, Store};
     use serde_json::json;
 
@@ -184,7 +190,11 @@ mod tests {
         let key = ProofKey::of(&mine);
         collect(&inputs, &mine, &key, &[other]).await.unwrap();
         assert_eq!(store.list(Kind::Program).await.unwrap().len(), 1);
-        collect(&inputs, &mine, &key, &[]).await.unwrap();
+        let mut going = request("u2", json!({"program": {"artifact": "program_1"}}));
+        going.metadata.deletion_timestamp = Some(Time(jiff::Timestamp::UNIX_EPOCH));
+        collect(&inputs, &mine, &key, &[Arc::new(going)])
+            .await
+            .unwrap();
         assert!(store.list(Kind::Program).await.unwrap().is_empty());
     }
 }
