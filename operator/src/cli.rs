@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -80,7 +81,16 @@ pub struct RunArgs {
     /// ProofRequests reconciled at the same time.
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub concurrency: u16,
+    /// Writes of ProvingTasks and of progress to the API server, a second.
+    #[arg(long, env = "PROVOST_WRITES_PER_SECOND", default_value_t = DEFAULT_WRITES)]
+    pub writes_per_second: NonZeroU32,
+    /// A task gets a ProvingTask object only if it runs for longer than this many milliseconds. 0: every task that runs.
+    #[arg(long, env = "PROVOST_PERSIST_HORIZON_MS", default_value_t = 500)]
+    pub persist_horizon_ms: u32,
 }
+
+/// Writes a second where nothing else is said: no burden for a control plane that many share.
+const DEFAULT_WRITES: NonZeroU32 = NonZeroU32::new(100).unwrap();
 
 impl RunArgs {
     /// URL of the coordinator for workers.

@@ -27,7 +27,7 @@ use crate::http::health::{Part, Readiness};
 use crate::inputs::Inputs;
 use crate::metrics::Metrics;
 use crate::pods::watch::PodWatch;
-use crate::state::KubeState;
+use crate::state::{KubeState, Writes};
 use crate::sweeper;
 
 /// Longest time for work under way at shutdown.
@@ -46,6 +46,8 @@ pub struct Settings {
     pub worker: WorkerSettings,
     /// ProofRequests reconciled at the same time.
     pub concurrency: u16,
+    /// How much is written to the API server.
+    pub writes: Writes,
     /// The coordinator's settings.
     pub coordinator: provost_coordinator::Config,
 }
@@ -107,6 +109,7 @@ impl Operator {
             journal.clone(),
             inputs.clone(),
             &metrics,
+            settings.writes,
             &tracker,
             shutdown.clone(),
         );

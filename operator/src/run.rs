@@ -18,6 +18,7 @@ use crate::http::health::{self, Part, Readiness};
 use crate::metrics::Metrics;
 use crate::operator::{Operator, Settings};
 use crate::secrets::{StoreKeys, ensure_store_keys};
+use crate::state::Writes;
 use crate::{crds, http};
 
 /// How long the operator's own store client tries before a request shows StoreUnavailable; the request itself is tried again for ever.
@@ -119,6 +120,10 @@ fn settings(args: &RunArgs) -> Settings {
             store_secret: args.store_secret.clone(),
         },
         concurrency: args.concurrency,
+        writes: Writes {
+            per_second: args.writes_per_second,
+            horizon: Duration::from_millis(args.persist_horizon_ms.into()),
+        },
         coordinator: provost_coordinator::Config::default(),
     }
 }

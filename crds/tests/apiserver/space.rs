@@ -99,10 +99,13 @@ impl Space {
     pub(crate) async fn put(&self, kind: &str, name: &str, spec: Value, status: Value) {
         self.apply(&object(kind, name, spec)).await.unwrap();
         let patch = Patch::Merge(json!({"status": status}));
-        self.objects(kind)
-            .patch_status(name, &PatchParams::default(), &patch)
-            .await
-            .unwrap();
+        let (objects, params) = (self.objects(kind), PatchParams::default());
+        let patched = match kind {
+            // Its status is no subresource.
+            "ProvingTask" => objects.patch(name, &params, &patch).await,
+            _ => objects.patch_status(name, &params, &patch).await,
+        };
+        patched.unwrap();
     }
 
     /// What `kubectl create` does.

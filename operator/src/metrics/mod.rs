@@ -27,6 +27,7 @@ pub struct Metrics {
     store_errors: Family<ReasonLabels, Counter>,
     status_writes: Family<WriteLabels, Counter>,
     task_queue: Gauge,
+    task_objects: Gauge,
     tasks: Family<TaskLabels, Gauge>,
     workers: Family<RoleLabels, Gauge>,
     pool_ready: Family<PoolLabels, Gauge>,
@@ -55,6 +56,7 @@ impl Metrics {
             store_errors: Family::default(),
             status_writes: Family::default(),
             task_queue: Gauge::default(),
+            task_objects: Gauge::default(),
             tasks: Family::default(),
             workers: Family::default(),
             pool_ready: Family::default(),
@@ -103,6 +105,11 @@ impl Metrics {
             "task_writes_waiting",
             "ProvingTask writes that wait for the API server",
             self.task_queue.clone(),
+        );
+        r.register(
+            "task_objects",
+            "ProvingTask objects of tasks that go on, roots left out",
+            self.task_objects.clone(),
         );
         r.register(
             "tasks",
@@ -173,9 +180,10 @@ impl Metrics {
             .inc();
     }
 
-    /// Number of tasks whose objects are behind.
-    pub fn task_writes_waiting(&self, count: usize) {
-        self.task_queue.set(gauge(count));
+    /// How far the ProvingTask objects are: writes that wait, and objects of tasks that go on.
+    pub fn task_objects(&self, waiting: usize, objects: usize) {
+        self.task_queue.set(gauge(waiting));
+        self.task_objects.set(gauge(objects));
     }
 
     /// Replaces the counts of tasks by type and state.

@@ -1,4 +1,4 @@
-//! How far proofs are, written to their status at most once a second.
+//! How far proofs are, written to their status at most once a second, less often when they are many.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,6 +13,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::budget::Budget;
 use crate::controllers::proof_request::journal::Journal;
 use crate::controllers::proof_request::status::{Change, Progress};
 use crate::key::ProofKey;
@@ -29,6 +30,7 @@ const FORGET: Duration = Duration::from_secs(120);
 pub(super) struct Board {
     journal: Arc<Journal>,
     metrics: Metrics,
+    budget: Arc<Budget>,
     newest: Mutex<HashMap<ProofId, Post>>,
 }
 
@@ -39,10 +41,11 @@ struct Post {
 }
 
 impl Board {
-    pub(super) fn new(journal: Arc<Journal>, metrics: Metrics) -> Self {
+    pub(super) fn new(journal: Arc<Journal>, metrics: Metrics, budget: Arc<Budget>) -> Self {
         Self {
             journal,
             metrics,
+            budget,
             newest: Mutex::default(),
         }
     }
@@ -99,6 +102,7 @@ impl Board {
         let Some(key) = ProofKey::parse(&progress.proof) else {
             return;
         };
+        self.budget.take().await;
         let change = Change::Progress(translate(&progress));
         if let Err(error) = self
             .journal

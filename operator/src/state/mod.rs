@@ -4,13 +4,16 @@
 //! coordinator. How a proof ended is written before the worker that reports it gets its answer.
 
 mod board;
+mod budget;
 mod finish;
 mod object;
 mod outcome;
 mod queue;
 mod writer;
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use kube::Client;
@@ -22,8 +25,19 @@ use crate::controllers::proof_request::journal::Journal;
 use crate::inputs::Inputs;
 use crate::metrics::Metrics;
 use board::Board;
+use budget::Budget;
 pub use outcome::SP1_VERSION;
+use queue::Bounds;
 use writer::TaskWriter;
+
+/// How much the operator writes to the API server for what goes on.
+#[derive(Debug, Clone, Copy)]
+pub struct Writes {
+    /// Writes of tasks and of progress a second, all together.
+    pub per_second: NonZeroU32,
+    /// A task gets an object only if it runs for longer than this.
+    pub horizon: Duration,
+}
 
 /// State in Kubernetes.
 pub struct KubeState {
@@ -40,11 +54,18 @@ impl KubeState {
         journal: Arc<Journal>,
         inputs: Arc<Inputs>,
         metrics: &Metrics,
+        writes: Writes,
         tracker: &TaskTracker,
         shutdown: CancellationToken,
     ) -> Arc<Self> {
-        let tasks = Arc::new(TaskWriter::new(client, metrics.clone()));
-        let board = Arc::new(Board::new(journal.clone(), metrics.clone()));
+        let budget = Arc::new(Budget::new(writes.per_second));
+        let bounds = Bounds {
+            horizon_ms: i64::try_from(writes.horizon.as_millis()).unwrap_or(i64::MAX / 2),
+            ..Bounds::default()
+        };
+        let tasks = TaskWriter::new(client, metrics.clone(), budget.clone(), bounds);
+        let tasks = Arc::new(tasks);
+        let board = Arc::new(Board::new(journal.clone(), metrics.clone(), budget));
         TaskWriter::spawn(&tasks, tracker, &shutdown);
         Board::spawn(&board, tracker, shutdown);
         Arc::new(Self {

@@ -100,9 +100,10 @@ impl TaskRecord {
         )
     }
 
-    /// The object to create. It goes with its ProofRequest.
+    /// The object to create, its status included. It goes with its ProofRequest.
     pub(super) fn object(&self) -> ProvingTask {
         let mut task = ProvingTask::new(&self.name(), self.spec.clone());
+        task.status = Some(self.status.clone());
         task.metadata = ObjectMeta {
             namespace: Some(self.key.namespace.clone()),
             labels: Some(BTreeMap::from([
@@ -174,6 +175,13 @@ pub(super) mod tests {
         }
     }
 
+    pub(in crate::state) fn requeued() -> TaskChangeKind {
+        TaskChangeKind::Requeued {
+            failure: Failure::new(provost_coordinator::FailureClass::OutOfMemory, "pool small"),
+            not_before: 0,
+        }
+    }
+
     #[test]
     fn classes_are_the_same_on_both_sides() {
         for theirs in provost_coordinator::FailureClass::ALL {
@@ -194,14 +202,7 @@ pub(super) mod tests {
             (record.status.state, record.status.attempts),
             (TaskState::Running, 1)
         );
-        let failure = Failure::new(provost_coordinator::FailureClass::OutOfMemory, "pool small");
-        record.follow(&change(
-            id,
-            TaskChangeKind::Requeued {
-                failure,
-                not_before: 0,
-            },
-        ));
+        record.follow(&change(id, requeued()));
         assert_eq!(record.status.failure_class, Some(FailureClass::OutOfMemory));
         assert!(!record.ended());
         record.follow(&change(

@@ -1,23 +1,41 @@
-//! Which ProvingTask objects are behind, and the next write of each. Pure.
+//! Which ProvingTask objects are behind, and the next write of each. Pure: time comes with the changes and as an argument.
 //!
-//! Only the newest state of a task counts: changes that come while a write waits or runs are folded into one.
+//! Only the newest state of a task counts: changes that come while a write waits or runs are folded into one. A task gets its
+//! object once it has run for the persist horizon, with its state in it, and loses it when it is done: two writes, and none for a task
+//! that ends before. What users and the next operator must see is written at once: roots, and tasks that failed.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use provost_coordinator::{TaskChange, TaskChangeKind, TaskId};
-use provost_crds::ProvingTaskStatus;
+use provost_crds::{ProvingTaskStatus, TaskState};
 
 use super::object::TaskRecord;
 
-/// Most tasks of a proof that get an object, besides its root: the rest is only counted in the ProofRequest's status.
-const MAX_PER_PROOF: usize = 200;
-/// Most tasks whose objects may be behind, besides roots: new ones beyond get no object.
-const MAX_BEHIND: usize = 2000;
+/// How much is written.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    /// A task that ends within this many milliseconds of its assignment gets no object.
+    pub(super) horizon_ms: i64,
+    /// Most tasks of a proof that have an object at the same time, besides its root and those that failed.
+    pub(super) per_proof: usize,
+    /// The same for all proofs together.
+    pub(super) total: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            horizon_ms: 500,
+            per_proof: 200,
+            total: 2000,
+        }
+    }
+}
 
 /// A write.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Job {
-    /// Create the object, then write its status if it is not the default.
+    /// Create the object, its status included.
     Create(TaskRecord),
     /// Write its status.
     Patch(TaskRecord),
@@ -41,138 +59,260 @@ struct Entry {
     record: TaskRecord,
     /// Status of the object, once it exists.
     stored: Option<ProvingTaskStatus>,
+    /// When the object is to be there at the latest; `None` for a task that gets none yet.
+    due: Option<i64>,
     dropped: bool,
     queued: bool,
     in_flight: bool,
 }
 
 impl Entry {
+    /// Whether the object is to be away: the task is done or not needed. Failed ones stay, for people.
+    fn leaves(&self) -> bool {
+        self.dropped || self.record.status.state == TaskState::Succeeded
+    }
+
+    /// Whether it takes a place of the window.
+    fn counts(&self) -> bool {
+        !self.record.spec.root && (self.stored.is_some() || self.in_flight || self.queued)
+    }
+
     fn behind(&self) -> bool {
-        self.dropped || self.stored.as_ref() != Some(&self.record.status)
+        if self.leaves() {
+            self.stored.is_some()
+        } else {
+            self.stored.as_ref() != Some(&self.record.status)
+        }
     }
 }
 
 /// The queue.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
+    bounds: Bounds,
     entries: HashMap<TaskId, Entry>,
     order: VecDeque<TaskId>,
-    objects: HashMap<String, usize>,
+    /// Tasks that wait for their horizon.
+    young: BTreeSet<(i64, TaskId)>,
+    /// Places taken by tasks of each proof, and by all.
+    windows: HashMap<String, usize>,
+    taken: usize,
+    writing: usize,
 }
 
 impl Queue {
+    pub(super) fn new(bounds: Bounds) -> Self {
+        Self {
+            bounds,
+            ..Self::default()
+        }
+    }
+
     /// Notes a change.
     pub(super) fn record(&mut self, change: &TaskChange) {
-        if !self.entries.contains_key(&change.task) {
-            self.admit(change);
-        } else if let Some(entry) = self.entries.get_mut(&change.task) {
-            match change.kind {
-                TaskChangeKind::Dropped => entry.dropped = true,
-                _ => entry.record.follow(change),
-            }
+        if let Some(record) = TaskRecord::new(change) {
+            self.admit(change, record);
         }
+        self.update(&change.task, |entry| match change.kind {
+            TaskChangeKind::Dropped => entry.dropped = true,
+            _ => entry.record.follow(change),
+        });
+        self.schedule(change);
         self.settle(&change.task);
     }
 
-    /// The next write; the same task comes again only after [`Queue::done`].
-    pub(super) fn next(&mut self) -> Option<(TaskId, Job)> {
+    /// The next write at `now`; the same task comes again only after [`Queue::done`].
+    pub(super) fn next(&mut self, now: i64) -> Option<(TaskId, Job)> {
+        self.ripen(now);
         while let Some(task) = self.order.pop_front() {
-            let Some(entry) = self.entries.get_mut(&task) else {
-                continue;
-            };
-            entry.queued = false;
-            entry.in_flight = true;
-            let record = entry.record.clone();
-            let job = match &entry.stored {
-                _ if entry.dropped => Job::Delete(record),
-                None => Job::Create(record),
-                Some(_) => Job::Patch(record),
-            };
-            return Some((task, job));
+            let mut job = None;
+            self.update(&task, |entry| {
+                entry.queued = false;
+                if !entry.behind() {
+                    return;
+                }
+                entry.in_flight = true;
+                let record = entry.record.clone();
+                job = Some(match &entry.stored {
+                    _ if entry.leaves() => Job::Delete(record),
+                    None => Job::Create(record),
+                    Some(_) => Job::Patch(record),
+                });
+            });
+            match job {
+                Some(job) => {
+                    self.writing += 1;
+                    return Some((task, job));
+                }
+                None => self.settle(&task),
+            }
         }
         None
     }
 
+    /// When [`Queue::next`] has more to give, if nothing else happens.
+    pub(super) fn next_at(&self) -> Option<i64> {
+        self.young.first().map(|(due, _)| *due)
+    }
+
     /// A write ended.
     pub(super) fn done(&mut self, task: &TaskId, job: Job, done: Done) {
-        let Some(entry) = self.entries.get_mut(task) else {
-            return;
-        };
-        entry.in_flight = false;
-        match (done, job) {
-            (Done::Hopeless, _) | (Done::Written, Job::Delete(_)) => self.forget(task),
-            (Done::Written, Job::Create(record) | Job::Patch(record)) => {
-                entry.stored = Some(record.status)
+        self.writing = self.writing.saturating_sub(1);
+        self.update(task, |entry| {
+            entry.in_flight = false;
+            match (done, job) {
+                (Done::Hopeless, _) | (Done::Written, Job::Delete(_)) => {
+                    entry.stored = None;
+                    entry.dropped = true;
+                }
+                (Done::Written, Job::Create(record) | Job::Patch(record)) => {
+                    entry.stored = Some(record.status)
+                }
+                (Done::Failed, _) => {}
             }
-            (Done::Failed, _) => {}
-        }
+        });
         self.settle(task);
     }
 
     /// Number of tasks whose objects are behind.
     pub(super) fn behind(&self) -> usize {
-        self.entries
-            .values()
-            .filter(|entry| entry.queued || entry.in_flight)
-            .count()
+        self.order.len() + self.writing
     }
 
-    /// Keys of the proofs that have entries.
-    #[cfg(test)]
-    fn proofs(&self) -> Vec<String> {
-        self.entries
-            .values()
-            .map(|entry| entry.record.key.proof_id())
-            .collect()
+    /// Number of tasks that have an object or are about to, roots left out.
+    pub(super) const fn objects(&self) -> usize {
+        self.taken
     }
 
-    fn admit(&mut self, change: &TaskChange) {
-        let Some(record) = TaskRecord::new(change) else {
+    fn admit(&mut self, change: &TaskChange, record: TaskRecord) {
+        self.entries
+            .entry(change.task.clone())
+            .or_insert_with(|| Entry {
+                record,
+                stored: None,
+                due: None,
+                dropped: false,
+                queued: false,
+                in_flight: false,
+            });
+    }
+
+    /// Decides when a task without an object gets one.
+    fn schedule(&mut self, change: &TaskChange) {
+        let Some(entry) = self.entries.get_mut(&change.task) else {
             return;
         };
-        let count = self.objects.entry(change.proof.to_string()).or_default();
-        if !record.spec.root && (*count >= MAX_PER_PROOF || self.order.len() >= MAX_BEHIND) {
-            return;
+        let due = match &change.kind {
+            _ if entry.record.spec.root => change.at,
+            TaskChangeKind::Requeued { .. } | TaskChangeKind::Failed(_) => change.at,
+            TaskChangeKind::Assigned { .. } if entry.due.is_none() => {
+                change.at + self.bounds.horizon_ms
+            }
+            _ => return,
+        };
+        if let Some(old) = entry.due.replace(due) {
+            self.young.remove(&(old, change.task.clone()));
         }
-        *count += 1;
-        let entry = Entry {
-            record,
-            stored: None,
-            dropped: false,
-            queued: false,
-            in_flight: false,
+    }
+
+    /// Queues the tasks whose horizon has passed, as far as the window has room. What finds none gets no object, unless it fails.
+    fn ripen(&mut self, now: i64) {
+        while let Some((due, task)) = self.young.first().cloned() {
+            if due > now {
+                return;
+            }
+            self.young.pop_first();
+            if self.has_room(&task) {
+                self.push(&task);
+            } else if let Some(entry) = self.entries.get_mut(&task) {
+                entry.due = None;
+            }
+        }
+    }
+
+    fn has_room(&self, task: &TaskId) -> bool {
+        let Some(entry) = self.entries.get(task) else {
+            return false;
         };
-        self.entries.insert(change.task.clone(), entry);
+        let window = self.windows.get(&entry.record.key.proof_id());
+        self.taken < self.bounds.total
+            && window.copied().unwrap_or_default() < self.bounds.per_proof
     }
 
     /// Queues what is behind and forgets what is settled for good.
     fn settle(&mut self, task: &TaskId) {
-        let Some(entry) = self.entries.get_mut(task) else {
+        let Some(entry) = self.entries.get(task) else {
             return;
         };
         if entry.in_flight || entry.queued {
             return;
         }
-        if entry.dropped && entry.stored.is_none() {
-            self.forget(task);
-        } else if entry.behind() {
-            entry.queued = true;
-            if entry.record.spec.root {
-                self.order.push_front(task.clone());
-            } else {
-                self.order.push_back(task.clone());
+        if entry.stored.is_none() {
+            let due = entry.due.filter(|_| !entry.leaves());
+            let urgent = entry.record.spec.root || entry.record.status.failure_class.is_some();
+            match due {
+                None if entry.leaves() => self.forget(task),
+                None => {}
+                Some(_) if urgent => self.push(task),
+                Some(due) => {
+                    self.young.insert((due, task.clone()));
+                }
             }
+        } else if entry.behind() {
+            self.push(task);
         } else if entry.record.ended() {
             self.forget(task);
         }
     }
 
+    fn push(&mut self, task: &TaskId) {
+        let mut root = false;
+        let mut fresh = false;
+        self.update(task, |entry| {
+            root = entry.record.spec.root;
+            fresh = !std::mem::replace(&mut entry.queued, true);
+        });
+        match (fresh, root) {
+            (false, _) => {}
+            (true, true) => self.order.push_front(task.clone()),
+            (true, false) => self.order.push_back(task.clone()),
+        }
+    }
+
     fn forget(&mut self, task: &TaskId) {
-        let Some(entry) = self.entries.remove(task) else {
+        if let Some(entry) = self.entries.get(task)
+            && let Some(due) = entry.due
+        {
+            self.young.remove(&(due, task.clone()));
+        }
+        self.update(task, |entry| {
+            (entry.stored, entry.in_flight, entry.queued) = (None, false, false)
+        });
+        self.entries.remove(task);
+    }
+
+    /// Changes an entry, and with it the places that are taken.
+    fn update(&mut self, task: &TaskId, change: impl FnOnce(&mut Entry)) {
+        let Some(entry) = self.entries.get_mut(task) else {
             return;
         };
-        if entry.record.spec.root {
-            self.objects.remove(&entry.record.key.proof_id());
+        let before = entry.counts();
+        change(entry);
+        let after = entry.counts();
+        if before == after {
+            return;
+        }
+        let proof = entry.record.key.proof_id();
+        let window = self.windows.entry(proof.clone()).or_default();
+        if after {
+            *window += 1;
+            self.taken += 1;
+        } else {
+            *window = window.saturating_sub(1);
+            self.taken = self.taken.saturating_sub(1);
+            if *window == 0 {
+                self.windows.remove(&proof);
+            }
         }
     }
 }

@@ -1,8 +1,12 @@
 #![allow(clippy::unwrap_used)]
 
-use super::super::object::tests::{assigned, change, created};
+use super::super::object::tests::{assigned, change, created, requeued};
 use super::*;
-use provost_crds::TaskState;
+use provost_coordinator::{Failure, FailureClass};
+
+/// Changes of the tests are at 1000 ms.
+const NOW: i64 = 1000;
+const LATER: i64 = NOW + 500;
 
 fn succeeded() -> TaskChangeKind {
     TaskChangeKind::Succeeded {
@@ -10,73 +14,130 @@ fn succeeded() -> TaskChangeKind {
     }
 }
 
-fn write(queue: &mut Queue) -> Option<Job> {
-    let (task, job) = queue.next()?;
+fn failed() -> TaskChangeKind {
+    TaskChangeKind::Failed(Failure::new(FailureClass::Bug, "it broke"))
+}
+
+fn write(queue: &mut Queue, now: i64) -> Option<Job> {
+    let (task, job) = queue.next(now)?;
     queue.done(&task, job.clone(), Done::Written);
     Some(job)
 }
 
-#[test]
-fn a_create_that_was_overtaken_is_one_create_with_the_end_state() {
-    let mut queue = Queue::default();
-    for kind in [created(false), assigned(), succeeded()] {
-        queue.record(&change("t", kind));
+fn record(queue: &mut Queue, task: &str, kinds: impl IntoIterator<Item = TaskChangeKind>) {
+    for kind in kinds {
+        queue.record(&change(task, kind));
     }
-    let Some(Job::Create(record)) = write(&mut queue) else {
-        panic!("no create")
-    };
-    assert_eq!(record.status.state, TaskState::Succeeded);
-    assert_eq!(write(&mut queue), None);
-    assert!(queue.entries.is_empty());
+}
+
+fn is_empty(queue: &Queue) -> bool {
+    queue.entries.is_empty()
+        && queue.young.is_empty()
+        && queue.windows.is_empty()
+        && (queue.taken, queue.behind()) == (0, 0)
 }
 
 #[test]
-fn changes_during_a_write_fold_into_one_patch() {
+fn a_task_that_ends_within_the_horizon_is_never_written() {
     let mut queue = Queue::default();
-    queue.record(&change("t", created(false)));
-    let (task, job) = queue.next().unwrap();
-    queue.record(&change("t", assigned()));
-    queue.record(&change("t", succeeded()));
-    assert_eq!(queue.next(), None);
-    queue.done(&task, job, Done::Written);
-    let Some(Job::Patch(record)) = write(&mut queue) else {
-        panic!("no patch")
+    record(&mut queue, "t", [created(false), assigned()]);
+    assert_eq!(write(&mut queue, LATER - 1), None);
+    record(&mut queue, "t", [succeeded()]);
+    assert_eq!(write(&mut queue, LATER), None);
+    assert!(is_empty(&queue));
+}
+
+#[test]
+fn a_task_that_runs_on_is_written_twice() {
+    let mut queue = Queue::default();
+    record(&mut queue, "t", [created(false), assigned()]);
+    assert_eq!(queue.next_at(), Some(LATER));
+    let Some(Job::Create(stored)) = write(&mut queue, LATER) else {
+        panic!("no create")
     };
-    assert_eq!(record.status.state, TaskState::Succeeded);
-    assert_eq!((write(&mut queue), queue.behind()), (None, 0));
+    assert_eq!(stored.status.state, TaskState::Running);
+    assert_eq!((write(&mut queue, LATER), queue.objects()), (None, 1));
+    record(&mut queue, "t", [succeeded()]);
+    assert!(matches!(write(&mut queue, LATER), Some(Job::Delete(_))));
+    assert!(is_empty(&queue));
+}
+
+#[test]
+fn a_task_that_waits_has_no_object_and_a_root_has_one_at_once() {
+    let mut queue = Queue::default();
+    record(&mut queue, "child", [created(false)]);
+    record(&mut queue, "root", [created(true)]);
+    let (task, job) = queue.next(NOW).unwrap();
+    assert_eq!(task.as_str(), "root");
+    assert!(matches!(job, Job::Create(_)));
+    assert_eq!(queue.next(LATER), None);
+}
+
+#[test]
+fn a_failed_attempt_is_written_at_once_and_beyond_the_window() {
+    let mut queue = Queue::new(Bounds {
+        per_proof: 0,
+        ..Bounds::default()
+    });
+    record(&mut queue, "t", [created(false), assigned()]);
+    assert_eq!(write(&mut queue, LATER), None);
+    record(&mut queue, "t", [requeued()]);
+    let Some(Job::Create(stored)) = write(&mut queue, NOW) else {
+        panic!("no create")
+    };
+    assert_eq!(stored.status.state, TaskState::Pending);
+    assert!(stored.status.failure_class.is_some());
+}
+
+#[test]
+fn a_task_that_failed_for_good_keeps_its_object() {
+    let mut queue = Queue::default();
+    record(&mut queue, "t", [created(false), assigned(), failed()]);
+    assert!(matches!(write(&mut queue, NOW), Some(Job::Create(_))));
+    assert_eq!(write(&mut queue, LATER), None);
+    assert!(is_empty(&queue));
+}
+
+#[test]
+fn changes_during_a_write_fold_into_one() {
+    let mut queue = Queue::default();
+    record(&mut queue, "t", [created(false), assigned()]);
+    let (task, job) = queue.next(LATER).unwrap();
+    record(&mut queue, "t", [requeued(), assigned(), succeeded()]);
+    assert_eq!(queue.next(LATER), None);
+    queue.done(&task, job, Done::Written);
+    assert!(matches!(write(&mut queue, LATER), Some(Job::Delete(_))));
+    assert!(is_empty(&queue));
 }
 
 #[test]
 fn a_dropped_task_is_deleted_or_never_written() {
     let mut queue = Queue::default();
-    queue.record(&change("a", created(false)));
-    queue.record(&change("a", TaskChangeKind::Dropped));
-    queue.record(&change("b", created(false)));
-    let (b, job) = loop {
-        let (task, job) = queue.next().unwrap();
-        if task.as_str() == "b" {
-            break (task, job);
-        }
-        assert!(
-            matches!(job, Job::Delete(_)),
-            "a task that never existed is not created"
-        );
-        queue.done(&task, job, Done::Written);
+    for task in ["a", "b"] {
+        record(&mut queue, task, [created(false), assigned()]);
+    }
+    let (first, job) = queue.next(LATER).unwrap();
+    for task in ["a", "b"] {
+        record(&mut queue, task, [TaskChangeKind::Dropped]);
+    }
+    queue.done(&first, job, Done::Written);
+    let Some((task, Job::Delete(record))) = queue.next(LATER) else {
+        panic!("no delete")
     };
-    queue.record(&change("b", TaskChangeKind::Dropped));
-    queue.done(&b, job, Done::Written);
-    assert!(matches!(write(&mut queue), Some(Job::Delete(_))));
-    assert!(queue.entries.is_empty());
+    assert_eq!(task, first);
+    queue.done(&task, Job::Delete(record), Done::Written);
+    assert_eq!(queue.next(LATER), None);
+    assert!(is_empty(&queue));
 }
 
 #[test]
 fn a_failed_write_comes_again_with_the_newest_state() {
     let mut queue = Queue::default();
-    queue.record(&change("t", created(false)));
-    let (task, job) = queue.next().unwrap();
-    queue.record(&change("t", assigned()));
+    record(&mut queue, "t", [created(true)]);
+    let (task, job) = queue.next(NOW).unwrap();
+    record(&mut queue, "t", [assigned()]);
     queue.done(&task, job, Done::Failed);
-    let Some(Job::Create(record)) = write(&mut queue) else {
+    let Some(Job::Create(record)) = write(&mut queue, NOW) else {
         panic!("no create")
     };
     assert_eq!(record.status.state, TaskState::Running);
@@ -85,21 +146,73 @@ fn a_failed_write_comes_again_with_the_newest_state() {
 #[test]
 fn a_hopeless_task_is_forgotten() {
     let mut queue = Queue::default();
-    queue.record(&change("t", created(false)));
-    let (task, job) = queue.next().unwrap();
+    record(&mut queue, "t", [created(true)]);
+    let (task, job) = queue.next(NOW).unwrap();
     queue.done(&task, job, Done::Hopeless);
-    queue.record(&change("t", succeeded()));
-    assert_eq!(queue.next(), None);
-    assert!(queue.proofs().is_empty());
+    assert!(is_empty(&queue));
+    record(&mut queue, "t", [succeeded()]);
+    assert_eq!(queue.next(LATER), None);
 }
 
 #[test]
-fn roots_go_first_and_have_no_bound() {
-    let mut queue = Queue::default();
-    for n in 0..MAX_PER_PROOF + 10 {
-        queue.record(&change(&format!("t{n}"), created(false)));
+fn the_window_bounds_objects_and_opens_again() {
+    let mut queue = Queue::new(Bounds {
+        per_proof: 2,
+        ..Bounds::default()
+    });
+    for task in ["a", "b", "c"] {
+        record(&mut queue, task, [created(false), assigned()]);
     }
-    queue.record(&change("root", created(true)));
-    assert_eq!(queue.behind(), MAX_PER_PROOF + 1);
-    assert_eq!(queue.next().unwrap().0.as_str(), "root");
+    while write(&mut queue, LATER).is_some() {}
+    assert_eq!(queue.objects(), 2);
+    for task in ["a", "b", "c"] {
+        record(&mut queue, task, [succeeded()]);
+    }
+    while write(&mut queue, LATER).is_some() {}
+    assert!(is_empty(&queue));
+    record(&mut queue, "d", [created(false), assigned()]);
+    assert!(matches!(write(&mut queue, LATER), Some(Job::Create(_))));
+}
+
+#[test]
+fn nothing_is_left_of_any_sequence_that_ends() {
+    use proptest::prelude::*;
+    let kinds = prop::collection::vec((0..4usize, 0..5usize, 0..3i64), 0..60);
+    proptest!(|(steps in kinds)| {
+        let mut queue = Queue::new(Bounds { per_proof: 2, ..Bounds::default() });
+        let mut flight: Vec<(TaskId, Job)> = Vec::new();
+        let mut now = NOW;
+        for (task, what, pass) in steps {
+            now += pass * 300;
+            let name = format!("t{task}");
+            let kind = match what {
+                0 => created(task == 0),
+                1 => assigned(),
+                2 => requeued(),
+                3 => { flight.extend(queue.next(now)); continue }
+                _ => {
+                    if let Some((task, job)) = flight.pop() {
+                        queue.done(&task, job, if pass == 0 { Done::Failed } else { Done::Written });
+                    }
+                    continue
+                }
+            };
+            let mut change = change(&name, kind);
+            change.at = now;
+            queue.record(&change);
+            // The same task is never written twice at once.
+            let mut ids: Vec<_> = flight.iter().map(|(task, _)| task.clone()).collect();
+            ids.sort();
+            ids.dedup();
+            prop_assert_eq!(ids.len(), flight.len());
+        }
+        for n in 0..4 {
+            queue.record(&change(&format!("t{n}"), TaskChangeKind::Dropped));
+        }
+        for (task, job) in flight {
+            queue.done(&task, job, Done::Written);
+        }
+        while write(&mut queue, now + 10_000).is_some() {}
+        prop_assert!(is_empty(&queue), "{:?}", queue);
+    });
 }

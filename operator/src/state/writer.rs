@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use kube::Client;
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
 use provost_coordinator::TaskChange;
@@ -12,8 +13,9 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::budget::Budget;
 use super::object::TaskRecord;
-use super::queue::{Done, Job, Queue};
+use super::queue::{Bounds, Done, Job, Queue};
 use crate::api::{ApiError, within};
 use crate::metrics::Metrics;
 
@@ -28,28 +30,34 @@ const FLUSH: Duration = Duration::from_secs(5);
 pub(super) struct TaskWriter {
     client: Client,
     metrics: Metrics,
+    budget: Arc<Budget>,
     queue: Mutex<Queue>,
     wake: Notify,
 }
 
 impl TaskWriter {
-    pub(super) fn new(client: Client, metrics: Metrics) -> Self {
+    pub(super) fn new(
+        client: Client,
+        metrics: Metrics,
+        budget: Arc<Budget>,
+        bounds: Bounds,
+    ) -> Self {
         Self {
             client,
             metrics,
-            queue: Mutex::default(),
+            budget,
+            queue: Mutex::new(Queue::new(bounds)),
             wake: Notify::new(),
         }
     }
 
     /// Notes a change; never waits.
     pub(super) fn record(&self, change: TaskChange) {
-        let behind = {
+        {
             let mut queue = self.queue();
             queue.record(&change);
-            queue.behind()
-        };
-        self.metrics.task_writes_waiting(behind);
+            self.metrics.task_objects(queue.behind(), queue.objects());
+        }
         self.wake.notify_one();
     }
 
@@ -62,6 +70,7 @@ impl TaskWriter {
                     writer.drain(&shutdown).await;
                     tokio::select! {
                         () = writer.wake.notified() => {}
+                        () = writer.ripe() => {}
                         () = shutdown.cancelled() => {}
                     }
                 }
@@ -71,20 +80,30 @@ impl TaskWriter {
         }
     }
 
+    /// Resolves when the next task has run for the persist horizon; never when none waits for that.
+    async fn ripe(&self) {
+        let Some(at) = self.queue().next_at() else {
+            return std::future::pending().await;
+        };
+        let wait = u64::try_from(at - now()).unwrap_or(0);
+        tokio::time::sleep(Duration::from_millis(wait)).await;
+    }
+
     /// Writes until nothing is behind.
     async fn drain(&self, shutdown: &CancellationToken) {
         loop {
-            let next = self.queue().next();
+            // What waits for the budget is not taken out of the queue yet, so that it is written as it is then.
+            self.budget.take().await;
+            let next = self.queue().next(now());
             let Some((task, job)) = next else { return };
             // Others may find more to do.
             self.wake.notify_one();
             let done = self.write(&job).await;
-            let behind = {
+            {
                 let mut queue = self.queue();
                 queue.done(&task, job, done);
-                queue.behind()
-            };
-            self.metrics.task_writes_waiting(behind);
+                self.metrics.task_objects(queue.behind(), queue.objects());
+            }
             if done == Done::Failed {
                 tokio::select! {
                     () = tokio::time::sleep(BACKOFF) => {}
@@ -127,15 +146,10 @@ impl TaskWriter {
         )
         .await;
         match created {
-            // A create whose answer was lost.
-            Err(error) if !error.is_already_exists() => return Err(error),
-            _ => {}
+            // A create whose answer was lost, or one of an earlier operator.
+            Err(error) if error.is_already_exists() => self.patch(record).await,
+            other => other.map(|_| ()),
         }
-        // A fresh object counts as Pending without a status; people look at roots, so theirs says it.
-        if record.spec.root || record.status != ProvingTaskStatus::default() {
-            self.patch(record).await?;
-        }
-        Ok(())
     }
 
     async fn patch(&self, record: &TaskRecord) -> Result<(), ApiError> {
@@ -148,7 +162,7 @@ impl TaskWriter {
         within(
             "write a ProvingTask's status",
             self.api(record)
-                .patch_status(&name, &params, &Patch::Merge(&patch)),
+                .patch(&name, &params, &Patch::Merge(&patch)),
         )
         .await
         .map(|_| ())
@@ -174,6 +188,10 @@ impl TaskWriter {
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn now() -> i64 {
+    Timestamp::now().as_millisecond()
 }
 
 /// The status as a merge patch: what is absent is cleared.

@@ -1,5 +1,6 @@
 //! An operator in a namespace of its own.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use provost_operator::http::health::{Part, Readiness};
 use provost_operator::inputs::Inputs;
 use provost_operator::metrics::Metrics;
 use provost_operator::operator::{Operator, Settings};
+use provost_operator::state::Writes;
 use serde_json::{Value, json};
 
 use tokio::net::TcpListener;
@@ -101,6 +103,11 @@ impl Bench {
             pod_name: Some("operator-test".into()),
             worker: worker_settings(),
             concurrency: 4,
+            writes: Writes {
+                per_second: NonZeroU32::MAX,
+                // Tests look at the objects of tasks that end at once.
+                horizon: Duration::ZERO,
+            },
             coordinator: provost_coordinator::Config {
                 lost_grace: Duration::from_millis(500),
                 backoff: Duration::from_millis(50),

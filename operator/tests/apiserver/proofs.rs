@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use kube::api::ListParams;
-use provost_crds::TaskState;
+use provost_crds::{ProvingTaskStatus, TaskState};
 use provost_proto::worker::TaskType;
 use serde_json::json;
 
@@ -39,28 +39,14 @@ async fn a_core_proof_from_spec_to_nothing_left() {
     );
     assert!(status.duration.is_some());
     assert!(worker.seen().contains(&TaskType::ProveShard));
-    // The tasks are there, owned by the request.
-    let tasks = wait("the tasks' objects", || async {
-        let tasks = bench
-            .tasks()
-            .list(&ListParams::default())
-            .await
-            .unwrap()
-            .items;
-        let done = tasks.iter().all(|t| {
-            t.status
-                .as_ref()
-                .is_some_and(|s| s.state == TaskState::Succeeded)
-        });
-        (tasks.len() == 3 && done).then_some(tasks)
+    let counts = &status.tasks["ProveShard"];
+    assert_eq!((counts.succeeded, counts.running), (2, 0));
+    // The request has counted its tasks: their objects are gone.
+    wait("no objects of finished tasks", || async {
+        let tasks = bench.tasks().list(&ListParams::default()).await.unwrap();
+        tasks.items.is_empty().then_some(())
     })
     .await;
-    assert!(
-        tasks
-            .iter()
-            .all(|t| t.metadata.owner_references.as_ref().unwrap()[0].name == "fib")
-    );
-    assert_eq!(tasks.iter().filter(|t| t.spec.root).count(), 1);
     for reason in ["Pending", "Succeeded"] {
         bench.event("fib", reason).await;
     }
@@ -214,9 +200,9 @@ async fn a_restarted_operator_takes_up_what_was_running() {
         tasks
             .iter()
             .any(|t| {
-                t.status
-                    .as_ref()
-                    .is_some_and(|s| s.state == TaskState::Running)
+                let running = |s: &ProvingTaskStatus| s.state == TaskState::Running;
+                let owner = &t.metadata.owner_references.as_ref().unwrap()[0].name;
+                t.spec.root && owner == "fib" && t.status.as_ref().is_some_and(running)
             })
             .then_some(())
     })
@@ -226,15 +212,10 @@ async fn a_restarted_operator_takes_up_what_was_running() {
     bench.start(&home).await;
     let _worker = Worker::start(&bench, "w-2", Habit::Diligent).await;
     bench.state("fib", "Succeeded").await;
-    // The first operator's tasks are gone.
-    wait("fresh tasks only", || async {
-        let tasks = bench
-            .tasks()
-            .list(&ListParams::default())
-            .await
-            .unwrap()
-            .items;
-        (tasks.iter().filter(|t| t.spec.root).count() == 1).then_some(())
+    // The first operator's tasks are gone, and the second's are done.
+    wait("no tasks", || async {
+        let tasks = bench.tasks().list(&ListParams::default()).await.unwrap();
+        tasks.items.is_empty().then_some(())
     })
     .await;
     bench.close().await;
