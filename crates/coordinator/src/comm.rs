@@ -4,29 +4,47 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use provost_proto::link::{DownMessage, down_message};
 use provost_proto::worker::{
     EndOfStream, MessageStreamResponse, ServerMessage, ServerSubMessage, message_stream_response,
     server_message,
 };
 use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio_util::sync::DropGuard;
 use tonic::Status;
 
 use crate::events::WorkerEvent;
 use crate::ids::{ConnId, ProofId, SubId, WorkerId};
 use crate::output::{Output, ReaderEnd};
-use crate::state::{ProofOutcome, ProofProgress, State, TaskChange};
+use crate::state::{ProofOutcome, ProofProgress, RunStart, State, TaskChange};
+use crate::term::TermEvent;
 
 /// The sending end of a stream.
 pub(crate) type Sender<T> = mpsc::UnboundedSender<Result<T, Status>>;
+
+/// The coordinator's end of a joined process's stream.
+struct LinkEnd {
+    queue: mpsc::UnboundedSender<DownMessage>,
+    /// Ends the reading of the stream when this end is gone.
+    _reading: DropGuard,
+}
+
+/// Something that the state is to store.
+pub(crate) enum ToStore {
+    Outcome(ProofOutcome),
+    Run(RunStart),
+}
 
 /// The real output. The queues are unbounded, but what they hold is not: tasks by the workers' capacity, results by the tasks, messages by reference.
 pub(crate) struct Comm {
     workers: HashMap<WorkerId, Sender<ServerMessage>>,
     subs: HashMap<SubId, Sender<ServerSubMessage>>,
     readers: HashMap<ConnId, Sender<MessageStreamResponse>>,
+    links: HashMap<ConnId, LinkEnd>,
     waiters: HashMap<ProofId, Vec<oneshot::Sender<()>>>,
     events: broadcast::Sender<WorkerEvent>,
-    outcomes: mpsc::UnboundedSender<ProofOutcome>,
+    terms: broadcast::Sender<TermEvent>,
+    to_store: mpsc::UnboundedSender<ToStore>,
     state: Arc<dyn State>,
 }
 
@@ -34,15 +52,18 @@ impl Comm {
     pub(crate) fn new(
         state: Arc<dyn State>,
         events: broadcast::Sender<WorkerEvent>,
-        outcomes: mpsc::UnboundedSender<ProofOutcome>,
+        terms: broadcast::Sender<TermEvent>,
+        to_store: mpsc::UnboundedSender<ToStore>,
     ) -> Self {
         Self {
             workers: HashMap::new(),
             subs: HashMap::new(),
             readers: HashMap::new(),
+            links: HashMap::new(),
             waiters: HashMap::new(),
             events,
-            outcomes,
+            terms,
+            to_store,
             state,
         }
     }
@@ -58,6 +79,28 @@ impl Comm {
 
     pub(crate) fn attach_reader(&mut self, reader: ConnId, sender: Sender<MessageStreamResponse>) {
         self.readers.insert(reader, sender);
+    }
+
+    /// What is to be stored goes there from now on.
+    pub(crate) fn store_by(&mut self, to_store: mpsc::UnboundedSender<ToStore>) {
+        self.to_store = to_store;
+    }
+
+    pub(crate) fn attach_link(
+        &mut self,
+        conn: ConnId,
+        queue: mpsc::UnboundedSender<DownMessage>,
+        reading: DropGuard,
+    ) {
+        let end = LinkEnd {
+            queue,
+            _reading: reading,
+        };
+        self.links.insert(conn, end);
+    }
+
+    pub(crate) fn detach_link(&mut self, conn: ConnId) {
+        self.links.remove(&conn);
     }
 
     /// Forgets streams whose other end is gone.
@@ -86,11 +129,18 @@ impl Comm {
         receiver
     }
 
-    /// Ends all streams: the server is going down.
-    pub(crate) fn close_all(&mut self) {
+    /// Ends the streams of the unary door, and lets go whoever waits: the replica leads no more.
+    pub(crate) fn close_calls(&mut self) {
         self.workers.clear();
         self.subs.clear();
         self.readers.clear();
+        self.waiters.clear();
+    }
+
+    /// Ends all streams: the server is going down.
+    pub(crate) fn close_all(&mut self) {
+        self.close_calls();
+        self.links.clear();
     }
 }
 
@@ -140,6 +190,25 @@ impl Output for Comm {
         let _ = sender.send(last);
     }
 
+    fn tell(&mut self, conn: ConnId, message: down_message::Message) {
+        if let Some(end) = self.links.get(&conn) {
+            let message = Some(message);
+            let _ = end.queue.send(DownMessage { message });
+        }
+    }
+
+    fn close_link(&mut self, conn: ConnId) {
+        self.links.remove(&conn);
+    }
+
+    fn begin_run(&mut self, start: RunStart) {
+        let _ = self.to_store.send(ToStore::Run(start));
+    }
+
+    fn deposed(&mut self, epoch: u64) {
+        let _ = self.terms.send(TermEvent::Deposed { epoch });
+    }
+
     fn record(&mut self, change: TaskChange) {
         self.state.record(change);
     }
@@ -149,7 +218,7 @@ impl Output for Comm {
     }
 
     fn finish(&mut self, outcome: ProofOutcome) {
-        let _ = self.outcomes.send(outcome);
+        let _ = self.to_store.send(ToStore::Outcome(outcome));
     }
 
     fn settled(&mut self, proof: &ProofId) {

@@ -9,6 +9,10 @@ use crate::Millis;
 /// The coordinator's settings; [`Config::default`] is what a cluster runs with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
+    /// This replica's name, for the workers' logs.
+    pub replica: String,
+    /// Which doors [`crate::Coordinator::serve`] opens.
+    pub doors: Doors,
     /// Memory that each type of task needs.
     pub weights: Weights,
     /// How long a worker whose stream broke may take to open a new one before its tasks go elsewhere.
@@ -52,6 +56,8 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
+            replica: String::new(),
+            doors: Doors::default(),
             weights: Weights::default(),
             lost_grace: Duration::from_secs(5),
             leaf_liveness: Duration::from_secs(8),
@@ -82,6 +88,24 @@ impl Config {
             .checked_shl(retry.saturating_sub(1))
             .unwrap_or(u32::MAX);
         millis(self.backoff.saturating_mul(factor).min(self.max_backoff))
+    }
+}
+
+/// The doors by which workers come in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Doors {
+    /// Provost's own: one stream for each process.
+    pub native: bool,
+    /// SP1's contract: unary calls.
+    pub unary: bool,
+}
+
+impl Default for Doors {
+    fn default() -> Self {
+        Self {
+            native: true,
+            unary: true,
+        }
     }
 }
 

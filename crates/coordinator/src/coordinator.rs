@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use provost_proto::headers::MAX_MESSAGE_BYTES;
+use provost_proto::link::link_server::LinkServer;
 use provost_proto::worker::worker_service_server::WorkerServiceServer;
 use tokio::net::TcpListener;
 use tokio::sync::broadcast;
@@ -11,7 +12,8 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 
-use crate::config::Config;
+use crate::config::{Config, Doors};
+use crate::doors::native::NativeDoor;
 use crate::doors::unary::UnaryDoor;
 use crate::events::{Stats, WorkerEvent, WorkerView};
 use crate::explain::Explanation;
@@ -21,6 +23,7 @@ use crate::proof_spec::ProofSpec;
 use crate::refusal::Refusal;
 use crate::shared::Shared;
 use crate::state::{ProofProgress, State};
+use crate::term::{RecoveredProof, Term, TermEvent};
 
 /// Interval and time limit of the pings by which a dead connection is noticed.
 const PING: Duration = Duration::from_secs(10);
@@ -41,23 +44,80 @@ impl std::fmt::Debug for Coordinator {
 }
 
 impl Coordinator {
-    /// Starts a coordinator on the current tokio runtime. It ends all streams, and with them [`Coordinator::serve`], when `shutdown` is cancelled.
+    /// Starts a coordinator that leads from the start, in a first term: for a state that nothing outlives.
     pub fn start(config: Config, state: Arc<dyn State>, shutdown: CancellationToken) -> Self {
+        let this = Self::standby(config, state, shutdown);
+        if let Err(refusal) = this.lead(Term::default()) {
+            // Nobody can have joined a coordinator that was not there.
+            tracing::error!(%refusal, "the first term did not begin");
+        }
+        this
+    }
+
+    /// Starts a coordinator on the current tokio runtime that does not lead yet: workers may join it, and nothing else. It ends all streams, and with
+    /// them [`Coordinator::serve`], when `shutdown` is cancelled.
+    pub fn standby(config: Config, state: Arc<dyn State>, shutdown: CancellationToken) -> Self {
         let shared = Shared::start(config, state, shutdown);
         Self { shared }
+    }
+
+    /// Leads from now on. Whatever was known before is forgotten: the term says what goes on, and the workers report the rest.
+    ///
+    /// # Errors
+    /// [`Refusal::Outdated`] if a worker knows a leader of this epoch or a later one: take a higher.
+    pub fn lead(&self, term: Term) -> Result<(), Refusal> {
+        self.shared.lead(term)
+    }
+
+    /// Leads no more. Nothing is stored or acknowledged from now on; workers stay joined and go on with what they do.
+    pub fn step_down(&self) {
+        self.shared.step_down();
+    }
+
+    /// The epoch in which it leads; 0 while it does not.
+    pub fn epoch(&self) -> u64 {
+        self.shared.lock().core.epoch()
+    }
+
+    /// The highest epoch that it or any worker that joined it has seen.
+    pub fn seen_epoch(&self) -> u64 {
+        self.shared.lock().core.seen_epoch()
+    }
+
+    /// Whether workers of the last term have yet to report.
+    pub fn is_recovering(&self) -> bool {
+        self.shared.lock().core.recovery().is_some()
+    }
+
+    /// What happens to the term from now on.
+    pub fn term_events(&self) -> broadcast::Receiver<TermEvent> {
+        self.shared.terms.subscribe()
+    }
+
+    /// Adds a proof that an earlier leader had begun and that [`Term::proofs`] left out. Like those it goes on where it runs; if the recovery is
+    /// over, it begins again.
+    ///
+    /// # Errors
+    /// As for [`Coordinator::submit_proof`].
+    pub fn recover_proof(&self, proof: RecoveredProof) -> Result<TaskId, Refusal> {
+        let mut inner = self.shared.lock();
+        inner.check_leads()?;
+        inner.react(|r| r.proof_recovered(proof))
     }
 
     /// Submits a proof and answers its root task. Submitted again under the same name, it changes nothing.
     ///
     /// # Errors
     /// [`Refusal::ProofEnded`] if it ended already, [`Refusal::IdTaken`] if the name belongs to a proof of another kind,
-    /// [`Refusal::Invalid`] for a proof without a root.
+    /// [`Refusal::Invalid`] for a proof without a root, [`Refusal::NotLeading`].
     pub async fn submit_proof(&self, spec: ProofSpec) -> Result<TaskId, Refusal> {
         if spec.kind.task_type().is_none() {
             let message = "a proof that is submitted needs a root".to_owned();
             return Err(Refusal::Invalid(message));
         }
-        let root = self.shared.react(|r| r.proof_submitted(spec))?;
+        let mut inner = self.shared.lock();
+        inner.check_leads()?;
+        let root = inner.react(|r| r.proof_submitted(spec))?;
         root.ok_or_else(|| Refusal::Invalid("the proof has no root".to_owned()))
     }
 
@@ -122,11 +182,31 @@ impl Coordinator {
             .max_encoding_message_size(MAX_MESSAGE_BYTES)
     }
 
-    /// Serves workers on a listener, in plain text, until the shutdown.
+    /// The service that Provost's own workers talk to, for a server of your own.
+    pub fn native_service(&self) -> LinkServer<NativeDoor> {
+        LinkServer::new(NativeDoor::new(Arc::clone(&self.shared)))
+            .max_decoding_message_size(MAX_MESSAGE_BYTES)
+            .max_encoding_message_size(MAX_MESSAGE_BYTES)
+    }
+
+    /// Serves workers on a listener, in plain text, until the shutdown, by the doors of [`Config::doors`].
     ///
     /// # Errors
     /// If the server can not go on.
     pub async fn serve(&self, listener: TcpListener) -> Result<(), tonic::transport::Error> {
+        let doors = self.shared.lock().core.config().doors;
+        self.serve_doors(listener, doors).await
+    }
+
+    /// Serves workers by the given doors.
+    ///
+    /// # Errors
+    /// If the server can not go on.
+    pub async fn serve_doors(
+        &self,
+        listener: TcpListener,
+        doors: Doors,
+    ) -> Result<(), tonic::transport::Error> {
         let incoming = TcpIncoming::from(listener)
             .with_nodelay(Some(true))
             .with_keepalive(Some(PING));
@@ -134,7 +214,8 @@ impl Coordinator {
             .http2_keepalive_interval(Some(PING))
             .http2_keepalive_timeout(Some(PING))
             .max_concurrent_streams(MAX_STREAMS)
-            .add_service(self.service())
+            .add_optional_service(doors.unary.then(|| self.service()))
+            .add_optional_service(doors.native.then(|| self.native_service()))
             .serve_with_incoming_shutdown(incoming, self.shared.shutdown.clone().cancelled_owned())
             .await
     }

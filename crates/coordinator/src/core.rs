@@ -7,8 +7,11 @@ mod channel;
 #[cfg(test)]
 mod check;
 mod fleet;
+mod link;
 mod proof;
 mod queue;
+mod recovery;
+mod stray;
 mod sub;
 mod task;
 mod views;
@@ -22,10 +25,13 @@ use crate::ids::{ConnId, ProofId, SubId, TaskId, WorkerId};
 
 pub(crate) use channel::Channel;
 pub(crate) use fleet::{Fleet, serves};
+pub(crate) use link::{Link, LinkId};
 pub(crate) use proof::{Ended, Proof, ProofOrder};
 pub(crate) use queue::{Queue, Shape};
+pub(crate) use recovery::Recovery;
+pub(crate) use stray::{Stray, StrayDone};
 pub(crate) use sub::{Sub, Unacked};
-pub(crate) use task::{Phase, Task, is_unit};
+pub(crate) use task::{Held, Phase, Task, is_unit};
 pub(crate) use worker::{Hold, Worker};
 
 /// The whole state.
@@ -38,6 +44,12 @@ pub(crate) struct Core {
     subs: HashMap<SubId, Sub>,
     channels: HashMap<TaskId, Channel>,
     readers: HashMap<ConnId, TaskId>,
+    links: link::Links,
+    /// In which this replica leads; 0 while it does not.
+    epoch: u64,
+    /// The highest that anyone has spoken of.
+    seen_epoch: u64,
+    recovery: Option<Recovery>,
     queue: Queue,
     fleet: Fleet,
     delayed: BTreeSet<(Millis, TaskId)>,
@@ -60,6 +72,10 @@ impl Core {
             subs: HashMap::new(),
             channels: HashMap::new(),
             readers: HashMap::new(),
+            links: link::Links::default(),
+            epoch: 0,
+            seen_epoch: 0,
+            recovery: None,
             queue: Queue::default(),
             fleet: Fleet::default(),
             delayed: BTreeSet::new(),
@@ -89,11 +105,18 @@ impl Core {
 
     /// Proofs whose counts changed since the last call.
     pub(crate) fn take_dirty(&mut self) -> Vec<ProofId> {
-        self.dirty.drain().collect()
+        in_order(self.dirty.drain())
     }
 
     fn next_seq(&mut self) -> u64 {
         self.seq += 1;
         self.seq
     }
+}
+
+/// Ids out of a table that has no order, so that the same events always lead to the same commands.
+fn in_order<T: Ord>(ids: impl Iterator<Item = T>) -> Vec<T> {
+    let mut ids: Vec<_> = ids.collect();
+    ids.sort_unstable();
+    ids
 }

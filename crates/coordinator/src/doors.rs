@@ -1,5 +1,6 @@
 //! How workers come in. A door turns calls into events and commands into streams; it decides nothing.
 
+pub mod native;
 mod reports;
 mod status;
 mod stream;

@@ -6,7 +6,7 @@ use std::fmt;
 use provost_proto::worker::{TaskType, WorkerType};
 
 use crate::Millis;
-use crate::core::{Core, Phase, Task, Worker};
+use crate::core::{Core, Held, Phase, Task, Worker};
 use crate::failure::task_name;
 use crate::ids::ProofId;
 
@@ -59,6 +59,10 @@ pub enum WaitReason {
         /// Until when it waits.
         until: Millis,
     },
+    /// It may run somewhere: a new leader waits for all workers to say what they run.
+    Recovering,
+    /// It is the root of a run that is not stored yet.
+    Storing,
     /// The workers are busy.
     Busy,
 }
@@ -77,6 +81,8 @@ impl WaitReason {
             Self::Unavailable { .. } => "Unavailable",
             Self::Parallelism => "Parallelism",
             Self::BackOff { .. } => "BackOff",
+            Self::Recovering => "Recovering",
+            Self::Storing => "Storing",
             Self::Busy => "Busy",
         }
     }
@@ -129,6 +135,11 @@ impl fmt::Display for Wait {
             WaitReason::BackOff { .. } => {
                 write!(f, "{name} waits a moment after a failed attempt")
             }
+            WaitReason::Recovering => write!(
+                f,
+                "{name} waits until all workers have told the new leader what they run"
+            ),
+            WaitReason::Storing => write!(f, "{name} waits until its run is stored"),
             WaitReason::Busy => write!(f, "{name} waits: all workers are busy"),
         }
     }
@@ -140,7 +151,10 @@ impl Core {
         let proof = self.proof(id)?;
         let mut first: BTreeMap<TaskType, (&Task, u32)> = BTreeMap::new();
         for task in proof.tasks.iter().filter_map(|id| self.task(id)) {
-            if matches!(task.phase(), Phase::Queued | Phase::Delayed(_)) {
+            if matches!(
+                task.phase(),
+                Phase::Held(_) | Phase::Queued | Phase::Delayed(_)
+            ) {
                 let entry = first.entry(task.kind).or_insert((task, 0));
                 entry.1 += 1;
                 if task.rank < entry.0.rank {
@@ -160,6 +174,11 @@ impl Core {
     }
 
     fn why(&self, task: &Task) -> WaitReason {
+        match task.phase() {
+            Phase::Held(Held::Recovery) => return WaitReason::Recovering,
+            Phase::Held(Held::Storing(_)) => return WaitReason::Storing,
+            _ => {}
+        }
         let class = class_name(task.shape.class);
         let mut fleet: Vec<_> = self.workers().filter(|w| runs(w, task)).collect();
         fleet.sort_by_key(|worker| std::cmp::Reverse(worker.max_weight));

@@ -4,7 +4,8 @@
 //! * The *reactor* has one function for each event: state and event in, commands out. No I/O, no clock, no randomness.
 //! * *Placement* decides which waiting task goes to which worker next.
 //! * *Comm* carries commands out: into streams' queues and to the [`State`], without waiting.
-//! * The *doors* turn workers' calls into events.
+//! * The *doors* turn workers' calls and streams into events: the native door is Provost's own, the unary one SP1's.
+//! * A *term* is the time in which this replica leads. Before and after it knows only who is joined.
 //!
 //! One lock guards core and comm. It is held for the microseconds of one event and never over a wait, so commands leave in the order of events.
 
@@ -24,12 +25,17 @@ mod proof_spec;
 mod reactor;
 mod refusal;
 mod shared;
+#[cfg(test)]
+mod sim;
 mod state;
+mod storing;
+mod term;
+mod word;
 
 /// Milliseconds since the Unix epoch, by a clock that never goes back.
 pub type Millis = i64;
 
-pub use config::{Config, Weights};
+pub use config::{Config, Doors, Weights};
 pub use coordinator::Coordinator;
 pub use events::{ClassStats, Stats, WorkerEvent, WorkerView};
 pub use explain::{Explanation, Wait, WaitReason};
@@ -38,6 +44,7 @@ pub use ids::{ConnId, ProofId, SubId, TaskId, WorkerId};
 pub use proof_spec::{ProofSpec, Root};
 pub use refusal::Refusal;
 pub use state::{
-    Counts, MemoryState, ProofOutcome, ProofProgress, ProofResult, State, StateError, TaskChange,
-    TaskChangeKind,
+    Counts, MemoryState, ProofOutcome, ProofProgress, ProofResult, RunStart, State, StateError,
+    TaskChange, TaskChangeKind,
 };
+pub use term::{RecoveredProof, Term, TermEvent};

@@ -1,11 +1,12 @@
 //! What the reactor says to the world: the commands that an event leads to.
 
 use bytes::Bytes;
+use provost_proto::link::down_message;
 use provost_proto::worker::{ServerSubMessage, server_message};
 
 use crate::events::WorkerEvent;
 use crate::ids::{ConnId, ProofId, SubId, WorkerId};
-use crate::state::{ProofOutcome, ProofProgress, TaskChange};
+use crate::state::{ProofOutcome, ProofProgress, RunStart, TaskChange};
 
 /// Where commands go. The real one hands them to streams and to the state without waiting; tests record them.
 pub(crate) trait Output {
@@ -26,6 +27,18 @@ pub(crate) trait Output {
 
     /// The reader's stream ends, after the messages.
     fn end_reader(&mut self, reader: ConnId, end: ReaderEnd);
+
+    /// Something for a process that is joined by the native door. Lost if that stream is broken.
+    fn tell(&mut self, conn: ConnId, message: down_message::Message);
+
+    /// That stream ends.
+    fn close_link(&mut self, conn: ConnId);
+
+    /// A run of a proof begins: store that, then say so by the event `run_stored`.
+    fn begin_run(&mut self, start: RunStart);
+
+    /// A worker knows a leader of a later epoch.
+    fn deposed(&mut self, epoch: u64);
 
     /// Something happened to a task.
     fn record(&mut self, change: TaskChange);

@@ -5,7 +5,9 @@ mod assign;
 mod attempts;
 mod channels;
 mod ending;
+mod links;
 mod proofs;
+mod recovery;
 mod subs;
 mod tasks;
 #[cfg(test)]
@@ -21,6 +23,7 @@ use crate::ids::{IdSource, ProofId, TaskId, WorkerId};
 use crate::output::Output;
 use crate::state::{TaskChange, TaskChangeKind};
 
+pub(crate) use links::Unreadable;
 pub(crate) use proofs::{Acknowledge, ProofReport};
 pub(crate) use tasks::{FailureReport, NewTask};
 pub(crate) use workers::Opened;
@@ -50,13 +53,17 @@ impl Reactor<'_> {
 
     /// Tells a worker to stop a task. The task keeps its room there until the worker's heartbeats leave it out.
     fn cancel_on(&mut self, worker: &WorkerId, proof: &ProofId, task: &TaskId) {
-        self.out.send(
-            worker,
-            server_message::Message::CancelTask(CancelTask {
-                proof_id: proof.to_string(),
-                task_id: task.to_string(),
-            }),
-        );
+        if let Some(link) = self.core.worker(worker).and_then(|w| w.link) {
+            self.tell_cancel(link, proof, task);
+        } else {
+            self.out.send(
+                worker,
+                server_message::Message::CancelTask(CancelTask {
+                    proof_id: proof.to_string(),
+                    task_id: task.to_string(),
+                }),
+            );
+        }
         let now = self.now;
         self.core.update_worker(worker, |w| {
             if let Some(hold) = w.hold_mut(task) {

@@ -35,6 +35,12 @@ pub enum Refusal {
     /// The task sent more than its channel may hold.
     #[error("the message channel of task {0} is full")]
     ChannelFull(TaskId),
+    /// This replica does not lead.
+    #[error("this replica does not lead")]
+    NotLeading,
+    /// Someone knows a leader of a later epoch.
+    #[error("a leader of epoch {0} is known")]
+    Outdated(u64),
     /// The outcome is not stored yet: repeat the call.
     #[error("the outcome of proof {0} is not stored yet: repeat the call")]
     NotStored(ProofId),
@@ -54,6 +60,8 @@ impl Refusal {
             Self::IdTaken(_) => "IdTaken",
             Self::Invalid(_) => "Invalid",
             Self::ChannelFull(_) => "ChannelFull",
+            Self::NotLeading => "NotLeading",
+            Self::Outdated(_) => "Outdated",
             Self::NotStored(_) => "NotStored",
         }
     }

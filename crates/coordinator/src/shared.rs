@@ -1,6 +1,6 @@
 //! The reactor's state behind one lock, and the tasks that drive it.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{broadcast, mpsc};
@@ -14,7 +14,10 @@ use crate::core::Core;
 use crate::events::WorkerEvent;
 use crate::ids::{ConnId, TypeIds};
 use crate::reactor::Reactor;
-use crate::state::{ProofOutcome, State, StateError};
+use crate::refusal::Refusal;
+use crate::state::State;
+use crate::storing;
+use crate::term::{Term, TermEvent};
 
 /// Time between ticks. Everything that waits for a time is late by at most this.
 const TICK: Duration = Duration::from_millis(100);
@@ -22,14 +25,13 @@ const TICK: Duration = Duration::from_millis(100);
 /// Worker events that a slow listener may fall behind.
 const EVENTS: usize = 1024;
 
-/// First and longest wait between attempts to store an outcome.
-const STORE_BACKOFF: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
-
 /// What all handles share.
 pub(crate) struct Shared {
     inner: Mutex<Inner>,
     clock: Clock,
+    state: Arc<dyn State>,
     pub(crate) events: broadcast::Sender<WorkerEvent>,
+    pub(crate) terms: broadcast::Sender<TermEvent>,
     pub(crate) shutdown: CancellationToken,
 }
 
@@ -40,6 +42,8 @@ pub(crate) struct Inner {
     ids: TypeIds,
     conn: ConnId,
     now: Millis,
+    /// Ends what is done on behalf of the present term.
+    term: CancellationToken,
 }
 
 impl Inner {
@@ -58,34 +62,78 @@ impl Inner {
         self.conn += 1;
         self.conn
     }
+
+    /// # Errors
+    /// [`Refusal::NotLeading`].
+    pub(crate) fn check_leads(&self) -> Result<(), Refusal> {
+        match self.core.epoch() {
+            0 => Err(Refusal::NotLeading),
+            _ => Ok(()),
+        }
+    }
 }
 
 impl Shared {
-    /// Sets everything up and starts the tasks that drive it, on the current tokio runtime.
+    /// Sets everything up and starts the task that drives it, on the current tokio runtime.
     pub(crate) fn start(
         config: Config,
         state: Arc<dyn State>,
         shutdown: CancellationToken,
     ) -> Arc<Self> {
         let events = broadcast::Sender::new(EVENTS);
-        let (outcomes, to_store) = mpsc::unbounded_channel();
+        let terms = broadcast::Sender::new(EVENTS);
+        // Replaced by one that leads somewhere when the first term begins.
+        let (nowhere, _) = mpsc::unbounded_channel();
         let clock = Clock::new();
         let inner = Inner {
             core: Core::new(config),
-            comm: Comm::new(Arc::clone(&state), events.clone(), outcomes),
+            comm: Comm::new(Arc::clone(&state), events.clone(), terms.clone(), nowhere),
             ids: TypeIds,
             conn: 0,
             now: clock.now(),
+            term: CancellationToken::new(),
         };
         let shared = Arc::new(Self {
             inner: Mutex::new(inner),
             clock,
+            state,
             events,
+            terms,
             shutdown,
         });
         tokio::spawn(drive(Arc::clone(&shared)));
-        tokio::spawn(store_all(Arc::downgrade(&shared), state, to_store));
         shared
+    }
+
+    /// Begins a term.
+    pub(crate) fn lead(self: &Arc<Self>, term: Term) -> Result<(), Refusal> {
+        let mut inner = self.lock();
+        if term.epoch <= inner.core.seen_epoch() {
+            return Err(Refusal::Outdated(inner.core.seen_epoch()));
+        }
+        inner.term.cancel();
+        inner.term = self.shutdown.child_token();
+        inner.comm.close_calls();
+        let (to_store, queue) = mpsc::unbounded_channel();
+        inner.comm.store_by(to_store);
+        let ends = inner.term.clone();
+        let storing = storing::Storing {
+            shared: Arc::downgrade(self),
+            state: Arc::clone(&self.state),
+            epoch: term.epoch,
+            ends,
+        };
+        tokio::spawn(storing.all(queue));
+        inner.react(|reactor| reactor.lead(term));
+        Ok(())
+    }
+
+    /// Ends the term.
+    pub(crate) fn step_down(&self) {
+        let mut inner = self.lock();
+        inner.term.cancel();
+        inner.react(|reactor| reactor.step_down());
+        inner.comm.close_calls();
     }
 
     /// The state, with the time set.
@@ -117,42 +165,4 @@ async fn drive(shared: Arc<Shared>) {
         }
     }
     shared.lock().comm.close_all();
-}
-
-/// Stores outcomes, each in a task of its own, so that one that takes long holds up no other.
-async fn store_all(
-    shared: Weak<Shared>,
-    state: Arc<dyn State>,
-    mut outcomes: mpsc::UnboundedReceiver<ProofOutcome>,
-) {
-    while let Some(outcome) = outcomes.recv().await {
-        tokio::spawn(store(shared.clone(), Arc::clone(&state), outcome));
-    }
-}
-
-async fn store(shared: Weak<Shared>, state: Arc<dyn State>, outcome: ProofOutcome) {
-    let (mut wait, longest) = STORE_BACKOFF;
-    loop {
-        match state.finish_proof(outcome.clone()).await {
-            Ok(()) => break,
-            Err(StateError::Gone(why)) => {
-                tracing::info!(proof = %outcome.proof, why, "nobody waits for the outcome");
-                break;
-            }
-            Err(error @ StateError::Unavailable(_)) => {
-                tracing::warn!(proof = %outcome.proof, %error, reason = error.reason(), "outcome not stored, trying again");
-            }
-        }
-        let Some(shutdown) = shared.upgrade().map(|shared| shared.shutdown.clone()) else {
-            return;
-        };
-        tokio::select! {
-            () = shutdown.cancelled() => return,
-            () = tokio::time::sleep(wait) => {}
-        }
-        wait = longest.min(wait * 2);
-    }
-    if let Some(shared) = shared.upgrade() {
-        shared.react(|reactor| reactor.proof_stored(&outcome.proof));
-    }
 }

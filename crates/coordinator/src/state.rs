@@ -4,6 +4,7 @@ mod memory;
 
 use std::collections::BTreeMap;
 
+use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use provost_proto::worker::TaskType;
 
@@ -24,6 +25,24 @@ pub trait State: Send + Sync + 'static {
     /// Stores how a proof ended. The worker's CompleteProof or FailProof is acknowledged only once this returns `Ok` or [`StateError::Gone`]; after
     /// [`StateError::Unavailable`] it is called again, with growing waits, until it does. So it must be idempotent.
     fn finish_proof(&self, outcome: ProofOutcome) -> BoxFuture<'_, Result<(), StateError>>;
+
+    /// Stores that a run of a proof begins, before any worker sees its root. Called again like [`State::finish_proof`]. A later leader recovers the
+    /// proof with what was stored here.
+    fn begin_run(&self, start: RunStart) -> BoxFuture<'_, Result<(), StateError>> {
+        let _ = start;
+        futures::future::ready(Ok(())).boxed()
+    }
+}
+
+/// A run of a proof that is to begin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunStart {
+    /// The proof.
+    pub proof: ProofId,
+    /// Counted from 0.
+    pub run: u32,
+    /// Its root task.
+    pub root: TaskId,
 }
 
 /// Why an outcome was not stored.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use super::Core;
+use super::{Core, LinkId};
 use crate::ids::{ConnId, TaskId};
 
 /// The channel of one task.
@@ -16,6 +16,8 @@ pub(crate) struct Channel {
     pub(crate) bytes: usize,
     /// The readers, each with the number of the message that it gets next.
     pub(crate) readers: BTreeMap<ConnId, u64>,
+    /// The same for processes that read by the native door.
+    pub(crate) listeners: BTreeMap<LinkId, u64>,
 }
 
 impl Core {

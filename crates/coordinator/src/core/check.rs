@@ -22,7 +22,19 @@ impl Core {
         self.check_workers()?;
         self.check_queues()?;
         self.check_proofs()?;
-        self.check_streams()
+        self.check_streams()?;
+        self.check_links()
+    }
+
+    /// How much of proofs, tasks and channels there is.
+    pub(crate) fn left_over(&self) -> usize {
+        self.proofs.len()
+            + self.tasks.len()
+            + self.channels.len()
+            + self.readers.len()
+            + self.subs.len()
+            + self.delayed.len()
+            + self.queue.len()
     }
 
     fn check_workers(&self) -> Result<(), String> {
@@ -98,7 +110,9 @@ impl Core {
             for task in tasks {
                 let slot = counts.entry(task.kind).or_default();
                 match task.phase() {
-                    Phase::Marker | Phase::Queued | Phase::Delayed(_) => slot.pending += 1,
+                    Phase::Marker | Phase::Held(_) | Phase::Queued | Phase::Delayed(_) => {
+                        slot.pending += 1;
+                    }
                     Phase::Assigned(_) => slot.running += 1,
                     Phase::Succeeded => slot.succeeded += 1,
                     Phase::Failed => slot.failed += 1,
@@ -155,6 +169,10 @@ impl Core {
                 ensure!(self.readers.get(reader) == Some(task), "reader {reader}");
                 let sent = channel.messages.len() as u64;
                 ensure!(*next >= sent, "reader {reader} misses messages");
+            }
+            for (link, next) in &channel.listeners {
+                let sent = channel.messages.len() as u64;
+                ensure!(*next >= sent, "listener {link} misses messages");
             }
         }
         let readers: usize = self.channels.values().map(|c| c.readers.len()).sum();

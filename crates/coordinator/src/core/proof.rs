@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use provost_proto::worker::TaskType;
 
-use super::Core;
 use super::task::{Phase, Tally, is_unit};
+use super::{Core, LinkId, Stray, in_order};
 use crate::Millis;
 use crate::failure::task_name;
 use crate::ids::{ProofId, SubId, TaskId};
@@ -32,6 +32,14 @@ pub(crate) struct Proof {
     pub(crate) started_at: Option<Millis>,
     /// Set once it has ended.
     pub(crate) ended: Option<Ended>,
+    /// Processes that had anything of this run: they are told when it is over.
+    pub(crate) links: BTreeSet<LinkId>,
+    /// Processes that said how the proof ended, and wait for that to be stored.
+    pub(crate) concluders: BTreeSet<(LinkId, u32)>,
+    /// Whether this run was begun under another leader.
+    pub(crate) recovered: bool,
+    /// Tasks of a recovered run that are spoken of and not known.
+    pub(crate) strays: BTreeMap<TaskId, Stray>,
     pub(super) running_capped: u32,
     pub(super) reserve: u32,
     pub(super) counts: BTreeMap<TaskType, Counts>,
@@ -62,7 +70,9 @@ impl Proof {
     pub(super) fn count(&mut self, kind: TaskType, phase: &Phase, by: i32) {
         let counts = self.counts.entry(kind).or_default();
         let slot = match phase {
-            Phase::Marker | Phase::Queued | Phase::Delayed(_) => &mut counts.pending,
+            Phase::Marker | Phase::Held(_) | Phase::Queued | Phase::Delayed(_) => {
+                &mut counts.pending
+            }
             Phase::Assigned(_) => &mut counts.running,
             Phase::Succeeded => &mut counts.succeeded,
             Phase::Failed => &mut counts.failed,
@@ -75,6 +85,8 @@ impl Proof {
         self.run += 1;
         self.root = None;
         self.counts.clear();
+        self.recovered = false;
+        self.strays.clear();
     }
 
     pub(crate) fn progress(&self) -> ProofProgress {
@@ -125,6 +137,10 @@ impl Core {
             tallies: BTreeMap::new(),
             started_at: None,
             ended: None,
+            links: BTreeSet::new(),
+            concluders: BTreeSet::new(),
+            recovered: false,
+            strays: BTreeMap::new(),
             running_capped: 0,
             reserve,
             counts: BTreeMap::new(),
@@ -160,10 +176,7 @@ impl Core {
     }
 
     pub(crate) fn proof_ids(&self, wanted: impl Fn(&Proof) -> bool) -> Vec<ProofId> {
-        self.proofs
-            .iter()
-            .filter(|(_, proof)| wanted(proof))
-            .map(|(id, _)| id.clone())
-            .collect()
+        let wanted = self.proofs.iter().filter(|(_, proof)| wanted(proof));
+        in_order(wanted.map(|(id, _)| id.clone()))
     }
 }

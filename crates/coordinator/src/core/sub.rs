@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use provost_proto::worker::server_sub_message::Message;
 
-use super::Core;
+use super::{Core, in_order};
 use crate::Millis;
 use crate::ids::{ConnId, ProofId, SubId, TaskId};
 
@@ -90,10 +90,7 @@ impl Core {
     }
 
     pub(crate) fn sub_ids(&self, wanted: impl Fn(&Sub) -> bool) -> Vec<SubId> {
-        self.subs
-            .iter()
-            .filter(|(_, sub)| wanted(sub))
-            .map(|(id, _)| id.clone())
-            .collect()
+        let wanted = self.subs.iter().filter(|(_, sub)| wanted(sub));
+        in_order(wanted.map(|(id, _)| id.clone()))
     }
 }

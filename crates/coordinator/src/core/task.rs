@@ -7,7 +7,7 @@ use provost_proto::class_of;
 use provost_proto::worker::{TaskData, TaskStatus, TaskType, WorkerType};
 
 use super::queue::{Rank, Shape};
-use super::{Core, Proof};
+use super::{Core, LinkId, Proof};
 use crate::Millis;
 use crate::failure::FailureClass;
 use crate::ids::{ProofId, SubId, TaskId, WorkerId};
@@ -29,6 +29,10 @@ pub(crate) struct Task {
     pub(crate) avoid: Option<WorkerId>,
     /// Subscriptions that wait for the result.
     pub(crate) subs: Vec<SubId>,
+    /// Processes that wait for the result, or have not taken it in: the creator's, and those that watch.
+    pub(crate) takers: Vec<LinkId>,
+    /// The process that keeps the result until all of them have.
+    pub(crate) keeper: Option<LinkId>,
     phase: Phase,
 }
 
@@ -37,6 +41,8 @@ pub(crate) struct Task {
 pub(crate) enum Phase {
     /// A marker: it waits to be completed, no worker runs it.
     Marker,
+    /// Not to be given to a worker yet.
+    Held(Held),
     /// In the queue.
     Queued,
     /// Waiting out a back-off.
@@ -47,6 +53,15 @@ pub(crate) enum Phase {
     Failed,
 }
 
+/// Why a task is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Held {
+    /// It may run somewhere: not all workers have told a new leader what they run.
+    Recovery,
+    /// It is a root whose run is not stored yet; after that it waits until the given time.
+    Storing(Millis),
+}
+
 impl Phase {
     pub(crate) const fn is_final(&self) -> bool {
         matches!(self, Self::Succeeded | Self::Failed)
@@ -54,7 +69,7 @@ impl Phase {
 
     pub(crate) const fn status(&self) -> TaskStatus {
         match self {
-            Self::Marker | Self::Queued | Self::Delayed(_) => TaskStatus::Pending,
+            Self::Marker | Self::Held(_) | Self::Queued | Self::Delayed(_) => TaskStatus::Pending,
             Self::Assigned(_) => TaskStatus::Running,
             Self::Succeeded => TaskStatus::Succeeded,
             Self::Failed => TaskStatus::FailedFatal,
@@ -168,6 +183,8 @@ impl Core {
             tally: Tally::default(),
             avoid: None,
             subs: Vec::new(),
+            takers: Vec::new(),
+            keeper: None,
             phase: phase.clone(),
         };
         owner.count(kind, &phase, 1);

@@ -35,7 +35,8 @@ impl Core {
             stats.used_weight += worker.used();
             stats.max_weight += u64::from(worker.max_weight);
         }
-        let waits = |phase: &Phase| matches!(phase, Phase::Queued | Phase::Delayed(_));
+        let waits =
+            |phase: &Phase| matches!(phase, Phase::Held(_) | Phase::Queued | Phase::Delayed(_));
         let tasks = self.tasks.values().filter(|t| t.shape.class == class);
         stats.queued = count(tasks.filter(|t| waits(t.phase())));
         stats

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use provost_proto::worker::{TaskType, WorkerType};
 
-use super::Core;
+use super::{Core, LinkId};
 use crate::Millis;
 use crate::ids::{ConnId, ProofId, TaskId, WorkerId};
 
@@ -20,6 +20,10 @@ pub(crate) struct Worker {
     pub(crate) since: Millis,
     /// The stream that it listens on.
     pub(crate) conn: Option<ConnId>,
+    /// Its process, if that is joined by the native door.
+    pub(crate) link: Option<LinkId>,
+    /// Its process has yet to say what it runs. Before that it gets nothing.
+    pub(crate) unreported: bool,
     /// When that stream broke, if there is none.
     pub(crate) broken_at: Millis,
     /// It takes no more tasks, by its own word.
@@ -44,6 +48,8 @@ pub(crate) struct Hold {
     pub(crate) proof: ProofId,
     pub(crate) kind: TaskType,
     pub(crate) weight: u32,
+    /// Which attempt at the task it is.
+    pub(crate) attempt: u32,
     /// When it was last sent there.
     pub(crate) sent_at: Millis,
     /// How often it was sent again.
@@ -73,6 +79,8 @@ impl Worker {
             version: String::new(),
             since: now,
             conn: Some(conn),
+            link: None,
+            unreported: false,
             broken_at: now,
             closed: false,
             retiring: false,
@@ -88,7 +96,7 @@ impl Worker {
 
     /// Whether it takes tasks now.
     pub(crate) const fn is_available(&self) -> bool {
-        self.conn.is_some() && !self.closed && !self.retiring && !self.silent
+        self.conn.is_some() && !self.unreported && !self.closed && !self.retiring && !self.silent
     }
 
     /// Weight of everything that takes up room on it.

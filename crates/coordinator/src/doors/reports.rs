@@ -10,6 +10,8 @@ use crate::failure::{Failure, FailureClass};
 /// Longest message that is kept, in characters.
 const MAX_MESSAGE: usize = 4096;
 
+const NO_REASON: &str = "the worker reported a failure and no reason";
+
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Report {
@@ -34,11 +36,18 @@ pub(super) fn of_task(header: Option<&str>) -> (Option<FailureClass>, String) {
         .as_deref()
         .and_then(|text| serde_json::from_str(text).ok())
         .unwrap_or_default();
-    let message = report.message.filter(|message| !message.is_empty());
     (
         report.class.and_then(|class| class.parse().ok()),
-        clip(message.unwrap_or_else(|| "the worker reported a failure and no reason".to_owned())),
+        message(report.message.unwrap_or_default()),
     )
+}
+
+/// A worker's words on a failure, for people.
+pub(super) fn message(text: String) -> String {
+    match text.is_empty() {
+        true => NO_REASON.to_owned(),
+        false => clip(text),
+    }
 }
 
 /// The failure in the extra data of FailProof. What names no class is ours.
@@ -49,7 +58,7 @@ pub(super) fn of_proof(extra_data: &str) -> Failure {
     let message = [report.message, stock.reason].into_iter().flatten();
     let message = message.into_iter().find(|message| !message.is_empty());
     let fallback = match extra_data.trim() {
-        "" => "the worker reported a failure and no reason",
+        "" => NO_REASON,
         raw => raw,
     };
     let mut failure = Failure::new(

@@ -20,7 +20,7 @@ impl From<Refusal> for Status {
             Refusal::Invalid(_) => Code::InvalidArgument,
             // Not RESOURCE_EXHAUSTED: clients repeat that for ever.
             Refusal::ChannelFull(_) => Code::FailedPrecondition,
-            Refusal::NotStored(_) => Code::Unavailable,
+            Refusal::NotStored(_) | Refusal::NotLeading | Refusal::Outdated(_) => Code::Unavailable,
         };
         let reason = refusal.reason();
         let mut status = Self::new(code, refusal.to_string());

@@ -12,7 +12,7 @@
 //! * Results are repeated until they are acknowledged: the same one may come twice.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use provost_proto::headers;
@@ -64,6 +64,13 @@ impl UnaryDoor {
         Ok(())
     }
 
+    /// The state, if this replica leads.
+    fn lead(&self) -> Result<MutexGuard<'_, Inner>, Refusal> {
+        let inner = self.shared.lock();
+        inner.check_leads()?;
+        Ok(inner)
+    }
+
     /// Gives the reactor a word on a proof, and answers once the outcome is stored.
     async fn conclude(
         &self,
@@ -71,7 +78,7 @@ impl UnaryDoor {
         event: impl FnOnce(&mut Inner) -> Result<Acknowledge, Refusal>,
     ) -> Answer<()> {
         let stored = {
-            let mut inner = self.shared.lock();
+            let mut inner = self.lead()?;
             match event(&mut inner)? {
                 Acknowledge::Now => return done(),
                 // Under the same lock, so that it can not be settled in between.
@@ -85,7 +92,7 @@ impl UnaryDoor {
     }
 
     fn submit(&self, spec: ProofSpec) -> Result<Option<TaskId>, Refusal> {
-        self.shared.react(|r| r.proof_submitted(spec))
+        self.lead()?.react(|r| r.proof_submitted(spec))
     }
 }
 
@@ -112,7 +119,7 @@ impl WorkerService for UnaryDoor {
         let max_weight = validate::capacity(request.max_weight)?;
         let version = validate::optional_id("version", request.version)?;
         let (sender, queue) = mpsc::unbounded_channel();
-        let mut inner = self.shared.lock();
+        let mut inner = self.lead()?;
         let conn = inner.next_conn();
         inner.comm.attach_worker(&id, sender);
         let opened = Opened {
@@ -121,6 +128,7 @@ impl WorkerService for UnaryDoor {
             max_weight,
             version,
             conn,
+            link: None,
         };
         inner.react(|r| r.worker_opened(opened));
         drop(inner);
@@ -134,7 +142,7 @@ impl WorkerService for UnaryDoor {
 
     async fn close(&self, request: Request<wire::CloseRequest>) -> Answer<()> {
         let id = validate::id("worker_id", request.into_inner().worker_id)?;
-        self.shared.react(|r| r.worker_closed(&id))?;
+        self.lead()?.react(|r| r.worker_closed(&id))?;
         done()
     }
 
@@ -143,7 +151,7 @@ impl WorkerService for UnaryDoor {
         let id = validate::id("worker_id", request.worker_id)?;
         let active = validate::active(request.active_task_proof_ids, request.active_task_ids)?;
         let weight = request.current_weight;
-        self.shared.react(|r| r.heartbeat(&id, &active, weight))?;
+        self.lead()?.react(|r| r.heartbeat(&id, &active, weight))?;
         done()
     }
 
@@ -165,7 +173,7 @@ impl WorkerService for UnaryDoor {
             kind,
             data,
         };
-        let task = self.shared.react(|r| r.task_created(new))?;
+        let task = self.lead()?.react(|r| r.task_created(new))?;
         Ok(Response::new(wire::CreateTaskResponse {
             task_id: task.to_string(),
         }))
@@ -177,7 +185,7 @@ impl WorkerService for UnaryDoor {
         let proof = validate::id("proof_id", request.proof_id)?;
         let task = validate::id("task_id", request.task_id)?;
         let metadata = validate::text("metadata", Some(request.metadata))?;
-        self.shared
+        self.lead()?
             .react(|r| r.task_completed(&worker, &proof, &task, metadata))?;
         done()
     }
@@ -193,7 +201,7 @@ impl WorkerService for UnaryDoor {
             class,
             message,
         };
-        self.shared
+        self.lead()?
             .react(|r| r.task_failed(&worker, &proof, &task, report))?;
         done()
     }
@@ -205,7 +213,7 @@ impl WorkerService for UnaryDoor {
         let request = request.into_inner();
         let proof: ProofId = validate::id("proof_id", request.proof_id)?;
         let tasks: Vec<TaskId> = validate::ids("task_ids", request.task_ids)?;
-        let found = self.shared.react(|r| r.statuses(&proof, &tasks));
+        let found = self.lead()?.react(|r| r.statuses(&proof, &tasks));
         let mut by_status: BTreeMap<i32, Vec<String>> = BTreeMap::new();
         for (status, task) in found {
             let ids = by_status.entry(status.into()).or_default();
@@ -317,7 +325,7 @@ impl WorkerService for UnaryDoor {
         let proof: ProofId = validate::id("proof_id", request.proof_id)?;
         let tasks: Vec<TaskId> = validate::ids("task_ids", request.task_ids)?;
         let (sender, queue) = mpsc::unbounded_channel();
-        let mut inner = self.shared.lock();
+        let mut inner = self.lead()?;
         inner.react(|r| r.check_sub(&id, &proof))?;
         let conn = inner.next_conn();
         inner.comm.attach_sub(&id, sender);
@@ -335,14 +343,14 @@ impl WorkerService for UnaryDoor {
         let request = request.into_inner();
         let id = validate::id("sub_id", request.sub_id)?;
         let tasks: Vec<TaskId> = validate::ids("task_ids", request.task_ids)?;
-        self.shared.react(|r| r.sub_updated(&id, &tasks))?;
+        self.lead()?.react(|r| r.sub_updated(&id, &tasks))?;
         done()
     }
 
     async fn ack_sub(&self, request: Request<wire::AckSubRequest>) -> Answer<()> {
         let request = request.into_inner();
         let id = validate::id("sub_id", request.sub_id)?;
-        self.shared.react(|r| r.sub_acked(&id, &request.msg_id))?;
+        self.lead()?.react(|r| r.sub_acked(&id, &request.msg_id))?;
         done()
     }
 
@@ -379,7 +387,7 @@ impl WorkerService for UnaryDoor {
         let request = request.into_inner();
         let task = validate::id("task_id", request.task_id)?;
         let (sender, queue) = mpsc::unbounded_channel();
-        let mut inner = self.shared.lock();
+        let mut inner = self.lead()?;
         let reader = inner.next_conn();
         inner.comm.attach_reader(reader, sender);
         let opened = inner.react(|r| r.reader_opened(&task, request.start_offset, reader));
@@ -403,7 +411,7 @@ impl WorkerService for UnaryDoor {
         let request = request.into_inner();
         let worker = validate::optional_id("worker_id", request.worker_id)?;
         let task = validate::id("task_id", request.task_id)?;
-        self.shared
+        self.lead()?
             .react(|r| r.message_sent(&worker, &task, request.payload))?;
         done()
     }

@@ -39,6 +39,7 @@ impl Reactor<'_> {
             proof: proof.clone(),
             kind: task.kind,
             weight: task.shape.weight,
+            attempt,
             sent_at: now,
             resends: 0,
             ended: None,
@@ -57,12 +58,19 @@ impl Reactor<'_> {
 
     /// Sends a task, for the first time or again.
     pub(super) fn send_task(&mut self, id: &TaskId, worker: &WorkerId) {
-        let Some(data) = self.core.task(id).and_then(|task| task.data.as_ref()) else {
+        let Some(task) = self.core.task(id) else {
             return;
         };
+        let Some(data) = task.data.as_ref().map(Arc::clone) else {
+            return;
+        };
+        if let Some(link) = self.core.worker(worker).and_then(|w| w.link) {
+            self.send_attempt(link, id, worker, &data);
+            return;
+        }
         let message = WorkerTask {
             task_id: id.to_string(),
-            data: Some(Arc::unwrap_or_clone(Arc::clone(data))),
+            data: Some(Arc::unwrap_or_clone(data)),
             metadata: String::new(),
         };
         self.out

@@ -173,8 +173,9 @@ impl Reactor<'_> {
         if let Some(owner) = self.core.proof_mut(proof) {
             owner.dropped.extend(tasks);
         }
+        self.end_run(proof);
         self.core.begin_again(proof);
-        let root = self.create_root(proof, self.waiting_until(at));
+        let root = self.create_root(proof, at);
         if let Some(task) = root.and_then(|root| self.core.task_mut(&root)) {
             task.avoid = avoid;
         }

@@ -23,6 +23,11 @@ impl Reactor<'_> {
             // A late attempt repeats what the first one said.
             return Ok(());
         }
+        self.append(task, payload)
+    }
+
+    /// Adds a message to a channel, and tells it to the readers.
+    pub(super) fn append(&mut self, task: &TaskId, payload: Bytes) -> Result<(), Refusal> {
         let max = self.core.config().max_channel_bytes;
         let channel = self.core.channel_mut(task);
         let bytes = channel.bytes.saturating_add(payload.len());
@@ -42,6 +47,7 @@ impl Reactor<'_> {
         for reader in due {
             self.out.message(reader, payload.clone());
         }
+        self.tell_listeners(task, number, &payload);
         Ok(())
     }
 
@@ -84,6 +90,9 @@ impl Reactor<'_> {
     /// Ends the streams of a task's readers. After [`ReaderEnd::Complete`] the messages stay for readers to come; after
     /// [`ReaderEnd::RunOver`] they are forgotten.
     pub(super) fn end_channel(&mut self, task: &TaskId, end: ReaderEnd) {
+        if end == ReaderEnd::Complete {
+            self.end_listeners(task);
+        }
         let readers = match end {
             ReaderEnd::RunOver => self.core.remove_channel(task),
             ReaderEnd::Complete => {

@@ -60,6 +60,7 @@ impl Reactor<'_> {
         for task in &tasks {
             self.drop_task(task);
         }
+        self.clear_strays(id);
         self.close_subs(id);
         if let Some(proof) = self.core.proof_mut(id) {
             proof.dropped.clear();

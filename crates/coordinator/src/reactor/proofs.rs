@@ -3,12 +3,13 @@
 use provost_proto::worker::{TaskData, TaskType};
 
 use super::Reactor;
-use crate::core::Phase;
+use crate::Millis;
+use crate::core::{Held, Phase};
 use crate::failure::Failure;
 use crate::ids::{ProofId, TaskId, WorkerId};
 use crate::proof_spec::{ProofSpec, Root};
 use crate::refusal::Refusal;
-use crate::state::{ProofResult, TaskChangeKind};
+use crate::state::{ProofResult, RunStart, TaskChangeKind};
 
 /// When a worker's word on a proof may be acknowledged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,13 +46,13 @@ impl Reactor<'_> {
         let reserve = self.reserve(&spec);
         tracing::info!(proof = %id, kind = ?spec.kind, "proof submitted");
         self.core.add_proof(spec, reserve);
-        let root = self.create_root(&id, Phase::Queued);
+        let root = self.create_root(&id, self.now);
         self.dispatch();
         Ok(root)
     }
 
     /// What a worker must be able to give to the heaviest child of the proof's Controller. A wrap is the heaviest, where the mode has one.
-    fn reserve(&self, spec: &ProofSpec) -> u32 {
+    pub(super) fn reserve(&self, spec: &ProofSpec) -> u32 {
         if spec.kind != Root::Prove {
             return 0;
         }
@@ -64,13 +65,44 @@ impl Reactor<'_> {
         weights.core_execute.max(wrap)
     }
 
-    /// Makes the root task of a proof's present run.
-    pub(super) fn create_root(&mut self, proof_id: &ProofId, phase: Phase) -> Option<TaskId> {
+    /// Makes the root task of a proof's present run. It waits until the run is stored, and then until the given time.
+    pub(super) fn create_root(&mut self, proof_id: &ProofId, not_before: Millis) -> Option<TaskId> {
+        let id = self.ids.task();
+        let held = Phase::Held(Held::Storing(not_before));
+        let id = self.add_root(proof_id, id, held)?;
+        let run = self.core.proof(proof_id)?.run;
+        self.out.begin_run(RunStart {
+            proof: proof_id.clone(),
+            run,
+            root: id.clone(),
+        });
+        Some(id)
+    }
+
+    /// A run is stored: its root may go to a worker.
+    pub(crate) fn run_stored(&mut self, proof: &ProofId, run: u32) {
+        let Some(known) = self.core.proof(proof).filter(|known| known.run == run) else {
+            return;
+        };
+        let root = known.root.as_ref().and_then(|root| self.core.task(root));
+        let Some(root) = root else { return };
+        if let Phase::Held(Held::Storing(not_before)) = *root.phase() {
+            let id = root.id.clone();
+            self.core.set_phase(&id, self.waiting_until(not_before));
+            self.dispatch();
+        }
+    }
+
+    pub(super) fn add_root(
+        &mut self,
+        proof_id: &ProofId,
+        id: TaskId,
+        phase: Phase,
+    ) -> Option<TaskId> {
         let proof = self.core.proof(proof_id)?;
         let kind = proof.spec.kind.task_type()?;
         let run = proof.run;
         let data = root_data(kind, &proof.spec);
-        let id = self.ids.task();
         self.core.add_task(id.clone(), proof_id, kind, data, phase);
         let weight = self.core.task(&id)?.shape.weight;
         self.core.proof_mut(proof_id)?.root = Some(id.clone());
@@ -166,6 +198,7 @@ impl Reactor<'_> {
             && let Some(ended) = &mut proof.ended
         {
             ended.stored = true;
+            self.end_links(id);
         }
         self.out.settled(id);
     }
@@ -176,6 +209,7 @@ impl Reactor<'_> {
             return false;
         }
         self.clear(id);
+        self.end_links(id);
         self.core.remove_proof(id);
         self.out.settled(id);
         self.dispatch();

@@ -125,6 +125,7 @@ impl Reactor<'_> {
         for sub in self.core.take_waiting(task) {
             self.push_result(&sub, task, status);
         }
+        self.tell_takers(task);
     }
 
     fn push_result(&mut self, id: &SubId, task: &TaskId, status: TaskStatus) {

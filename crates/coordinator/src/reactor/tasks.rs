@@ -119,7 +119,7 @@ impl Reactor<'_> {
         result
     }
 
-    fn succeed(&mut self, worker: &WorkerId, id: &TaskId, metadata: String) {
+    pub(super) fn succeed(&mut self, worker: &WorkerId, id: &TaskId, metadata: String) {
         let Some(task) = self.core.task(id) else {
             return;
         };

@@ -4,15 +4,21 @@ use provost_proto::worker::{ServerHeartbeat, server_message};
 
 use super::Reactor;
 use crate::config::millis;
-use crate::core::Phase;
+use crate::core::{Hold, Phase};
 use crate::failure::{Failure, FailureClass, Loss};
 use crate::ids::WorkerId;
 
 impl Reactor<'_> {
     /// Called every 100 ms or so.
     pub(crate) fn tick(&mut self) {
+        self.expire_links();
+        if self.core.epoch() == 0 {
+            return;
+        }
+        self.tend_recovery();
         self.wake_delayed();
         self.check_workers();
+        self.check_cancelled();
         self.beat_workers();
         self.tend_subs();
         self.expire_proofs();
@@ -33,7 +39,9 @@ impl Reactor<'_> {
         let mut gone = Vec::new();
         let mut silent = Vec::new();
         for worker in self.core.workers() {
-            let silence = self.now - worker.last_seen;
+            let link = worker.link.and_then(|link| self.core.link(link));
+            let seen = link.map_or(0, |link| link.last_seen).max(worker.last_seen);
+            let silence = self.now - seen;
             if worker.conn.is_none() && self.now - worker.broken_at >= grace {
                 gone.push((worker.id.clone(), "lost its stream and did not come back"));
             } else if silence >= root {
@@ -44,11 +52,38 @@ impl Reactor<'_> {
         }
         for (id, why) in gone {
             let loss = vanished(&id, why);
-            self.lose_workers(std::slice::from_ref(&id), &loss);
+            let joined = self
+                .core
+                .worker(&id)
+                .is_some_and(|w| w.conn.is_some() && w.link.is_some());
+            if joined {
+                // It says its roles once on a stream: to come back it needs another.
+                self.pod_lost(id.pod(), &loss);
+            } else {
+                self.lose_workers(std::slice::from_ref(&id), &loss);
+            }
         }
         for id in silent {
             let loss = vanished(&id, "has been silent for too long");
             self.worker_silent(&id, &loss);
+        }
+    }
+
+    /// Workers of the native door that do not let go of what they were told to stop. The others say so in their heartbeats.
+    fn check_cancelled(&mut self) {
+        let grace = millis(self.core.config().recycle_grace);
+        let since =
+            |hold: &Hold| matches!(hold.ended, Some(Some(since)) if self.now - since >= grace);
+        let workers = self
+            .core
+            .workers()
+            .filter(|w| w.link.is_some() && !w.retiring);
+        let stuck = workers.filter_map(|worker| {
+            let (task, hold) = worker.holds().iter().find(|(_, hold)| since(hold))?;
+            Some((worker.id.clone(), hold.kind, task.clone()))
+        });
+        for (worker, kind, task) in stuck.collect::<Vec<_>>() {
+            self.recycle(&worker, kind, &task);
         }
     }
 
@@ -57,7 +92,8 @@ impl Reactor<'_> {
         let due = self
             .core
             .workers()
-            .filter(|worker| worker.conn.is_some() && self.now - worker.last_beat_sent >= every);
+            .filter(|worker| worker.conn.is_some() && worker.link.is_none())
+            .filter(|worker| self.now - worker.last_beat_sent >= every);
         let due: Vec<_> = due.map(|worker| worker.id.clone()).collect();
         for id in due {
             let now = self.now;

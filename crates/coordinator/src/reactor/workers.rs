@@ -6,7 +6,7 @@ use provost_proto::worker::{CancelTask, TaskType, WorkerType, server_message};
 
 use super::Reactor;
 use crate::config::millis;
-use crate::core::{Hold, Worker, is_unit};
+use crate::core::{Hold, LinkId, Worker, is_unit};
 use crate::events::WorkerEvent;
 use crate::failure::{Failure, FailureClass, Loss};
 use crate::ids::{ConnId, ProofId, TaskId, WorkerId};
@@ -22,6 +22,8 @@ pub(crate) struct Opened {
     pub(crate) max_weight: u32,
     pub(crate) version: String,
     pub(crate) conn: ConnId,
+    /// Its process, if that is joined by the native door.
+    pub(crate) link: Option<LinkId>,
 }
 
 impl Reactor<'_> {
@@ -44,11 +46,15 @@ impl Reactor<'_> {
                 self.core.add_worker(worker);
             }
         }
+        let link = opened.link.and_then(|link| self.core.link(link));
+        let (unreported, draining) = link.map_or((false, false), |l| (!l.reported, l.draining));
         self.core.update_worker(&opened.id, |w| {
             w.conn = Some(opened.conn);
+            w.link = opened.link;
+            w.unreported = unreported;
             w.max_weight = opened.max_weight;
             w.version = opened.version;
-            w.closed = false;
+            w.closed = draining;
             w.silent = false;
             // It may be a new process. If it still does not stop, its next beat says so.
             w.retiring = false;
@@ -215,6 +221,7 @@ impl Reactor<'_> {
                 proof,
                 kind: TaskType::UnspecifiedTaskType,
                 weight: u32::try_from(std::mem::take(&mut rest)).unwrap_or(u32::MAX),
+                attempt: 0,
                 sent_at: self.now,
                 resends: 0,
                 ended: Some(Some(self.now)),
@@ -224,7 +231,7 @@ impl Reactor<'_> {
     }
 
     /// A worker does not let go of a task. It gets no more of them, and its pod is to be replaced.
-    fn recycle(&mut self, id: &WorkerId, kind: TaskType, task: &TaskId) {
+    pub(super) fn recycle(&mut self, id: &WorkerId, kind: TaskType, task: &TaskId) {
         let first = self
             .core
             .update_worker(id, |w| !std::mem::replace(&mut w.retiring, true));
@@ -244,7 +251,9 @@ impl Reactor<'_> {
     /// A pod is gone, and with it all its registrations. Says how many those were.
     pub(crate) fn pod_lost(&mut self, pod: &str, loss: &Loss) -> usize {
         let ids = self.core.workers_of(pod);
+        self.unlink(pod);
         self.lose_workers(&ids, loss);
+        self.tend_recovery();
         self.dispatch();
         ids.len()
     }
@@ -277,7 +286,8 @@ impl Reactor<'_> {
             .live()
             .map(|(task, hold)| (task.clone(), hold.proof.clone(), hold.kind))
             .collect();
-        if !live.iter().any(|(_, _, kind)| is_unit(*kind)) {
+        // A process that is joined comes back by a word of it, without opening again.
+        if worker.link.is_none() && !live.iter().any(|(_, _, kind)| is_unit(*kind)) {
             self.lose_workers(std::slice::from_ref(id), loss);
             return;
         }

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 
-use super::{ProofOutcome, ProofProgress, State, StateError, TaskChange};
+use super::{ProofOutcome, ProofProgress, RunStart, State, StateError, TaskChange};
 use crate::ids::ProofId;
 
 /// State that lives as long as the process.
@@ -18,6 +18,7 @@ pub struct MemoryState {
 #[derive(Debug, Default)]
 struct Inner {
     outcomes: HashMap<ProofId, ProofOutcome>,
+    runs: HashMap<ProofId, RunStart>,
     progress: HashMap<ProofId, ProofProgress>,
     changes: Vec<TaskChange>,
 }
@@ -31,6 +32,11 @@ impl MemoryState {
     /// How the proof ended, if it did.
     pub fn outcome(&self, proof: &str) -> Option<ProofOutcome> {
         self.lock().outcomes.get(proof).cloned()
+    }
+
+    /// The run that the proof began last.
+    pub fn run_of(&self, proof: &str) -> Option<RunStart> {
+        self.lock().runs.get(proof).cloned()
     }
 
     /// How far the proof is, by the last word of it.
@@ -68,6 +74,11 @@ impl State for MemoryState {
 
     fn finish_proof(&self, outcome: ProofOutcome) -> BoxFuture<'_, Result<(), StateError>> {
         self.lock().outcomes.insert(outcome.proof.clone(), outcome);
+        futures::future::ready(Ok(())).boxed()
+    }
+
+    fn begin_run(&self, start: RunStart) -> BoxFuture<'_, Result<(), StateError>> {
+        self.lock().runs.insert(start.proof.clone(), start);
         futures::future::ready(Ok(())).boxed()
     }
 }

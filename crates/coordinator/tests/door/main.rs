@@ -4,6 +4,7 @@
 
 mod bad_requests;
 mod life;
+mod native;
 mod node;
 mod outcomes;
 mod streams;

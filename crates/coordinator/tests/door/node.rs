@@ -53,6 +53,10 @@ pub(crate) async fn start_in_memory(config: Config) -> (Server, Arc<MemoryState>
 }
 
 impl Server {
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
     pub(crate) async fn client(&self) -> Client {
         let endpoint = Endpoint::from_shared(self.address.clone()).unwrap();
         Client::new(endpoint.connect().await.unwrap())

@@ -1,6 +1,7 @@
 //! A core, a recorder of commands, and short ways to say events.
 
 use bytes::Bytes;
+use provost_proto::link::down_message;
 use provost_proto::worker::{
     ServerSubMessage, TaskData, TaskType, WorkerType, server_message, server_sub_message,
 };
@@ -15,7 +16,8 @@ use crate::output::{Output, ReaderEnd};
 use crate::proof_spec::{ProofSpec, Root};
 use crate::reactor::{Acknowledge, FailureReport, NewTask, Opened, ProofReport, Reactor};
 use crate::refusal::Refusal;
-use crate::state::{ProofOutcome, ProofProgress, ProofResult, TaskChange};
+use crate::state::{ProofOutcome, ProofProgress, ProofResult, RunStart, TaskChange};
+use crate::term::Term;
 
 /// A recorded command.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,6 +35,8 @@ pub(super) enum Said {
     Finish(Box<ProofOutcome>),
     Settled(String),
     Event(WorkerEvent),
+    CloseLink(ConnId),
+    Deposed(u64),
 }
 
 #[derive(Default)]
@@ -40,6 +44,10 @@ pub(super) struct Recorder {
     pub(super) said: Vec<Said>,
     pub(super) changes: Vec<TaskChange>,
     pub(super) progress: Vec<ProofProgress>,
+    /// What was told by the native door.
+    pub(super) told: Vec<(ConnId, down_message::Message)>,
+    /// Runs that are to be stored.
+    pub(super) begun: Vec<RunStart>,
 }
 
 impl Output for Recorder {
@@ -72,6 +80,18 @@ impl Output for Recorder {
     }
     fn end_reader(&mut self, reader: ConnId, end: ReaderEnd) {
         self.said.push(Said::End(reader, end));
+    }
+    fn tell(&mut self, conn: ConnId, message: down_message::Message) {
+        self.told.push((conn, message));
+    }
+    fn close_link(&mut self, conn: ConnId) {
+        self.said.push(Said::CloseLink(conn));
+    }
+    fn begin_run(&mut self, start: RunStart) {
+        self.begun.push(start);
+    }
+    fn deposed(&mut self, epoch: u64) {
+        self.said.push(Said::Deposed(epoch));
     }
     fn record(&mut self, change: TaskChange) {
         self.changes.push(change);
@@ -108,6 +128,8 @@ pub(super) struct Env {
     ids: Counter,
     pub(super) now: Millis,
     conn: ConnId,
+    /// Whether runs are stored as soon as they begin.
+    pub(super) stores: bool,
 }
 
 pub(super) fn p(id: &str) -> ProofId {
@@ -141,17 +163,40 @@ impl Env {
     }
 
     pub(super) fn with(config: Config) -> Self {
+        let mut this = Self::standby(config);
+        this.react(|r| r.lead(Term::default()));
+        this
+    }
+
+    /// One that does not lead yet.
+    pub(super) fn standby(config: Config) -> Self {
         Self {
             core: Core::new(config),
             out: Recorder::default(),
             ids: Counter::default(),
             now: 1_000_000,
             conn: 0,
+            stores: true,
         }
+    }
+
+    pub(super) fn next_conn(&mut self) -> ConnId {
+        self.conn += 1;
+        self.conn
     }
 
     /// One event, and then all books are checked.
     pub(super) fn react<R>(&mut self, event: impl FnOnce(&mut Reactor<'_>) -> R) -> R {
+        let result = self.react_once(event);
+        while self.stores
+            && let Some(start) = self.out.begun.pop()
+        {
+            self.react_once(|r| r.run_stored(&start.proof, start.run));
+        }
+        result
+    }
+
+    fn react_once<R>(&mut self, event: impl FnOnce(&mut Reactor<'_>) -> R) -> R {
         let result = event(&mut Reactor {
             core: &mut self.core,
             out: &mut self.out,
@@ -205,6 +250,7 @@ impl Env {
             max_weight,
             version: "1".to_owned(),
             conn: self.conn,
+            link: None,
         };
         self.react(|r| r.worker_opened(opened));
         self.conn

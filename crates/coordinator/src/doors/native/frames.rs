@@ -1,0 +1,158 @@
+//! The outgoing side of a stream.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use futures::Stream;
+use prost::Message as _;
+use provost_proto::link::down_message::Message;
+use provost_proto::link::{Down, DownMessage};
+use tokio::sync::{mpsc, oneshot};
+use tonic::Status;
+
+use super::Frame;
+
+/// Most messages that go into one frame.
+const MAX_MESSAGES: usize = 512;
+
+/// What a frame may hold before it is closed, in bytes.
+const MAX_BYTES: usize = 1024 * 1024;
+
+/// All that waits for a process, a frame at a time.
+pub struct Frames {
+    queue: mpsc::UnboundedReceiver<DownMessage>,
+    waiting: Vec<DownMessage>,
+    ready: VecDeque<DownMessage>,
+    end: Option<oneshot::Receiver<Status>>,
+}
+
+/// Says why a stream ends, if it is not just over.
+pub(super) struct Verdict(oneshot::Sender<Status>);
+
+impl Verdict {
+    pub(super) fn refuse(self, status: Status) {
+        let _ = self.0.send(status);
+    }
+}
+
+pub(super) fn verdict() -> (Verdict, oneshot::Receiver<Status>) {
+    let (sender, receiver) = oneshot::channel();
+    (Verdict(sender), receiver)
+}
+
+impl Frames {
+    pub(super) const fn new(
+        queue: mpsc::UnboundedReceiver<DownMessage>,
+        end: oneshot::Receiver<Status>,
+    ) -> Self {
+        Self {
+            queue,
+            waiting: Vec::new(),
+            ready: VecDeque::new(),
+            end: Some(end),
+        }
+    }
+
+    /// As many messages as fit.
+    fn next_frame(&mut self) -> Down {
+        let mut bytes = 0;
+        let mut messages: Vec<DownMessage> = Vec::with_capacity(self.ready.len().min(64));
+        while bytes < MAX_BYTES
+            && let Some(next) = self.ready.pop_front()
+        {
+            bytes += next.encoded_len();
+            if let Some(next) = merge(messages.last_mut(), next) {
+                messages.push(next);
+            }
+        }
+        Down { messages }
+    }
+}
+
+/// Adds a list of settled results to one that goes out just before. Hands back all else.
+fn merge(last: Option<&mut DownMessage>, next: DownMessage) -> Option<DownMessage> {
+    match (last.and_then(|last| last.message.as_mut()), next.message) {
+        (Some(Message::Settled(before)), Some(Message::Settled(more))) => {
+            before.task_ids.extend(more.task_ids);
+            None
+        }
+        (_, message) => Some(DownMessage { message }),
+    }
+}
+
+impl std::fmt::Debug for Frames {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Frames").finish_non_exhaustive()
+    }
+}
+
+impl Stream for Frames {
+    type Item = Frame;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Frame>> {
+        let this = &mut *self;
+        if this.ready.is_empty() {
+            let polled = this
+                .queue
+                .poll_recv_many(cx, &mut this.waiting, MAX_MESSAGES);
+            match polled {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(0) => {
+                    // Sent before the queue was closed, if at all.
+                    let verdict = this.end.take().and_then(|mut end| end.try_recv().ok());
+                    return Poll::Ready(verdict.map(Err));
+                }
+                Poll::Ready(_) => this.ready.extend(this.waiting.drain(..)),
+            }
+        }
+        Poll::Ready(Some(Ok(this.next_frame())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::StreamExt as _;
+    use provost_proto::link::{Assign, Settled};
+    use provost_proto::worker::TaskData;
+
+    fn settled(id: &str) -> DownMessage {
+        let task_ids = vec![id.to_owned()];
+        let message = Some(Message::Settled(Settled { task_ids }));
+        DownMessage { message }
+    }
+
+    fn assign(bytes: usize) -> DownMessage {
+        let data = TaskData {
+            inputs: vec!["x".repeat(bytes)],
+            ..TaskData::default()
+        };
+        let message = Some(Message::Assign(Assign {
+            data: Some(data),
+            ..Assign::default()
+        }));
+        DownMessage { message }
+    }
+
+    #[tokio::test]
+    async fn what_waits_goes_into_one_frame_as_far_as_it_fits() {
+        let (sender, queue) = mpsc::unbounded_channel();
+        let (verdict, end) = verdict();
+        for message in [settled("a"), settled("b"), assign(MAX_BYTES), settled("c")] {
+            sender.send(message).unwrap();
+        }
+        verdict.refuse(Status::aborted("enough"));
+        drop(sender);
+        let frames: Vec<_> = Frames::new(queue, end).collect().await;
+        assert_eq!(frames.len(), 3);
+        let first = frames[0].as_ref().unwrap();
+        assert_eq!(first.messages.len(), 2);
+        let Some(Message::Settled(both)) = &first.messages[0].message else {
+            panic!("{first:?}")
+        };
+        assert_eq!(both.task_ids, ["a", "b"]);
+        assert_eq!(frames[1].as_ref().unwrap().messages.len(), 1);
+        assert_eq!(frames[2].as_ref().unwrap_err().message(), "enough");
+    }
+}

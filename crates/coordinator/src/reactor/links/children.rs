@@ -1,0 +1,175 @@
+//! Tasks that joined processes create, and those that they run.
+
+use provost_proto::worker::TaskType;
+
+use super::{Declined, Judged};
+use crate::core::{Held, Hold, LinkId, Phase};
+use crate::ids::{TaskId, WorkerId};
+use crate::reactor::Reactor;
+use crate::refusal::Refusal;
+use crate::state::TaskChangeKind;
+use crate::word::{Child, Running};
+
+impl Reactor<'_> {
+    /// A process adds a task to a run. Said again, in a report or not, it changes nothing; a result that came meanwhile is told.
+    pub(super) fn child_created(&mut self, link: LinkId, child: Child, again: bool) -> Judged {
+        self.check_run(&child.run)?;
+        let Child {
+            run,
+            task: id,
+            kind,
+            data,
+        } = child;
+        self.involve(link, &run.proof);
+        match self.core.task_mut(&id) {
+            Some(task) if task.proof != run.proof => {
+                let refusal = Refusal::IdTaken(id.to_string());
+                return Err(Declined::Refused(id, refusal));
+            }
+            Some(task) => {
+                if !task.takers.contains(&link) {
+                    task.takers.push(link);
+                }
+                let status = task.phase().status();
+                if task.phase().is_final() {
+                    self.tell_result(link, &run.proof, &id, status);
+                }
+                return Ok(());
+            }
+            None => {}
+        }
+        let phase = match kind {
+            TaskType::MarkerDeferredRecord => Phase::Marker,
+            _ if again && self.core.holds_back(&run.proof, kind) => Phase::Held(Held::Recovery),
+            _ => Phase::Queued,
+        };
+        self.core
+            .add_task(id.clone(), &run.proof, kind, data, phase);
+        let Some(task) = self.core.task_mut(&id) else {
+            return Ok(());
+        };
+        task.takers.push(link);
+        let weight = task.shape.weight;
+        let created = TaskChangeKind::Created {
+            weight,
+            root: false,
+            run: run.run,
+        };
+        self.record(&id, created);
+        self.claim_stray(&run.proof, &id);
+        Ok(())
+    }
+
+    /// A process says in its report that it runs a task: it goes on with it, unless nobody needs that.
+    pub(super) fn found_running(&mut self, link: LinkId, running: &Running) -> Judged {
+        let worker = self.core.link(link).and_then(|l| l.worker(&running.role));
+        let Some(worker) = worker.cloned() else {
+            let message = format!("role {} is not played", running.role);
+            let task = running.task.clone();
+            return Err(Declined::Refused(task, Refusal::Invalid(message)));
+        };
+        if let Err(over) = self.check_run(&running.run) {
+            if self.is_ending(&running.run) {
+                self.stop(&worker, running);
+            } else {
+                self.occupy(&worker, running, Some(self.now));
+            }
+            return Err(over);
+        }
+        let id = &running.task;
+        self.involve(link, &running.run.proof);
+        let Some(task) = self.core.task(id) else {
+            match self.stray(&running.run.proof, id) {
+                Some(stray) => {
+                    stray.running = Some((worker.clone(), running.attempt));
+                    self.occupy(&worker, running, None);
+                }
+                None => self.stop(&worker, running),
+            }
+            return Ok(());
+        };
+        match task.phase() {
+            Phase::Assigned(holder) if *holder == worker => {
+                let attempt = running.attempt;
+                self.core.update_worker(&worker, |w| {
+                    if let Some(hold) = w.hold_mut(id) {
+                        hold.attempt = attempt;
+                    }
+                });
+            }
+            Phase::Held(Held::Recovery) | Phase::Queued | Phase::Delayed(_) => {
+                self.adopt(&worker, id, running.attempt);
+            }
+            _ => self.stop(&worker, running),
+        }
+        Ok(())
+    }
+
+    /// A task of a proof that is not known yet takes up room all the same.
+    pub(super) fn makes_room(&mut self, link: LinkId, running: &Running) {
+        let worker = self.core.link(link).and_then(|l| l.worker(&running.role));
+        if let Some(worker) = worker.cloned() {
+            self.occupy(&worker, running, None);
+        }
+    }
+
+    /// A task goes on where it runs.
+    pub(super) fn adopt(&mut self, worker: &WorkerId, id: &TaskId, attempt: u32) {
+        let now = self.now;
+        let Some(task) = self.core.task_mut(id) else {
+            return;
+        };
+        task.attempt = task.attempt.max(attempt);
+        let proof = task.proof.clone();
+        let hold = Hold {
+            proof: proof.clone(),
+            kind: task.kind,
+            weight: task.shape.weight,
+            attempt,
+            sent_at: now,
+            resends: 0,
+            ended: None,
+        };
+        self.core.release(worker, id);
+        self.core.set_phase(id, Phase::Assigned(worker.clone()));
+        self.put_on(worker, id, hold);
+        if let Some(proof) = self.core.proof_mut(&proof)
+            && proof.root.as_ref() == Some(id)
+        {
+            proof.started_at.get_or_insert(now);
+        }
+        let worker = worker.clone();
+        self.record(id, TaskChangeKind::Assigned { worker, attempt });
+    }
+
+    /// A task that nobody needs takes up room until it has stopped.
+    fn stop(&mut self, worker: &WorkerId, running: &Running) {
+        self.occupy(worker, running, Some(self.now));
+        self.cancel_on(worker, &running.run.proof, &running.task);
+    }
+
+    /// A task takes up room on a worker without being its: `told` is when the worker was told to stop it.
+    fn occupy(&mut self, worker: &WorkerId, running: &Running, told: Option<i64>) {
+        let hold = Hold {
+            proof: running.run.proof.clone(),
+            kind: running.kind,
+            weight: self.core.config().weights.of(running.kind),
+            attempt: running.attempt,
+            sent_at: self.now,
+            resends: 0,
+            ended: Some(told),
+        };
+        self.core.release(worker, &running.task);
+        self.put_on(worker, &running.task, hold);
+    }
+
+    /// What runs is there, whether our books have room for it or not.
+    fn put_on(&mut self, worker: &WorkerId, task: &TaskId, mut hold: Hold) {
+        let free = self
+            .core
+            .worker(worker)
+            .map_or(0, crate::core::Worker::free);
+        hold.weight = hold.weight.min(u32::try_from(free).unwrap_or(u32::MAX));
+        self.core.hold(worker, task, hold);
+    }
+}

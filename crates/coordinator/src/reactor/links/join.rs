@@ -1,0 +1,206 @@
+//! Processes join, play roles, beat, drain, and are gone.
+
+use provost_proto::link as wire;
+use provost_proto::link::down_message::Message;
+
+use crate::config::millis;
+use crate::core::{Link, LinkId};
+use crate::failure::{FailureClass, Loss};
+use crate::ids::{ConnId, WorkerId};
+use crate::reactor::{Opened, Reactor};
+use crate::word::{Hello, Role};
+
+impl Reactor<'_> {
+    /// A process says who it is: a new one, or a known one on a new stream.
+    pub(super) fn joined(&mut self, conn: ConnId, hello: Hello) -> LinkId {
+        self.epoch_seen(hello.epoch);
+        let known = self.core.link_of(&hello.pod);
+        let same = known
+            .and_then(|id| self.core.link(id))
+            .is_some_and(|link| link.process == hello.process);
+        let link = match known {
+            Some(link) if same => {
+                self.rejoined(link, conn);
+                link
+            }
+            _ => self.newly_joined(conn, hello),
+        };
+        self.tell_welcome(link);
+        link
+    }
+
+    fn newly_joined(&mut self, conn: ConnId, hello: Hello) -> LinkId {
+        if self.core.link_of(&hello.pod).is_some() {
+            let message = "another process took the worker's place";
+            let loss = Loss::new(FailureClass::NodeLost, message);
+            let ids = self.core.workers_of(&hello.pod);
+            self.unlink(&hello.pod);
+            self.lose_workers(&ids, &loss);
+        }
+        tracing::info!(pod = hello.pod, version = hello.version, "worker joined");
+        self.core.add_link(Link {
+            pod: hello.pod,
+            process: hello.process,
+            version: hello.version,
+            conn: Some(conn),
+            broken_at: self.now,
+            last_seen: self.now,
+            roles: Vec::new(),
+            draining: false,
+            reported: false,
+            report: Vec::new(),
+            pending: Vec::new(),
+        })
+    }
+
+    fn rejoined(&mut self, link: LinkId, conn: ConnId) {
+        if let Some(old) = self.core.conn_of(link) {
+            self.out.close_link(old);
+        }
+        self.core.set_conn(link, Some(conn));
+        let now = self.now;
+        let Some(known) = self.core.link_mut(link) else {
+            return;
+        };
+        known.start_over();
+        let roles = std::mem::take(&mut known.roles);
+        tracing::info!(pod = known.pod, "worker joined again");
+        // Until it says again that it plays them.
+        for (_, worker) in roles {
+            self.core.update_worker(&worker, |w| {
+                w.conn = None;
+                w.unreported = true;
+                w.broken_at = now;
+            });
+        }
+    }
+
+    pub(super) fn role_played(&mut self, link: LinkId, role: Role) {
+        let Some(known) = self.core.link_mut(link) else {
+            return;
+        };
+        let worker = WorkerId::from(format!("{}/{}", known.pod, role.name));
+        known.roles.retain(|(other, _)| other.name != role.name);
+        known.roles.push((role.clone(), worker.clone()));
+        if self.core.epoch() != 0 {
+            self.open_role(link, &role, worker);
+        }
+    }
+
+    pub(in crate::reactor) fn open_role(&mut self, link: LinkId, role: &Role, worker: WorkerId) {
+        let Some(known) = self.core.link(link) else {
+            return;
+        };
+        let Some(conn) = known.conn else { return };
+        let opened = Opened {
+            id: worker,
+            kind: role.kind,
+            max_weight: role.max_weight,
+            version: known.version.clone(),
+            conn,
+            link: Some(link),
+        };
+        self.worker_opened(opened);
+    }
+
+    pub(super) fn beaten(&mut self, link: LinkId, epoch: u64, sequence: u64) {
+        self.epoch_seen(epoch);
+        let epoch = self.core.epoch();
+        if epoch != 0 {
+            self.tell(link, Message::Beat(wire::Beat { epoch, sequence }));
+        }
+    }
+
+    /// Who speaks of a later epoch has met its leader: this one leads no more, and its owner is told.
+    fn epoch_seen(&mut self, epoch: u64) {
+        let higher = self.core.see_epoch(epoch);
+        if higher && self.core.epoch() != 0 {
+            tracing::warn!(
+                ours = self.core.epoch(),
+                epoch,
+                "a worker knows a later leader"
+            );
+            self.out.deposed(epoch);
+        }
+    }
+
+    pub(super) fn draining(&mut self, link: LinkId) {
+        let Some(known) = self.core.link_mut(link) else {
+            return;
+        };
+        known.draining = true;
+        let roles: Vec<_> = known.roles.iter().map(|(_, id)| id.clone()).collect();
+        if self.core.epoch() != 0 {
+            for worker in roles {
+                // Not known only before it is opened, and then it opens closed.
+                let _ = self.worker_closed(&worker);
+            }
+        }
+    }
+
+    /// A frame shows that the process lives.
+    pub(super) fn link_seen(&mut self, link: LinkId) {
+        let now = self.now;
+        let limit = millis(self.core.config().leaf_liveness);
+        let Some(known) = self.core.link_mut(link) else {
+            return;
+        };
+        let silence = now - std::mem::replace(&mut known.last_seen, now);
+        if silence >= limit {
+            let roles: Vec<_> = known.roles.iter().map(|(_, id)| id.clone()).collect();
+            for worker in roles {
+                self.seen(&worker);
+            }
+        }
+    }
+
+    /// A stream broke. The process may come back on another.
+    pub(crate) fn link_broken(&mut self, conn: ConnId) {
+        let Some(link) = self.core.link_at(conn) else {
+            return;
+        };
+        self.core.set_conn(link, None);
+        let now = self.now;
+        let Some(known) = self.core.link_mut(link) else {
+            return;
+        };
+        known.broken_at = now;
+        known.start_over();
+        let pod = known.pod.clone();
+        for worker in self.core.workers_of(&pod) {
+            self.stream_broken(&worker, conn);
+        }
+        let idle = self.core.link(link).is_some_and(|link| link.draining);
+        if idle && self.core.workers_of(&pod).is_empty() {
+            self.unlink(&pod);
+            self.tend_recovery();
+            self.dispatch();
+        }
+    }
+
+    /// Forgets the process of a pod. What it held is the caller's to see to.
+    pub(in crate::reactor) fn unlink(&mut self, pod: &str) {
+        if let Some(recovery) = self.core.recovery_mut() {
+            recovery.missing.remove(pod);
+        }
+        let Some(link) = self.core.link_of(pod) else {
+            return;
+        };
+        if let Some(conn) = self.core.remove_link(link).and_then(|link| link.conn) {
+            self.out.close_link(conn);
+        }
+    }
+
+    /// Processes that lost their stream and did not come back are gone.
+    pub(in crate::reactor) fn expire_links(&mut self) {
+        let grace = millis(self.core.config().lost_grace);
+        let gone = |link: &Link| link.conn.is_none() && self.now - link.broken_at >= grace;
+        let gone = self.core.links().filter(|(_, link)| gone(link));
+        let gone: Vec<_> = gone.map(|(_, link)| link.pod.clone()).collect();
+        for pod in gone {
+            let message = format!("worker {pod} lost its stream and did not come back");
+            let loss = Loss::new(FailureClass::NodeLost, message);
+            self.pod_lost(&pod, &loss);
+        }
+    }
+}

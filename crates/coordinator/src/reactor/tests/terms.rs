@@ -1,0 +1,369 @@
+//! Changes of leader: what goes on, what is held, what begins again.
+
+use std::time::Duration;
+
+use provost_proto::link as wire;
+use provost_proto::link::up_message::Message as Up;
+use provost_proto::worker::TaskType::*;
+
+use super::env::{Env, Said, p, spec, t};
+use super::peer::*;
+use crate::config::Config;
+use crate::core::{Held, Phase};
+use crate::explain::WaitReason;
+use crate::failure::{FailureClass, Loss};
+use crate::term::{RecoveredProof, Term};
+
+/// A leader of epoch 2 that recovers proof `p` in run 3 with root `root`, and expects the given pods.
+fn leader(expected: &[&str]) -> Env {
+    let mut env = Env::standby(Config::default());
+    lead(&mut env, expected);
+    env
+}
+
+fn lead(env: &mut Env, expected: &[&str]) {
+    let recovered = RecoveredProof {
+        spec: spec("p"),
+        run: 3,
+        root: t("root"),
+    };
+    let term = Term {
+        epoch: 2,
+        expected: expected.iter().map(|&pod| pod.to_owned()).collect(),
+        proofs: vec![recovered],
+        leaf_limit: Duration::from_secs(8),
+        unit_limit: Duration::from_secs(30),
+    };
+    env.react(|r| r.lead(term));
+}
+
+fn of() -> wire::Run {
+    run("p", 3)
+}
+
+/// A report of a process that runs the root.
+fn rooted() -> wire::Report {
+    let mut report = last();
+    report
+        .running
+        .push(running(of(), "root", Controller, "execute"));
+    report
+}
+
+const HELD: Option<Phase> = Some(Phase::Held(Held::Recovery));
+
+#[test]
+fn a_root_is_held_and_goes_on_where_it_runs() {
+    let mut env = leader(&["a", "b"]);
+    let b = env.join("b");
+    assert_eq!(env.phase(&t("root")), HELD);
+    let why = env.core.explain(&p("p")).unwrap().waits;
+    assert_eq!(why[0].reason, WaitReason::Recovering);
+    let a = env.hello("a", 1);
+    env.hear(&a, [Up::Report(rooted())]);
+    assert_eq!(env.worker_of(&t("root")).as_deref(), Some("a/execute"));
+    assert!(env.core.recovery().is_none());
+    assert!(env.heard(&b).is_empty());
+    assert_eq!(env.heard(&a), ["Welcome 2"]);
+    assert_eq!(env.core.proof("p").unwrap().run, 3);
+}
+
+#[test]
+fn a_root_that_runs_nowhere_begins_again_once_that_is_stored() {
+    let mut env = leader(&["a", "b"]);
+    env.stores = false;
+    let a = env.join("a");
+    env.wait(29_000);
+    assert_eq!(env.phase(&t("root")), HELD);
+    env.hear(
+        &a,
+        [Up::Beat(wire::Beat {
+            epoch: 2,
+            sequence: 1,
+        })],
+    );
+    env.wait(1_000);
+    env.forget();
+    let root = env.root("p");
+    assert_eq!(env.phase(&root), Some(Phase::Held(Held::Storing(env.now))));
+    let start = env.out.begun.pop().unwrap();
+    assert_eq!((start.run, &start.root), (4, &root));
+    env.react(|r| r.run_stored(&p("p"), 4));
+    assert_eq!(env.heard(&a), [format!("Assign {root} 1")]);
+}
+
+#[test]
+fn a_pod_that_is_gone_is_not_waited_for() {
+    let mut env = leader(&["a", "b"]);
+    env.join("a");
+    let loss = Loss::new(FailureClass::NodeLost, "");
+    env.react(|r| r.pod_lost("b", &loss));
+    assert!(env.core.recovery().is_none());
+    assert_eq!(env.core.proof("p").unwrap().run, 4);
+}
+
+#[test]
+fn leaves_are_held_for_a_shorter_time_and_what_is_new_not_at_all() {
+    let mut env = leader(&["a", "b"]);
+    let a = env.hello("a", 1);
+    let mut report = rooted();
+    report.created = ["c", "x"]
+        .map(|id| match id {
+            "x" => create("p", 3, id, CoreExecute),
+            id => create("p", 3, id, ProveShard),
+        })
+        .to_vec();
+    env.hear(
+        &a,
+        [
+            Up::Report(report),
+            Up::Create(create("p", 3, "new", SetupVkey)),
+        ],
+    );
+    assert_eq!(env.heard(&a), ["Welcome 2", "Assign new 1"]);
+    assert_eq!((env.phase(&t("c")), env.phase(&t("x"))), (HELD, HELD));
+    env.wait(7_000);
+    env.hear(
+        &a,
+        [Up::Beat(wire::Beat {
+            epoch: 2,
+            sequence: 1,
+        })],
+    );
+    env.forget();
+    env.wait(1_000);
+    assert_eq!(env.heard(&a), ["Assign c 1"]);
+    assert_eq!(env.phase(&t("x")), HELD);
+}
+
+#[test]
+fn what_runs_and_what_is_done_is_found_in_whatever_order_reports_come() {
+    for creator_first in [true, false] {
+        let mut env = leader(&["a", "b"]);
+        let (a, b) = (env.hello("a", 1), env.hello("b", 1));
+        let mut by_a = rooted();
+        by_a.created = ["c", "d"].map(|id| create("p", 3, id, ProveShard)).to_vec();
+        let mut by_b = last();
+        by_b.running.push(running(of(), "c", ProveShard, "prove"));
+        by_b.done.push(done(of(), "d", 1, "prove"));
+        env.forget();
+        if creator_first {
+            env.hear(&a, [Up::Report(by_a)]);
+            env.hear(&b, [Up::Report(by_b)]);
+        } else {
+            env.hear(&b, [Up::Report(by_b)]);
+            assert_eq!(env.used("b/prove"), 4);
+            env.hear(&a, [Up::Report(by_a)]);
+        }
+        assert_eq!(env.worker_of(&t("c")).as_deref(), Some("b/prove"));
+        assert_eq!(env.core.task("c").unwrap().attempt, 1);
+        assert_eq!(env.heard(&a), ["Result d 4"]);
+        assert!(env.heard(&b).is_empty());
+        env.hear(&a, [taken(of(), &["d"])]);
+        assert_eq!(env.heard(&b), ["Settled d"]);
+        env.hear(&b, [Up::Done(done(of(), "c", 1, "prove"))]);
+        assert_eq!(env.heard(&a), ["Result c 4"]);
+    }
+}
+
+#[test]
+fn a_report_counts_once_its_last_part_is_there() {
+    let mut env = leader(&["a"]);
+    let a = env.hello("a", 1);
+    let mut first = rooted();
+    first.last = false;
+    // Said in between, and of a task that only the last part brings.
+    env.hear(&a, [Up::Report(first), say(of(), "x", 1)]);
+    assert_eq!(env.phase(&t("root")), HELD);
+    let mut second = last();
+    second
+        .running
+        .push(running(of(), "x", CoreExecute, "execute"));
+    second.created.push(create("p", 3, "x", CoreExecute));
+    second.said.push(said(of(), "x", 1));
+    second.listens.push(listen(of(), "x", 0));
+    env.hear(&a, [Up::Report(second)]);
+    assert_eq!(env.heard(&a), ["Welcome 2", "Heard x 0", "Heard x 1"]);
+    assert_eq!(env.worker_of(&t("root")).as_deref(), Some("a/execute"));
+}
+
+#[test]
+fn a_result_whose_creator_has_forgotten_it_is_known_to_it() {
+    // Its keeper has been told to forget it, and someone still waits for it.
+    let mut env = leader(&["a", "b"]);
+    let (a, b) = (env.hello("a", 1), env.hello("b", 1));
+    let mut by_a = rooted();
+    by_a.watches.push(watch(of(), &["c"]));
+    env.hear(&a, [Up::Report(by_a)]);
+    env.forget();
+    let mut by_b = last();
+    by_b.results.push(wire::Result {
+        run: Some(of()),
+        task_id: "c".to_owned(),
+        status: 4,
+    });
+    env.hear(&b, [Up::Report(by_b)]);
+    assert_eq!(env.heard(&a), ["Result c 4"]);
+    // And one that nobody waits for is forgotten.
+    env.hear(&b, [Up::Done(done(of(), "d", 1, "prove"))]);
+    assert_eq!(env.heard(&b), ["Settled d"]);
+}
+
+#[test]
+fn a_run_in_which_a_result_is_waited_for_that_nobody_knows_begins_again() {
+    let mut env = leader(&["a"]);
+    let a = env.hello("a", 1);
+    let mut by_a = rooted();
+    by_a.watches.push(watch(of(), &["c"]));
+    env.hear(&a, [Up::Report(by_a)]);
+    let heard = env.heard(&a);
+    assert!(heard.contains(&"Over 3".to_owned()), "{heard:?}");
+    assert_eq!(env.core.proof("p").unwrap().run, 4);
+}
+
+#[test]
+fn a_run_whose_messages_are_lost_begins_again() {
+    // CoreExecute's worker is gone; the Controller has heard two of its messages.
+    let mut env = leader(&["a", "b"]);
+    let a = env.hello("a", 1);
+    let mut by_a = rooted();
+    by_a.created.push(create("p", 3, "x", CoreExecute));
+    by_a.listens.push(listen(of(), "x", 2));
+    env.hear(&a, [Up::Report(by_a.clone())]);
+    assert_eq!(env.phase(&t("x")), HELD);
+    env.lose("b", FailureClass::NodeLost);
+    assert_eq!(env.core.proof("p").unwrap().run, 4);
+    // Having heard none it may just as well run for the first time.
+    let mut env = leader(&["a", "b"]);
+    let a = env.hello("a", 1);
+    by_a.listens[0].from = 0;
+    env.hear(&a, [Up::Report(by_a)]);
+    env.lose("b", FailureClass::NodeLost);
+    assert_eq!(env.core.proof("p").unwrap().run, 3);
+    assert_eq!(env.worker_of(&t("x")).as_deref(), Some("a/execute"));
+}
+
+#[test]
+fn messages_come_again_from_who_said_them() {
+    let mut env = leader(&["a", "b"]);
+    let (a, b) = (env.hello("a", 1), env.hello("b", 1));
+    let mut by_b = last();
+    by_b.said.push(said(of(), "x", 3));
+    by_b.done.push(done(of(), "x", 1, "execute"));
+    env.hear(&b, [Up::Report(by_b)]);
+    let mut by_a = rooted();
+    by_a.created.push(create("p", 3, "x", CoreExecute));
+    by_a.listens.push(listen(of(), "x", 2));
+    env.forget();
+    env.hear(&a, [Up::Report(by_a)]);
+    assert_eq!(env.heard(&a), ["Result x 4", "Heard x 2", "End x 3"]);
+}
+
+#[test]
+fn a_conclusion_whose_acknowledgement_was_lost_is_concluded() {
+    let mut env = leader(&["a"]);
+    let a = env.hello("a", 1);
+    let mut report = rooted();
+    report.conclusions.push(conclude(of(), "root", false));
+    env.hear(&a, [Up::Report(report)]);
+    assert!(env.outcome().is_some());
+    env.react(|r| r.proof_stored(&p("p")));
+    assert_eq!(env.heard(&a), ["Welcome 2", "Concluded 3", "Over 3"]);
+    // It still runs until it says otherwise.
+    assert_eq!(env.used("a/execute"), 1);
+}
+
+#[test]
+fn of_two_that_run_the_same_one_goes_on() {
+    let mut env = leader(&["a", "b"]);
+    let (a, b) = (env.hello("a", 1), env.hello("b", 1));
+    for peer in [&a, &b] {
+        let mut report = last();
+        if peer.pod == "a" {
+            report = rooted();
+            report.created.push(create("p", 3, "c", ProveShard));
+        }
+        report.running.push(running(of(), "c", ProveShard, "prove"));
+        env.hear(peer, [Up::Report(report)]);
+    }
+    assert_eq!(env.heard(&b), ["Welcome 2", "Cancel c"]);
+    assert_eq!((env.used("a/prove"), env.used("b/prove")), (4, 4));
+    assert_eq!(env.worker_of(&t("c")).as_deref(), Some("a/prove"));
+}
+
+#[test]
+fn a_proof_that_is_recovered_late_finds_what_was_said_of_it() {
+    let mut env = Env::standby(Config::default());
+    let term = Term {
+        expected: vec!["a".to_owned(), "b".to_owned()],
+        ..Term::first(2)
+    };
+    env.react(|r| r.lead(term));
+    let a = env.hello("a", 1);
+    env.hear(&a, [Up::Report(rooted())]);
+    assert_eq!(env.used("a/execute"), 1);
+    let recovered = RecoveredProof {
+        spec: spec("p"),
+        run: 3,
+        root: t("root"),
+    };
+    env.react(|r| r.proof_recovered(recovered)).unwrap();
+    assert_eq!(env.worker_of(&t("root")).as_deref(), Some("a/execute"));
+    // What is not recovered at all is over.
+    let mut other = last();
+    other
+        .running
+        .push(running(run("q", 0), "r", ExecuteOnly, "execute"));
+    let b = env.hello("b", 1);
+    env.hear(&b, [Up::Report(other)]);
+    assert_eq!(env.heard(&b), ["Welcome 2", "Over 0"]);
+    assert_eq!(env.used("b/execute"), 4);
+}
+
+#[test]
+fn a_standby_knows_who_is_there_and_gives_no_orders() {
+    let mut env = Env::standby(Config::default());
+    let a = env.hello("a", 1);
+    env.hear(
+        &a,
+        [
+            Up::Report(rooted()),
+            Up::Create(create("p", 3, "c", ProveShard)),
+        ],
+    );
+    env.wait(1_000);
+    assert_eq!(env.heard(&a), ["Welcome 0"]);
+    lead(&mut env, &["a"]);
+    assert_eq!(env.heard(&a), ["Welcome 2"]);
+    env.hear(&a, [Up::Report(rooted())]);
+    assert_eq!(env.worker_of(&t("root")).as_deref(), Some("a/execute"));
+    env.react(|r| r.step_down());
+    assert_eq!(env.heard(&a), ["Welcome 0"]);
+    assert!(env.core.proof("p").is_none() && env.core.worker("a/execute").is_none());
+}
+
+#[test]
+fn who_knows_a_later_leader_deposes_this_one() {
+    let mut env = Env::new();
+    let a = env.join("a");
+    env.forget();
+    for epoch in [1, 5, 5] {
+        env.hear(&a, [Up::Beat(wire::Beat { epoch, sequence: 1 })]);
+    }
+    assert_eq!(env.said(), [Said::Deposed(5)]);
+}
+
+#[test]
+fn a_failure_that_the_old_leader_did_not_hear_of_counts() {
+    let mut env = leader(&["a", "b"]);
+    let (a, b) = (env.hello("a", 1), env.hello("b", 1));
+    let mut by_a = rooted();
+    by_a.created.push(create("p", 3, "c", ProveShard));
+    env.hear(&a, [Up::Report(by_a)]);
+    let mut by_b = last();
+    by_b.done.push(failed(of(), "c", 2, "prove"));
+    env.hear(&b, [Up::Report(by_b)]);
+    assert!(matches!(env.phase(&t("c")), Some(Phase::Delayed(_))));
+    assert_eq!(env.core.task("c").unwrap().attempt, 2);
+    assert_eq!(env.heard(&b), ["Welcome 2", "Settled c"]);
+}

@@ -1,0 +1,98 @@
+//! What really happened, to judge by: which tasks ran where, and whom a leader had a reason to give up.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use provost_proto::worker::TaskType;
+
+use super::process::{Order, Run};
+use super::world::is_unit;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Running,
+    Completed,
+    Ended,
+}
+
+#[derive(Debug)]
+struct Record {
+    process: usize,
+    state: State,
+}
+
+#[derive(Default)]
+pub(super) struct Ledger {
+    records: BTreeMap<(Run, String), Vec<Record>>,
+    /// Processes that executed or controlled a run.
+    hosts: BTreeMap<Run, BTreeSet<usize>>,
+    /// Runs in which a unit failed by itself.
+    broken: BTreeSet<Run>,
+    /// Processes that died, or were out of reach for so long that giving them up is right.
+    excused: BTreeSet<usize>,
+    pub(super) starts: usize,
+}
+
+impl Ledger {
+    pub(super) fn excuse(&mut self, process: usize) {
+        self.excused.insert(process);
+    }
+
+    /// A task begins. It must not run, nor be done, in the same run on a process that nobody had a reason to give up.
+    pub(super) fn started(&mut self, process: usize, order: &Order) {
+        self.starts += 1;
+        let key = (order.run.clone(), order.task.clone());
+        let records = self.records.entry(key).or_default();
+        for record in records.iter().filter(|r| r.state != State::Ended) {
+            // An order to one that was given up may be under way for long.
+            let excused = [record.process, process]
+                .iter()
+                .any(|p| self.excused.contains(p));
+            assert!(excused, "{order:?} starts on {process}, and is {record:?}");
+        }
+        let state = State::Running;
+        records.push(Record { process, state });
+        if is_unit(order.data.task_type()) {
+            self.hosts
+                .entry(order.run.clone())
+                .or_default()
+                .insert(process);
+        }
+    }
+
+    pub(super) fn ended(
+        &mut self,
+        process: usize,
+        run: &Run,
+        task: &str,
+        kind: TaskType,
+        completed: bool,
+        failed: bool,
+    ) {
+        let key = (run.clone(), task.to_owned());
+        for record in self.records.entry(key).or_default() {
+            if record.process == process && record.state == State::Running {
+                record.state = if completed {
+                    State::Completed
+                } else {
+                    State::Ended
+                };
+            }
+        }
+        if failed && is_unit(kind) {
+            self.broken.insert(run.clone());
+        }
+    }
+
+    /// A run begins again. That must have a reason: a unit failed, or who had one is gone, or nobody ever had the root.
+    pub(super) fn begun_again(&self, run: &Run, root: &str) {
+        let hosts = self.hosts.get(run).cloned().unwrap_or_default();
+        let gone = hosts.iter().any(|host| self.excused.contains(host));
+        let root = self.records.get(&(run.clone(), root.to_owned()));
+        let runs = root.is_some_and(|all| all.iter().any(|r| r.state == State::Running));
+        let justified = gone || self.broken.contains(run) || !runs;
+        assert!(
+            justified,
+            "{run:?} begins again although {hosts:?} are fine: {root:?}"
+        );
+    }
+}

@@ -1,0 +1,187 @@
+//! Replicas: elections, commands on their way out, and what the API server has.
+
+use super::*;
+
+impl World {
+    pub(super) fn react<R>(
+        &mut self,
+        replica: usize,
+        event: impl FnOnce(&mut Reactor<'_>) -> R,
+    ) -> Option<R> {
+        let life = self.replicas[replica].life?;
+        let (result, commands) = self.replicas[replica].react(self.now, event);
+        let epoch = self.replicas[replica].core.epoch();
+        let mut frames: BTreeMap<u64, Vec<Down>> = BTreeMap::new();
+        for command in commands {
+            match command {
+                Command::Tell(conn, message) => frames.entry(conn).or_default().push(message),
+                Command::Close(conn) => {
+                    if let Some(frame) = frames.remove(&conn) {
+                        self.send_down(conn, frame);
+                    }
+                    self.break_stream(conn, (0, 50), None);
+                }
+                Command::Begin(start) => {
+                    let after = self.rng.range(0, 60);
+                    self.at(
+                        after,
+                        Event::Stored(replica, life, epoch, Stored::Begin(start)),
+                    );
+                }
+                Command::Finish(outcome) => {
+                    let after = self.rng.range(0, 400);
+                    self.at(
+                        after,
+                        Event::Stored(replica, life, epoch, Stored::Finish(outcome)),
+                    );
+                }
+                Command::Deposed(epoch) => {
+                    self.deposed.insert(epoch);
+                    let after = self.rng.range(0, 100);
+                    self.at(after, Event::StepDown(replica, life));
+                }
+            }
+        }
+        for (conn, frame) in frames {
+            self.send_down(conn, frame);
+        }
+        Some(result)
+    }
+
+    pub(super) fn tick(&mut self) {
+        for replica in 0..REPLICAS {
+            self.react(replica, |r| r.tick());
+            if let Err(error) = self.replicas[replica].core.check() {
+                panic!("replica {replica}: {error}");
+            }
+        }
+        self.at(100, Event::Tick);
+    }
+
+    /// Someone takes the Lease, if nobody has it.
+    pub(super) fn elect(&mut self) {
+        if self.leader.is_some() {
+            return;
+        }
+        let up: Vec<_> = (0..REPLICAS)
+            .filter(|i| self.replicas[*i].life.is_some())
+            .collect();
+        let Some(&replica) = up.get(self.rng.pick(up.len())) else {
+            self.at(300, Event::Elect);
+            return;
+        };
+        let life = self.replicas[replica].life.unwrap();
+        self.epoch = self.epoch.max(self.replicas[replica].core.seen_epoch()) + 1;
+        let open = self.durable.values().filter(|d| d.outcome.is_none());
+        let recovered = open.filter_map(|d| {
+            let begun = d.begun.clone()?;
+            Some(RecoveredProof {
+                spec: d.spec.clone(),
+                run: begun.run,
+                root: begun.root,
+            })
+        });
+        let term = Term {
+            expected: self
+                .workers
+                .iter()
+                .filter(|w| w.alive)
+                .map(|w| w.process.pod.clone())
+                .collect(),
+            proofs: recovered.collect(),
+            ..Term::first(self.epoch)
+        };
+        self.say(|| format!("replica {replica} leads in epoch {}", term.epoch));
+        self.leader = Some((replica, life));
+        self.react(replica, |r| r.lead(term));
+        for id in self.durable.keys().cloned().collect::<Vec<_>>() {
+            self.pursue(&id);
+        }
+    }
+
+    /// The operator sees to it that the leader has a proof.
+    pub(super) fn pursue(&mut self, id: &ProofId) {
+        let Some((replica, _)) = self.leader else {
+            return;
+        };
+        let durable = &self.durable[id];
+        if durable.outcome.is_some() {
+            return;
+        }
+        if self.replicas[replica].core.proof(id).is_none() {
+            let spec = durable.spec.clone();
+            self.react(replica, |r| r.proof_submitted(spec));
+        }
+        if self.durable[id].cancelled {
+            self.react(replica, |r| r.proof_cancelled(id, "not wanted"));
+        }
+    }
+
+    /// Something has reached the API server, which takes it only from the holder of the Lease.
+    pub(super) fn stored(&mut self, replica: usize, life: u64, epoch: u64, what: Stored) {
+        if epoch != self.epoch {
+            return;
+        }
+        let (id, event): (ProofId, Saying) = match what {
+            Stored::Begin(start) => {
+                let durable = self.durable.get_mut(&start.proof).unwrap();
+                if durable.outcome.is_none() {
+                    if let Some(before) = &durable.begun {
+                        let run = (start.proof.to_string(), before.run);
+                        assert!(
+                            start.run > before.run,
+                            "run {} after {}",
+                            start.run,
+                            before.run
+                        );
+                        self.ledger.begun_again(&run, &before.root);
+                    }
+                    durable.begun = Some(start.clone());
+                }
+                let run = start.run;
+                (
+                    start.proof.clone(),
+                    Box::new(move |r| r.run_stored(&start.proof, run)),
+                )
+            }
+            Stored::Finish(outcome) => {
+                let id = outcome.proof.clone();
+                let durable = self.durable.get_mut(&id).unwrap();
+                assert!(durable.outcome.is_none(), "{id} ends twice");
+                if let ProofResult::Failed { failure, .. } = &outcome.result {
+                    assert!(failure.class != FailureClass::Bug, "{failure:?}");
+                }
+                durable.outcome = Some(*outcome);
+                (id.clone(), Box::new(move |r| r.proof_stored(&id)))
+            }
+        };
+        self.say(|| format!("stored of {id}"));
+        if self.replicas[replica].life == Some(life) && self.replicas[replica].core.epoch() == epoch
+        {
+            self.react(replica, event);
+        }
+    }
+
+    pub(super) fn submit(&mut self, n: usize) {
+        let id = ProofId::from(format!("p{n}"));
+        let durable = Durable {
+            spec: ProofSpec {
+                proof_id: id.clone(),
+                kind: Root::Prove,
+                inputs: vec![String::new(), String::new(), "2".to_owned()],
+                outputs: Vec::new(),
+                requester: String::new(),
+                priority: 0,
+                created_at_ms: self.now,
+                parallelism: None,
+                max_retries: Some(50),
+                expires_at_ms: None,
+            },
+            begun: None,
+            outcome: None,
+            cancelled: false,
+        };
+        self.durable.insert(id.clone(), durable);
+        self.pursue(&id);
+    }
+}

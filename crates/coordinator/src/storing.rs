@@ -1,0 +1,105 @@
+//! What has to be stored before anyone is told: how proofs end, and that runs begin.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::comm::ToStore;
+use crate::reactor::Reactor;
+use crate::shared::Shared;
+use crate::state::{ProofOutcome, RunStart, State, StateError};
+
+/// First and longest wait between attempts to store something.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
+
+/// Stores on behalf of one term.
+#[derive(Clone)]
+pub(crate) struct Storing {
+    pub(crate) shared: Weak<Shared>,
+    pub(crate) state: Arc<dyn State>,
+    pub(crate) epoch: u64,
+    /// The end of the term.
+    pub(crate) ends: CancellationToken,
+}
+
+impl Storing {
+    /// Stores all that comes, each thing in a task of its own, so that one that takes long holds up no other.
+    pub(crate) async fn all(self, mut queue: mpsc::UnboundedReceiver<ToStore>) {
+        loop {
+            let next = tokio::select! {
+                () = self.ends.cancelled() => return,
+                next = queue.recv() => next,
+            };
+            let this = self.clone();
+            match next {
+                Some(ToStore::Outcome(outcome)) => drop(tokio::spawn(this.outcome(outcome))),
+                Some(ToStore::Run(start)) => drop(tokio::spawn(this.run(start))),
+                None => return,
+            }
+        }
+    }
+
+    async fn outcome(self, outcome: ProofOutcome) {
+        let again = || self.state.finish_proof(outcome.clone());
+        match self.insist(&outcome.proof, again).await {
+            Some(Stored::Yes | Stored::Gone) => self.say(|r| r.proof_stored(&outcome.proof)),
+            None => {}
+        }
+    }
+
+    async fn run(self, start: RunStart) {
+        let again = || self.state.begin_run(start.clone());
+        match self.insist(&start.proof, again).await {
+            Some(Stored::Yes) => self.say(|r| r.run_stored(&start.proof, start.run)),
+            Some(Stored::Gone) => self.say(|r| {
+                r.proof_forgotten(&start.proof);
+            }),
+            None => {}
+        }
+    }
+
+    /// Tries until it is stored, or the term ends.
+    async fn insist<'a>(
+        &'a self,
+        proof: &str,
+        again: impl Fn() -> BoxFuture<'a, Result<(), StateError>>,
+    ) -> Option<Stored> {
+        let (mut wait, longest) = BACKOFF;
+        loop {
+            match again().await {
+                Ok(()) => return Some(Stored::Yes),
+                Err(StateError::Gone(why)) => {
+                    tracing::info!(proof, why, "nobody waits for the proof");
+                    return Some(Stored::Gone);
+                }
+                Err(error @ StateError::Unavailable(_)) => {
+                    tracing::warn!(proof, %error, reason = error.reason(), "not stored, trying again");
+                }
+            }
+            tokio::select! {
+                () = self.ends.cancelled() => return None,
+                () = tokio::time::sleep(wait) => {}
+            }
+            wait = longest.min(wait * 2);
+        }
+    }
+
+    /// Gives the reactor an event, if it is still the same term.
+    fn say(&self, event: impl FnOnce(&mut Reactor<'_>)) {
+        if let Some(shared) = self.shared.upgrade() {
+            let mut inner = shared.lock();
+            if inner.core.epoch() == self.epoch {
+                inner.react(event);
+            }
+        }
+    }
+}
+
+enum Stored {
+    Yes,
+    /// Nobody wants it.
+    Gone,
+}

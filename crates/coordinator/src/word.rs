@@ -1,0 +1,181 @@
+//! What workers say at the native door, checked and with its names in the coordinator's own types.
+
+use bytes::Bytes;
+use provost_proto::worker::{TaskData, TaskStatus, TaskType, WorkerType};
+
+use crate::failure::Failure;
+use crate::ids::{ProofId, TaskId};
+
+/// One run of a proof.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct RunId {
+    pub(crate) proof: ProofId,
+    /// Counted from 0.
+    pub(crate) run: u32,
+}
+
+/// One message of a worker.
+#[derive(Clone, Debug)]
+pub(crate) enum Word {
+    Hello(Hello),
+    Role(Role),
+    Report(Report),
+    Beat {
+        epoch: u64,
+        sequence: u64,
+    },
+    Create(Child),
+    Done(Done),
+    Conclude(Conclusion),
+    Watch {
+        run: RunId,
+        tasks: Vec<TaskId>,
+    },
+    Taken {
+        run: RunId,
+        tasks: Vec<TaskId>,
+    },
+    Say(Said),
+    Listen(Listen),
+    Drain,
+    /// Out of a report: it runs a task.
+    Running(Running),
+    /// Out of a report: it was told how a task ended.
+    Known {
+        run: RunId,
+        task: TaskId,
+        status: TaskStatus,
+    },
+    /// Out of a report: it created a task, and has not taken in the result.
+    Created(Child),
+}
+
+impl Word {
+    /// The run that it speaks of.
+    pub(crate) const fn run(&self) -> Option<&RunId> {
+        match self {
+            Self::Create(child) | Self::Created(child) => Some(&child.run),
+            Self::Done(done) => Some(&done.run),
+            Self::Conclude(conclusion) => Some(&conclusion.run),
+            Self::Watch { run, .. } | Self::Taken { run, .. } | Self::Known { run, .. } => {
+                Some(run)
+            }
+            Self::Say(said) => Some(&said.run),
+            Self::Listen(listen) => Some(&listen.run),
+            Self::Running(running) => Some(&running.run),
+            Self::Hello(_) | Self::Role(_) | Self::Report(_) | Self::Beat { .. } | Self::Drain => {
+                None
+            }
+        }
+    }
+}
+
+/// A process introduces itself.
+#[derive(Clone, Debug)]
+pub(crate) struct Hello {
+    pub(crate) pod: String,
+    pub(crate) process: Process,
+    pub(crate) version: String,
+    /// The highest epoch that it has seen.
+    pub(crate) epoch: u64,
+}
+
+/// One process of a pod: two are never taken for one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Process {
+    pub(crate) pod_uid: String,
+    pub(crate) number: u64,
+}
+
+/// A role that a process plays.
+#[derive(Clone, Debug)]
+pub(crate) struct Role {
+    pub(crate) name: String,
+    pub(crate) kind: WorkerType,
+    /// GiB.
+    pub(crate) max_weight: u32,
+}
+
+/// One part of what still counts on a worker.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Report {
+    pub(crate) running: Vec<Running>,
+    pub(crate) done: Vec<Done>,
+    pub(crate) created: Vec<Child>,
+    pub(crate) watches: Vec<(RunId, Vec<TaskId>)>,
+    pub(crate) said: Vec<Said>,
+    pub(crate) listens: Vec<Listen>,
+    pub(crate) conclusions: Vec<Conclusion>,
+    pub(crate) results: Vec<(RunId, TaskId, TaskStatus)>,
+    pub(crate) last: bool,
+}
+
+/// A task that a worker runs.
+#[derive(Clone, Debug)]
+pub(crate) struct Running {
+    pub(crate) run: RunId,
+    pub(crate) task: TaskId,
+    pub(crate) attempt: u32,
+    pub(crate) role: String,
+    pub(crate) kind: TaskType,
+}
+
+/// A task that a worker creates.
+#[derive(Clone, Debug)]
+pub(crate) struct Child {
+    pub(crate) run: RunId,
+    pub(crate) task: TaskId,
+    pub(crate) kind: TaskType,
+    pub(crate) data: TaskData,
+}
+
+/// The end of an attempt.
+#[derive(Clone, Debug)]
+pub(crate) struct Done {
+    pub(crate) run: RunId,
+    pub(crate) task: TaskId,
+    /// 0 for a marker.
+    pub(crate) attempt: u32,
+    pub(crate) role: String,
+    pub(crate) outcome: Outcome,
+}
+
+/// How an attempt ended.
+#[derive(Clone, Debug)]
+pub(crate) enum Outcome {
+    /// With a result; JSON of the run.
+    Completed(String),
+    /// Without one.
+    Failed { failure: Failure, retryable: bool },
+    /// It was told to stop, or handed back.
+    Stopped,
+}
+
+/// The root's word on how its proof ended.
+#[derive(Clone, Debug)]
+pub(crate) struct Conclusion {
+    pub(crate) run: RunId,
+    pub(crate) task: TaskId,
+    /// Why there is no proof, where there is none.
+    pub(crate) failure: Option<Failure>,
+    pub(crate) extra_data: String,
+}
+
+/// Messages of a channel, one after the other.
+#[derive(Clone, Debug)]
+pub(crate) struct Said {
+    pub(crate) run: RunId,
+    pub(crate) task: TaskId,
+    /// Number of the first.
+    pub(crate) first: u64,
+    pub(crate) payloads: Vec<Bytes>,
+}
+
+/// A reader of a channel.
+#[derive(Clone, Debug)]
+pub(crate) struct Listen {
+    pub(crate) run: RunId,
+    pub(crate) task: TaskId,
+    /// The message that it wants first.
+    pub(crate) from: u64,
+}

@@ -1,0 +1,20 @@
+//! What goes on on the link's thread.
+//!
+//! * [`hub`]: takes calls and messages to the state, and carries out what it decides.
+//! * [`consumers`]: who gets orders, results, messages.
+//! * [`replicas`]: which addresses there are.
+//! * [`stream`]: one replica: connect, speak, listen, again.
+//! * [`frames`]: whatever waits goes into one frame.
+
+mod backoff;
+mod command;
+mod consumers;
+mod frames;
+mod hub;
+mod plan;
+mod replicas;
+mod stream;
+
+pub(crate) use command::Command;
+pub(crate) use hub::run;
+pub(crate) use plan::Plan;
