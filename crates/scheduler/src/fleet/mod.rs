@@ -1,0 +1,272 @@
+//! The workers: what they can run, what they hold, and which of them a task goes to.
+
+mod index;
+mod ladder;
+mod pick;
+mod reservation;
+mod tree;
+mod verify;
+mod worker;
+
+use index::{Filter, Index, Rooms};
+pub(crate) use pick::Want;
+pub(crate) use worker::Hold;
+use worker::Worker;
+pub use worker::{Pod, Pool, WorkerKind, WorkerSpec, WorkerView};
+
+use crate::arena::Arena;
+use crate::keys::{HoldKey, TaskKey, TenantKey, WorkerKey};
+use crate::shape::{Class, Shape};
+
+/// The workers.
+#[derive(Default)]
+pub(crate) struct Fleet {
+    workers: Arena<WorkerKey, Worker>,
+    holds: Arena<HoldKey, Hold>,
+    indexes: Vec<Index>,
+    rooms: Vec<Rooms>,
+    shapes: Vec<Known>,
+    /// The workers that are kept for something. Never more than there are shapes.
+    reserved: Vec<u32>,
+    /// Goes up whenever a task of the class may fit that did not before.
+    epochs: [u64; 2],
+    /// Goes up whenever a worker may have become fit to be kept for something.
+    changes: u64,
+}
+
+/// Where to look for workers for a shape.
+struct Known {
+    filter: usize,
+    rooms: Option<usize>,
+}
+
+impl Fleet {
+    /// Learns the next shape: they come in the order of their numbers.
+    pub(crate) fn learn(&mut self, shape: &Shape) {
+        let filter = Filter::of(shape);
+        let found = self.indexes.iter().position(|i| i.filter == filter);
+        let filter = found.unwrap_or_else(|| {
+            let mut index = Index::new(filter);
+            for (key, worker) in self.workers.iter() {
+                index.refresh(number(key), worker);
+            }
+            self.indexes.push(index);
+            self.indexes.len() - 1
+        });
+        let rooms = shape.lasts().then(|| self.rooms_for(shape));
+        self.shapes.push(Known { filter, rooms });
+    }
+
+    fn rooms_for(&mut self, shape: &Shape) -> usize {
+        let same = |r: &Rooms| r.class == shape.class && r.requirement == shape.requirement;
+        self.rooms.iter().position(same).unwrap_or_else(|| {
+            let mut rooms = Rooms::new(shape.class, shape.requirement);
+            for (key, worker) in self.workers.iter() {
+                let room = rooms.room(worker);
+                rooms.set(number(key), room);
+            }
+            self.rooms.push(rooms);
+            self.rooms.len() - 1
+        })
+    }
+
+    pub(crate) fn add(&mut self, spec: WorkerSpec) -> WorkerKey {
+        let key = self.workers.insert(Worker {
+            spec,
+            open: true,
+            used: 0,
+            lasting: 0,
+            slots: 0,
+            holds: Vec::new(),
+            reserved: None,
+        });
+        self.came(key);
+        key
+    }
+
+    /// Forgets a worker. What it held is no more, and comes back.
+    pub(crate) fn remove(&mut self, key: WorkerKey) -> Option<Vec<Hold>> {
+        self.workers.get(key)?;
+        self.unreserve(number(key));
+        if let Some(worker) = self.workers.get_mut(key) {
+            worker.open = false;
+        }
+        self.refresh(number(key));
+        let worker = self.workers.remove(key)?;
+        let holds = worker.holds.into_iter();
+        Some(holds.filter_map(|hold| self.holds.remove(hold)).collect())
+    }
+
+    /// Says whether a worker takes tasks; `false` if there is none such.
+    pub(crate) fn set_open(&mut self, key: WorkerKey, open: bool) -> bool {
+        let Some(worker) = self.workers.get_mut(key) else {
+            return false;
+        };
+        worker.open = open;
+        self.came(key);
+        true
+    }
+
+    /// Says how much a worker's tasks may take up; `false` if there is none such.
+    pub(crate) fn set_capacity(&mut self, key: WorkerKey, capacity: u32) -> bool {
+        let Some(worker) = self.workers.get_mut(key) else {
+            return false;
+        };
+        worker.spec.capacity = capacity;
+        self.came(key);
+        true
+    }
+
+    /// Takes up room on a worker. `beside`: it may be there still when a task that the worker is kept for is to start.
+    pub(crate) fn hold(
+        &mut self,
+        worker: u32,
+        shape: &Shape,
+        tenant: TenantKey,
+        task: TaskKey,
+        beside: bool,
+    ) -> Option<HoldKey> {
+        let w = self.workers.at_mut(worker)?;
+        let mut hold = Hold {
+            worker,
+            class: shape.class,
+            weight: shape.weight,
+            tenant,
+            task: Some(task),
+            lasts: shape.lasts(),
+            slot: shape.slot,
+            beside: false,
+            place: u32::try_from(w.holds.len()).unwrap_or(u32::MAX),
+        };
+        let weight = u64::from(hold.weight);
+        w.used += weight;
+        if hold.lasts {
+            w.lasting += weight;
+        }
+        if let Some(slot) = hold.slot {
+            w.slots |= slot.mask();
+        }
+        if let Some(reserved) = &mut w.reserved
+            && (beside || hold.lasts)
+        {
+            hold.beside = true;
+            reserved.beside += weight;
+        }
+        let key = self.holds.insert(hold);
+        w.holds.push(key);
+        self.refresh(worker);
+        Some(key)
+    }
+
+    /// Frees what was taken up.
+    pub(crate) fn release(&mut self, key: HoldKey) -> Option<Hold> {
+        let hold = self.holds.remove(key)?;
+        let w = self.workers.at_mut(hold.worker)?;
+        w.holds.swap_remove(hold.place as usize);
+        if let Some(moved) = w.holds.get(hold.place as usize)
+            && let Some(moved) = self.holds.get_mut(*moved)
+        {
+            moved.place = hold.place;
+        }
+        let weight = u64::from(hold.weight);
+        w.used -= weight;
+        if hold.lasts {
+            w.lasting -= weight;
+            self.changes += 1;
+        }
+        if hold.beside
+            && let Some(reserved) = &mut w.reserved
+        {
+            reserved.beside -= weight;
+        }
+        if hold.slot.is_some() {
+            let left = w.holds.iter().filter_map(|h| self.holds.get(*h)?.slot);
+            w.slots = left.fold(0, |slots, slot| slots | slot.mask());
+        }
+        self.refresh(hold.worker);
+        self.made_room(hold.worker);
+        Some(hold)
+    }
+
+    /// Leaves a hold without its task: the room stays taken.
+    pub(crate) fn strand(&mut self, key: HoldKey) -> Option<Hold> {
+        let hold = self.holds.get_mut(key)?;
+        hold.task = None;
+        Some(*hold)
+    }
+
+    pub(crate) fn hold_of(&self, key: HoldKey) -> Option<&Hold> {
+        self.holds.get(key)
+    }
+
+    pub(crate) fn key(&self, worker: u32) -> Option<WorkerKey> {
+        self.workers.key_at(worker)
+    }
+
+    /// The index of a worker that is there.
+    pub(crate) fn number(&self, key: WorkerKey) -> Option<u32> {
+        self.workers.get(key).map(|_| number(key))
+    }
+
+    pub(crate) fn view(&self, key: WorkerKey) -> Option<WorkerView> {
+        self.workers.get(key).map(Worker::view)
+    }
+
+    pub(crate) fn views(&self) -> impl Iterator<Item = (WorkerKey, WorkerView)> {
+        self.workers
+            .iter()
+            .map(|(key, worker)| (key, worker.view()))
+    }
+
+    pub(crate) fn specs(&self) -> impl Iterator<Item = (&WorkerSpec, WorkerView)> {
+        self.workers.iter().map(|(_, w)| (&w.spec, w.view()))
+    }
+
+    /// Whether a worker could run a task of the shape, were it empty.
+    pub(crate) fn could_run(&self, worker: u32, shape: &Shape) -> bool {
+        self.workers
+            .at(worker)
+            .is_some_and(|w| w.suits(shape) && w.spec.capacity >= shape.weight)
+    }
+
+    pub(crate) const fn epoch(&self, class: Class) -> u64 {
+        self.epochs[class.index()]
+    }
+
+    pub(crate) const fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    fn came(&mut self, key: WorkerKey) {
+        self.changes += 1;
+        self.refresh(number(key));
+        self.made_room(number(key));
+    }
+
+    fn made_room(&mut self, number: u32) {
+        if let Some(worker) = self.workers.at(number) {
+            for class in Class::ALL {
+                let serves = worker.spec.kind.serves(class);
+                self.epochs[class.index()] += u64::from(serves);
+            }
+        }
+    }
+
+    /// Keeps the indexes right after a change of a worker.
+    fn refresh(&mut self, number: u32) {
+        let Some(worker) = self.workers.at(number) else {
+            return;
+        };
+        for index in &mut self.indexes {
+            index.refresh(number, worker);
+        }
+        for rooms in &mut self.rooms {
+            let room = rooms.room(worker);
+            rooms.set(number, room);
+        }
+    }
+}
+
+fn number(key: WorkerKey) -> u32 {
+    u32::try_from(key.index()).unwrap_or(u32::MAX)
+}

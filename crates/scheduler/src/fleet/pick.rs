@@ -1,0 +1,94 @@
+//! Which worker a task goes to.
+//!
+//! The one with the least to do that has room; of two with as much to do, the smaller. Not the fullest that still has room (best fit): provers are what is scarce, one that
+//! idles beside one with two tasks is lost time, and a lost worker should take few tasks along. And not the one with the most room: where pools differ in memory, the large
+//! pods would get several tasks before the small ones get any. That this leaves crumbs of room everywhere is what reservations are for.
+
+use super::Fleet;
+use super::index::Gate;
+use super::worker::{Pod, Worker};
+use crate::shape::{Shape, ShapeId};
+
+/// A task that looks for a worker.
+pub(crate) struct Want<'a> {
+    pub(crate) id: ShapeId,
+    pub(crate) shape: &'a Shape,
+    /// The worker that it had better go to.
+    pub(crate) prefer: Option<u32>,
+    /// The pod that it should not go to if there is another.
+    pub(crate) avoid: Option<Pod>,
+}
+
+impl Fleet {
+    /// Whether it is worth a closer look. O(1).
+    pub(crate) fn may_fit(&self, id: ShapeId, shape: &Shape) -> bool {
+        let index = &self.indexes[self.shapes[id as usize].filter];
+        index.workers.has(shape.weight) || !self.reserved.is_empty()
+    }
+
+    /// The worker to give a task to; `None` if it fits nowhere now. `precedes` says whether the task comes, by priority or urgency, before those of a shape that
+    /// a worker is kept for.
+    pub(crate) fn pick(&self, want: &Want<'_>, precedes: impl Fn(ShapeId) -> bool) -> Option<u32> {
+        let known = &self.shapes[want.id as usize];
+        let gate = known.rooms.map_or(Gate::Open, |rooms| {
+            self.rooms[rooms].gate(want.shape.weight, want.shape.reserve)
+        });
+        if gate == Gate::Shut {
+            return None;
+        }
+        let weight = u64::from(want.shape.weight);
+        let fits = |number: u32, worker: &Worker| {
+            worker.open
+                && worker.suits(want.shape)
+                && worker.has_slot(want.shape.slot)
+                && !gate.bars(number)
+                && allowance(worker, want, &precedes) >= weight
+        };
+        let avoided = |number: u32| {
+            let worker = self.workers.at(number);
+            want.avoid.is_some() && worker.map(|w| w.spec.pod) == want.avoid
+        };
+        let preferred = want.prefer.filter(|n| !avoided(*n));
+        if let Some(number) = preferred
+            && let Some(worker) = self.workers.at(number)
+            && fits(number, worker)
+        {
+            return Some(number);
+        }
+        let kept = |wanted: bool| {
+            let kept = self.reserved.iter().filter_map(|number| {
+                let worker = self.workers.at(*number)?;
+                let good = avoided(*number) == wanted && fits(*number, worker);
+                good.then_some((worker.used, worker.spec.capacity, *number))
+            });
+            kept.min().map(|(_, _, number)| number)
+        };
+        let workers = &self.indexes[known.filter].workers;
+        workers
+            .first(want.shape.weight, &|n| gate.bars(n) || avoided(n))
+            .or_else(|| kept(false))
+            .or_else(|| {
+                want.avoid?;
+                workers
+                    .first(want.shape.weight, &|n| gate.bars(n))
+                    .or_else(|| kept(true))
+            })
+    }
+}
+
+/// What a worker may give to a task: all that is free, less what it is kept for.
+fn allowance(worker: &Worker, want: &Want<'_>, precedes: &impl Fn(ShapeId) -> bool) -> u64 {
+    let free = worker.free();
+    let Some(reserved) = worker.reserved else {
+        return free;
+    };
+    if reserved.shape == want.id || precedes(reserved.shape) {
+        return free;
+    }
+    if reserved.slot.is_some() && reserved.slot == want.shape.slot {
+        return 0;
+    }
+    let spare = u64::from(worker.spec.capacity)
+        .saturating_sub(u64::from(reserved.weight) + reserved.beside);
+    free.min(spare)
+}

@@ -1,0 +1,39 @@
+//! Whether the fleet's books agree: for tests.
+
+use super::index::{Index, Rooms};
+use super::{Fleet, Hold, number};
+
+impl Fleet {
+    /// Whether the books agree: for tests. O(everything).
+    pub(crate) fn verify(&self) -> Result<(), String> {
+        for (key, worker) in self.workers.iter() {
+            let holds: Vec<_> = worker.holds.iter().map(|h| self.holds.get(*h)).collect();
+            let sum = |of: fn(&Hold) -> bool| -> u64 {
+                let of = holds.iter().flatten().filter(|h| of(h));
+                of.map(|h| u64::from(h.weight)).sum()
+            };
+            let slots = holds.iter().flatten().filter_map(|h| h.slot);
+            let beside = worker.reserved.map_or(0, |r| r.beside);
+            let right = holds.iter().all(Option::is_some)
+                && worker.used == sum(|_| true)
+                && worker.lasting == sum(|h| h.lasts)
+                && worker.slots == slots.fold(0, |all, slot| all | slot.mask())
+                && (worker.reserved.is_none() || beside == sum(|h| h.beside))
+                && worker.reserved.is_some() == self.reserved.contains(&number(key));
+            if !right {
+                return Err(format!("the books of {key:?} are wrong"));
+            }
+            let number = number(key);
+            let indexed = |i: &Index| i.workers.get(number) == i.load(worker);
+            let roomed = |r: &Rooms| r.get(number) == r.room(worker);
+            if !self.indexes.iter().all(indexed) || !self.rooms.iter().all(roomed) {
+                return Err(format!("an index is wrong about {key:?}"));
+            }
+        }
+        let held: usize = self.workers.iter().map(|(_, w)| w.holds.len()).sum();
+        if held != self.holds.len() {
+            return Err("there are holds without a worker".to_owned());
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,147 @@
+//! Workers, and what they hold.
+
+use crate::keys::{HoldKey, TaskKey, TenantKey};
+use crate::shape::{Class, Requirement, Shape, ShapeId, Slot};
+
+/// Which classes of tasks a worker runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum WorkerKind {
+    /// [`Class::Cpu`].
+    Cpu,
+    /// [`Class::Gpu`].
+    Gpu,
+    /// Both.
+    All,
+}
+
+impl WorkerKind {
+    /// Whether a worker of this kind runs tasks of that class.
+    pub const fn serves(self, class: Class) -> bool {
+        matches!(
+            (self, class),
+            (Self::All, _) | (Self::Cpu, Class::Cpu) | (Self::Gpu, Class::Gpu)
+        )
+    }
+}
+
+/// The machine that a worker is on: workers of one pod go together. What a number stands for is the caller's business.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Pod(pub u64);
+
+/// The pool that a worker belongs to, for [explanations](crate::explain). What a number stands for is the caller's business.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Pool(pub u32);
+
+/// A worker as it registers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorkerSpec {
+    /// What it runs.
+    pub kind: WorkerKind,
+    /// Memory that its tasks may take up, in GiB.
+    pub capacity: u32,
+    /// Its machine.
+    pub pod: Pod,
+    /// Its pool.
+    pub pool: Option<Pool>,
+    /// What it has that tasks may require.
+    pub provides: Vec<Requirement>,
+}
+
+/// What there is to know of a worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WorkerView {
+    /// What it runs.
+    pub kind: WorkerKind,
+    /// Memory that its tasks may take up, in GiB.
+    pub capacity: u32,
+    /// Memory that is taken up, in GiB. More than the capacity only where tasks were adopted or the capacity was lowered.
+    pub used: u64,
+    /// How many tasks take it up, those that were given up but are not over included.
+    pub holds: usize,
+    /// Whether it takes tasks.
+    pub open: bool,
+    /// Whether it is kept for a large task.
+    pub reserved: bool,
+}
+
+/// A registered worker.
+pub(super) struct Worker {
+    pub(super) spec: WorkerSpec,
+    pub(super) open: bool,
+    pub(super) used: u64,
+    /// Weight of the holds that last until their children are done.
+    pub(super) lasting: u64,
+    /// The slots that are taken.
+    pub(super) slots: u32,
+    pub(super) holds: Vec<HoldKey>,
+    pub(super) reserved: Option<Reserved>,
+}
+
+/// That a worker is kept for a large task.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reserved {
+    /// The shape of the task.
+    pub(super) shape: ShapeId,
+    pub(super) weight: u32,
+    pub(super) slot: Option<Slot>,
+    /// Weight of what is not waited for: what lasts, and what was let in beside.
+    pub(super) beside: u64,
+}
+
+/// Room that is taken up on a worker.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Hold {
+    /// The worker's index.
+    pub(crate) worker: u32,
+    pub(crate) class: Class,
+    pub(crate) weight: u32,
+    pub(crate) tenant: TenantKey,
+    /// The task that runs there; `None` once it was given up.
+    pub(crate) task: Option<TaskKey>,
+    pub(super) lasts: bool,
+    pub(super) slot: Option<Slot>,
+    /// Whether it counts as beside the task that the worker is kept for.
+    pub(super) beside: bool,
+    /// Its place among the worker's holds.
+    pub(super) place: u32,
+}
+
+impl Worker {
+    pub(super) fn free(&self) -> u64 {
+        u64::from(self.spec.capacity).saturating_sub(self.used)
+    }
+
+    /// What it could give at most to one task, once all but what lasts is done.
+    pub(super) fn room(&self) -> u64 {
+        u64::from(self.spec.capacity).saturating_sub(self.lasting)
+    }
+
+    /// Whether it is such that it could run tasks of a shape, were it empty and open.
+    pub(super) fn suits(&self, shape: &Shape) -> bool {
+        self.spec.kind.serves(shape.class)
+            && self.spec.capacity >= shape.min_capacity
+            && self.provides(shape.requirement)
+    }
+
+    pub(super) fn provides(&self, requirement: Option<Requirement>) -> bool {
+        requirement.is_none_or(|r| self.spec.provides.contains(&r))
+    }
+
+    pub(super) const fn has_slot(&self, slot: Option<Slot>) -> bool {
+        match slot {
+            Some(slot) => self.slots & slot.mask() == 0,
+            None => true,
+        }
+    }
+
+    pub(super) fn view(&self) -> WorkerView {
+        WorkerView {
+            kind: self.spec.kind,
+            capacity: self.spec.capacity,
+            used: self.used,
+            holds: self.holds.len(),
+            open: self.open,
+            reserved: self.reserved.is_some(),
+        }
+    }
+}

@@ -1,0 +1,383 @@
+//! The rules of the scheduler, by looking at everything for every decision.
+
+use std::cmp::Reverse;
+
+use provost_scheduler::{Class, Requirement, Settings, Shape, WorkerKind};
+
+/// All that there is, in lists that only grow.
+pub(crate) struct Reference {
+    pub(crate) settings: Settings,
+    pub(crate) now: u64,
+    pub(crate) tenants: Vec<u32>,
+    pub(crate) proofs: Vec<Option<Proof>>,
+    pub(crate) tasks: Vec<Option<Task>>,
+    pub(crate) holds: Vec<Option<Hold>>,
+    pub(crate) workers: Vec<Option<Worker>>,
+    pub(crate) shapes: Vec<ShapeState>,
+}
+
+pub(crate) struct Proof {
+    pub(crate) tenant: usize,
+    pub(crate) priority: i32,
+    pub(crate) deadline: Option<(u64, u64)>,
+    pub(crate) parallelism: Option<u32>,
+}
+
+pub(crate) struct Task {
+    pub(crate) proof: usize,
+    pub(crate) shape: Shape,
+    pub(crate) stage: u8,
+    pub(crate) prefer: Option<usize>,
+    pub(crate) avoid: Option<u64>,
+    pub(crate) state: State,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    Waiting(u64),
+    Held(usize),
+    Adrift,
+}
+
+pub(crate) struct Hold {
+    pub(crate) worker: usize,
+    pub(crate) tenant: usize,
+    pub(crate) task: Option<usize>,
+    pub(crate) shape: Shape,
+    pub(crate) beside: bool,
+}
+
+pub(crate) struct Worker {
+    /// The index of its key.
+    pub(crate) number: usize,
+    pub(crate) kind: WorkerKind,
+    pub(crate) capacity: u32,
+    pub(crate) pod: u64,
+    pub(crate) provides: bool,
+    pub(crate) open: bool,
+}
+
+pub(crate) struct ShapeState {
+    pub(crate) shape: Shape,
+    pub(crate) since: Option<u64>,
+    pub(crate) kept: Option<usize>,
+}
+
+type Key = (Reverse<i32>, u64, u64, u64, Reverse<u8>, usize);
+
+impl Reference {
+    pub(crate) fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            now: 0,
+            tenants: Vec::new(),
+            proofs: Vec::new(),
+            tasks: Vec::new(),
+            holds: Vec::new(),
+            workers: Vec::new(),
+            shapes: Vec::new(),
+        }
+    }
+
+    pub(crate) fn learn(&mut self, shape: Shape) {
+        if !self.shapes.iter().any(|s| s.shape == shape) {
+            self.shapes.push(ShapeState {
+                shape,
+                since: None,
+                kept: None,
+            });
+        }
+    }
+
+    /// The next decision: task and worker.
+    pub(crate) fn next(&mut self, now: u64) -> Option<(usize, usize)> {
+        self.now = self.now.max(now);
+        self.renew();
+        let mut heads: Vec<_> = (0..self.shapes.len())
+            .filter_map(|s| Some((self.head(s)?, s)))
+            .collect();
+        heads.sort_unstable();
+        let chosen = heads
+            .iter()
+            .find_map(|((key, task), shape)| Some((*key, *task, *shape, self.pick(*task)?)));
+        let (key, task, shape, worker) = chosen?;
+        for ((other, _), s) in &heads {
+            let asked = self.shapes[*s].shape;
+            let lost = *other < key && asked.reserve == 0 && self.shapes[*s].since.is_none();
+            if lost && self.suits(worker, &asked) && self.worker(worker).capacity >= asked.weight {
+                self.shapes[*s].since = Some(self.now);
+            }
+        }
+        let kept = self.shapes.iter().position(|s| s.kept == Some(worker));
+        let beside = kept.is_some_and(|other| other != shape && !self.precedes(task, other));
+        self.hold(task, worker, kept.is_some() && beside);
+        self.shapes[shape].since = None;
+        self.shapes[shape].kept = None;
+        Some((task, worker))
+    }
+
+    pub(crate) fn hold(&mut self, task: usize, worker: usize, beside: bool) -> usize {
+        let found = self.tasks[task].as_ref().unwrap();
+        let kept = self.shapes.iter().any(|s| s.kept == Some(worker));
+        let hold = Hold {
+            worker,
+            tenant: self.proof(found.proof).tenant,
+            task: Some(task),
+            shape: found.shape,
+            beside: kept && (beside || found.shape.reserve > 0),
+        };
+        self.holds.push(Some(hold));
+        let hold = self.holds.len() - 1;
+        self.tasks[task].as_mut().unwrap().state = State::Held(hold);
+        hold
+    }
+
+    /// Drops what keeps a worker that is gone, and tells which tasks it had.
+    pub(crate) fn remove_worker(&mut self, worker: usize) -> Vec<usize> {
+        self.workers[worker] = None;
+        for shape in &mut self.shapes {
+            if shape.kept == Some(worker) {
+                shape.kept = None;
+            }
+        }
+        let mut lost = Vec::new();
+        for hold in &mut self.holds {
+            if hold.as_ref().is_some_and(|h| h.worker == worker) {
+                lost.extend(hold.take().unwrap().task);
+            }
+        }
+        for task in &lost {
+            self.tasks[*task].as_mut().unwrap().state = State::Adrift;
+        }
+        lost
+    }
+
+    pub(crate) fn worker(&self, worker: usize) -> &Worker {
+        self.workers[worker].as_ref().unwrap()
+    }
+
+    fn proof(&self, proof: usize) -> &Proof {
+        self.proofs[proof].as_ref().unwrap()
+    }
+
+    pub(crate) fn holds_on(&self, worker: usize) -> impl Iterator<Item = &Hold> {
+        let holds = self.holds.iter().flatten();
+        holds.filter(move |h| h.worker == worker)
+    }
+
+    pub(crate) fn used(&self, worker: usize) -> u64 {
+        self.holds_on(worker)
+            .map(|h| u64::from(h.shape.weight))
+            .sum()
+    }
+
+    fn free(&self, worker: usize) -> u64 {
+        u64::from(self.worker(worker).capacity).saturating_sub(self.used(worker))
+    }
+
+    fn room(&self, worker: usize) -> u64 {
+        let lasting = self.holds_on(worker).filter(|h| h.shape.reserve > 0);
+        let lasting: u64 = lasting.map(|h| u64::from(h.shape.weight)).sum();
+        u64::from(self.worker(worker).capacity).saturating_sub(lasting)
+    }
+
+    fn open_workers(&self) -> impl Iterator<Item = usize> {
+        let open = |w: &usize| self.workers[*w].as_ref().is_some_and(|w| w.open);
+        (0..self.workers.len()).filter(open)
+    }
+
+    fn serves(&self, worker: usize, class: Class, requirement: Option<Requirement>) -> bool {
+        let worker = self.worker(worker);
+        worker.kind.serves(class) && (requirement.is_none() || worker.provides)
+    }
+
+    pub(crate) fn suits(&self, worker: usize, shape: &Shape) -> bool {
+        self.serves(worker, shape.class, shape.requirement)
+            && self.worker(worker).capacity >= shape.min_capacity
+    }
+
+    pub(crate) fn on_provers(&self, proof: usize) -> usize {
+        let holds = self.holds.iter().flatten();
+        let on = holds.filter(|h| {
+            let task = h.task.and_then(|t| self.tasks[t].as_ref());
+            h.shape.class == Class::Gpu && task.is_some_and(|t| t.proof == proof)
+        });
+        on.count()
+    }
+
+    pub(crate) fn cap(&self, proof: usize) -> usize {
+        let cap = self.proof(proof).parallelism;
+        cap.unwrap_or(self.settings.parallelism).max(1) as usize
+    }
+
+    /// Whether it is in the queue and may be placed.
+    pub(crate) fn is_eligible(&self, task: usize) -> bool {
+        let Some(found) = &self.tasks[task] else {
+            return false;
+        };
+        let waits = matches!(found.state, State::Waiting(until) if until <= self.now);
+        let capped = || self.on_provers(found.proof) >= self.cap(found.proof);
+        waits && !(found.shape.class == Class::Gpu && capped())
+    }
+
+    fn start_by(&self, proof: usize) -> u64 {
+        let Some((at, remaining)) = self.proof(proof).deadline else {
+            return u64::MAX;
+        };
+        let start = at.saturating_sub(remaining);
+        let from = start.saturating_sub(self.settings.urgent_slack);
+        if self.now >= from && self.now < at {
+            start
+        } else {
+            u64::MAX
+        }
+    }
+
+    fn key(&self, task: usize) -> Key {
+        let found = self.tasks[task].as_ref().unwrap();
+        let proof = self.proof(found.proof);
+        let start_by = self.start_by(found.proof);
+        let class = found.shape.class;
+        let used = |of: &dyn Fn(&Hold) -> bool| -> u64 {
+            let holds = self.holds.iter().flatten();
+            let holds = holds.filter(|h| h.shape.class == class && of(h));
+            holds.map(|h| u64::from(h.shape.weight)).sum::<u64>() << 16
+        };
+        let (mut tenant, mut own) = (0, 0);
+        if start_by == u64::MAX {
+            tenant = used(&|h| h.tenant == proof.tenant);
+            tenant /= u64::from(self.tenants[proof.tenant].max(1));
+            let of_proof = |t: usize| self.tasks[t].as_ref().map(|t| t.proof);
+            own = used(&|h| h.task.and_then(of_proof) == Some(found.proof));
+        }
+        let stage = Reverse(found.stage);
+        (Reverse(proof.priority), start_by, tenant, own, stage, task)
+    }
+
+    fn head(&self, shape: usize) -> Option<(Key, usize)> {
+        let shape = self.shapes[shape].shape;
+        let tasks = 0..self.tasks.len();
+        let tasks = tasks.filter(|t| self.tasks[*t].as_ref().is_some_and(|t| t.shape == shape));
+        let tasks = tasks.filter(|t| self.is_eligible(*t));
+        tasks.map(|t| (self.key(t), t)).min()
+    }
+
+    /// Whether a task comes before those of a shape by priority or urgency.
+    fn precedes(&self, task: usize, other: usize) -> bool {
+        let key = self.key(task);
+        self.head(other)
+            .is_some_and(|(head, _)| (key.0, key.1) < (head.0, head.1))
+    }
+
+    /// The worker that a task would get now.
+    pub(crate) fn pick(&self, task: usize) -> Option<usize> {
+        let found = self.tasks[task].as_ref().unwrap();
+        let fit: Vec<_> = self
+            .open_workers()
+            .filter(|w| self.fits(task, *w))
+            .collect();
+        let avoided = |w: &usize| Some(self.worker(*w).pod) == found.avoid;
+        if let Some(prefer) = found.prefer
+            && fit.contains(&prefer)
+            && !avoided(&prefer)
+        {
+            return Some(prefer);
+        }
+        let kept = |w: &usize| self.shapes.iter().any(|s| s.kept == Some(*w));
+        fit.into_iter().min_by_key(|w| {
+            let worker = self.worker(*w);
+            let load = (self.used(*w), worker.capacity, worker.number);
+            (avoided(w), kept(w), load)
+        })
+    }
+
+    fn fits(&self, task: usize, worker: usize) -> bool {
+        let shape = &self.tasks[task].as_ref().unwrap().shape;
+        let taken = |h: &Hold| shape.slot.is_some() && h.shape.slot == shape.slot;
+        self.suits(worker, shape)
+            && !self.holds_on(worker).any(taken)
+            && self.leaves_room(shape, worker)
+            && self.allowance(task, worker) >= u64::from(shape.weight)
+    }
+
+    fn leaves_room(&self, shape: &Shape, chosen: usize) -> bool {
+        if shape.reserve == 0 {
+            return true;
+        }
+        let mut workers = self
+            .open_workers()
+            .filter(|w| self.serves(*w, shape.class, shape.requirement));
+        workers.any(|w| {
+            let taken = if w == chosen { shape.weight } else { 0 };
+            self.room(w) >= u64::from(shape.reserve) + u64::from(taken)
+        })
+    }
+
+    fn allowance(&self, task: usize, worker: usize) -> u64 {
+        let free = self.free(worker);
+        let Some(kept) = self.shapes.iter().position(|s| s.kept == Some(worker)) else {
+            return free;
+        };
+        let shape = &self.tasks[task].as_ref().unwrap().shape;
+        let large = self.shapes[kept].shape;
+        if large == *shape || self.precedes(task, kept) {
+            return free;
+        }
+        if large.slot.is_some() && large.slot == shape.slot {
+            return 0;
+        }
+        let beside = self.holds_on(worker).filter(|h| h.beside);
+        let beside: u64 = beside.map(|h| u64::from(h.shape.weight)).sum();
+        let spare = u64::from(self.worker(worker).capacity)
+            .saturating_sub(u64::from(large.weight) + beside);
+        free.min(spare)
+    }
+
+    /// Drops reservations that are of no more use, and makes those that are due.
+    fn renew(&mut self) {
+        let mut due = Vec::new();
+        for s in 0..self.shapes.len() {
+            let Some(since) = self.shapes[s].since else {
+                continue;
+            };
+            let head = self.head(s);
+            let shape = self.shapes[s].shape;
+            if let Some(worker) = self.shapes[s].kept
+                && (head.is_none() || !self.could_keep(worker, &shape))
+            {
+                self.shapes[s].kept = None;
+            }
+            match head {
+                None => self.shapes[s].since = None,
+                Some((key, _)) if self.shapes[s].kept.is_none() => {
+                    if since + self.settings.patience <= self.now {
+                        due.push((key, s));
+                    }
+                }
+                Some(_) => {}
+            }
+        }
+        due.sort_unstable();
+        for (_, s) in due {
+            let shape = self.shapes[s].shape;
+            let taken = |w: &usize| self.shapes.iter().any(|s| s.kept == Some(*w));
+            let workers = self.open_workers();
+            let workers = workers.filter(|w| !taken(w) && self.could_keep(*w, &shape));
+            let best = workers.max_by_key(|w| (self.free(*w), Reverse(self.worker(*w).number)));
+            if let Some(worker) = best {
+                for hold in self.holds.iter_mut().flatten() {
+                    if hold.worker == worker {
+                        hold.beside = hold.shape.reserve > 0;
+                    }
+                }
+                self.shapes[s].kept = Some(worker);
+            }
+        }
+    }
+
+    fn could_keep(&self, worker: usize, shape: &Shape) -> bool {
+        self.workers[worker].as_ref().is_some_and(|w| w.open)
+            && self.suits(worker, shape)
+            && self.room(worker) >= u64::from(shape.weight)
+    }
+}

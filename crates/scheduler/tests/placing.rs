@@ -1,0 +1,312 @@
+//! Which worker a task goes to, and which task goes first.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use common::{GPU_3, GPU_4, decide, proof, proof_of, scheduler, task, worker};
+use provost_scheduler::{
+    Class, Deadline, Pod, Refused, Requeue, Requirement, Room, Shape, Slot, TaskSpec, WorkerKind,
+    WorkerSpec,
+};
+
+#[test]
+fn the_least_loaded_worker_gets_it_and_the_smaller_of_two() {
+    let mut s = scheduler();
+    let p = proof(&mut s);
+    let large = worker(&mut s, WorkerKind::Gpu, 96, 1);
+    let small = worker(&mut s, WorkerKind::Gpu, 8, 2);
+    for _ in 0..4 {
+        task(&mut s, p, GPU_4);
+    }
+    let order: Vec<_> = decide(&mut s, 0).into_iter().map(|(_, w)| w).collect();
+    assert_eq!(order, [small, large, small, large]);
+}
+
+#[test]
+fn a_head_that_fits_nowhere_blocks_nobody() {
+    let mut s = scheduler();
+    let p = proof(&mut s);
+    let w = worker(&mut s, WorkerKind::Cpu, 48, 1);
+    let plonk = task(&mut s, p, Shape::new(Class::Cpu, 60));
+    let small = task(&mut s, p, Shape::new(Class::Cpu, 8));
+    assert_eq!(decide(&mut s, 0), [(small, w)]);
+    s.set_capacity(w, 68).unwrap();
+    assert_eq!(decide(&mut s, 0), [(plonk, w)]);
+}
+
+#[test]
+fn classes_capacities_and_requirements_hold() {
+    let mut s = scheduler();
+    let p = proof(&mut s);
+    worker(&mut s, WorkerKind::Cpu, 99, 1);
+    worker(&mut s, WorkerKind::Gpu, 3, 2);
+    let version = Requirement(610);
+    let t = task(&mut s, p, GPU_4.with_requirement(version));
+    worker(&mut s, WorkerKind::Gpu, 99, 3);
+    assert_eq!(decide(&mut s, 0), []);
+    let w = s.add_worker(WorkerSpec {
+        kind: WorkerKind::All,
+        capacity: 4,
+        pod: Pod(4),
+        pool: None,
+        provides: vec![Requirement(1), version],
+    });
+    assert_eq!(decide(&mut s, 0), [(t, w)]);
+}
+
+#[test]
+fn two_plonk_wraps_never_share_a_worker() {
+    let mut s = scheduler();
+    let p = proof(&mut s);
+    let w = worker(&mut s, WorkerKind::Cpu, 200, 1);
+    let plonk = Shape::new(Class::Cpu, 60).with_slot(Slot::new(0));
+    let (one, two) = (task(&mut s, p, plonk), task(&mut s, p, plonk));
+    let other = task(&mut s, p, Shape::new(Class::Cpu, 14));
+    assert_eq!(decide(&mut s, 0), [(one, w), (other, w)]);
+    let hold = s.remove_task(one, Room::Kept).unwrap().unwrap();
+    assert_eq!(decide(&mut s, 0), [], "it has not stopped yet");
+    s.release(hold).unwrap();
+    assert_eq!(decide(&mut s, 0), [(two, w)]);
+}
+
+#[test]
+fn controllers_leave_room_for_their_children() {
+    let mut s = scheduler();
+    let controller = Shape::new(Class::Cpu, 1).with_reserve(8);
+    let w = worker(&mut s, WorkerKind::Cpu, 10, 1);
+    let proofs: Vec<_> = (0..12).map(|_| proof(&mut s)).collect();
+    for p in &proofs {
+        task(&mut s, *p, controller);
+    }
+    let placed = decide(&mut s, 0);
+    assert_eq!(placed.len(), 2, "one more would leave 7 for a CoreExecute");
+    let child = task(&mut s, proofs[0], Shape::new(Class::Cpu, 8));
+    assert_eq!(decide(&mut s, 0), [(child, w)]);
+    // A second one is filled up: the first can still take the children.
+    s.complete(child).unwrap();
+    worker(&mut s, WorkerKind::Cpu, 8, 2);
+    let more = decide(&mut s, 0);
+    assert_eq!(more.len(), 8);
+    assert!(more.iter().all(|(_, on)| *on != w));
+}
+
+#[test]
+fn hints_are_followed_where_they_can_be() {
+    let mut s = scheduler();
+    let p = proof(&mut s);
+    let busy = worker(&mut s, WorkerKind::Cpu, 16, 1);
+    let idle = worker(&mut s, WorkerKind::Cpu, 16, 2);
+    let root = task(&mut s, p, Shape::new(Class::Cpu, 1));
+    assert_eq!(decide(&mut s, 0), [(root, busy)]);
+    let mut spec = TaskSpec::new(p, Shape::new(Class::Cpu, 8), 0);
+    spec.prefer = Some(busy);
+    let child = s.add_task(spec).unwrap();
+    assert_eq!(decide(&mut s, 0), [(child, busy)]);
+    let again = Requeue {
+        avoid: Some(Pod(1)),
+        ..Requeue::default()
+    };
+    s.requeue(child, again, Room::Freed).unwrap();
+    assert_eq!(decide(&mut s, 0), [(child, idle)], "to avoid wins");
+    s.close_worker(idle).unwrap();
+    s.requeue(child, again, Room::Freed).unwrap();
+    s.close_worker(idle).unwrap();
+    assert_eq!(decide(&mut s, 0), [(child, busy)], "there is no other");
+}
+
+#[test]
+fn out_of_memory_moves_a_task_to_a_larger_worker() {
+    let mut s = scheduler();
+    let p = proof(&mut s);
+    let small = worker(&mut s, WorkerKind::Cpu, 16, 1);
+    let t = task(&mut s, p, Shape::new(Class::Cpu, 8));
+    assert_eq!(decide(&mut s, 0), [(t, small)]);
+    let again = Requeue {
+        min_capacity: 17,
+        ..Requeue::default()
+    };
+    s.requeue(t, again, Room::Freed).unwrap();
+    assert_eq!(decide(&mut s, 0), []);
+    assert_eq!(s.shape_of(t).unwrap().min_capacity, 17);
+    let large = worker(&mut s, WorkerKind::Cpu, 32, 2);
+    assert_eq!(decide(&mut s, 0), [(t, large)]);
+}
+
+#[test]
+fn a_proof_at_its_cap_is_stepped_over() {
+    let mut s = scheduler();
+    let p = proof(&mut s);
+    worker(&mut s, WorkerKind::All, 400, 1);
+    s.set_parallelism(p, None).unwrap();
+    for _ in 0..60 {
+        task(&mut s, p, GPU_4);
+    }
+    let other = proof(&mut s);
+    let late = task(&mut s, other, GPU_4);
+    let cpu = task(&mut s, p, Shape::new(Class::Cpu, 8));
+    let placed = decide(&mut s, 0);
+    assert_eq!(placed.len(), 40 + 1 + 1);
+    assert!(placed.iter().any(|(t, _)| *t == late) && placed.iter().any(|(t, _)| *t == cpu));
+    s.complete(
+        placed
+            .iter()
+            .map(|(t, _)| *t)
+            .find(|t| *t != late && *t != cpu)
+            .unwrap(),
+    )
+    .unwrap();
+    assert_eq!(decide(&mut s, 0).len(), 1);
+    s.set_parallelism(p, Some(42)).unwrap();
+    assert_eq!(decide(&mut s, 0).len(), 2);
+}
+
+#[test]
+fn priority_then_urgency_then_stage_then_age() {
+    let mut s = scheduler();
+    let tenant = s.add_tenant(1);
+    let (far, near, high) = (
+        proof_of(&mut s, tenant),
+        proof_of(&mut s, tenant),
+        proof_of(&mut s, tenant),
+    );
+    let hour = 3_600_000;
+    let deadline = |at| {
+        Some(Deadline {
+            at,
+            remaining: 60_000,
+        })
+    };
+    s.set_deadline(far, deadline(2 * hour)).unwrap();
+    s.set_deadline(near, deadline(hour)).unwrap();
+    s.set_priority(high, 1).unwrap();
+    let old = task(&mut s, far, GPU_4);
+    let deep = s.add_task(TaskSpec::new(far, GPU_4, 9)).unwrap();
+    let urgent = task(&mut s, near, GPU_4);
+    let first = task(&mut s, high, GPU_4);
+    // Room for one at a time, so that shares are even at every decision.
+    let w = worker(&mut s, WorkerKind::Gpu, 4, 1);
+    let mut order = Vec::new();
+    assert_eq!(s.wake_at(), Some(hour - 60_000 - 300_000));
+    let now = hour - 200_000;
+    while let Some(placed) = s.next(now) {
+        assert_eq!(placed.worker, w);
+        order.push(placed.task);
+        s.complete(placed.task).unwrap();
+    }
+    assert_eq!(order, [first, urgent, deep, old]);
+}
+
+#[test]
+fn a_deadline_that_has_passed_counts_for_nothing() {
+    let mut s = scheduler();
+    let tenant = s.add_tenant(1);
+    let (late, other) = (proof_of(&mut s, tenant), proof_of(&mut s, tenant));
+    s.set_deadline(
+        late,
+        Some(Deadline {
+            at: 100,
+            remaining: 50,
+        }),
+    )
+    .unwrap();
+    let second = task(&mut s, other, GPU_4);
+    let first = task(&mut s, late, GPU_4);
+    worker(&mut s, WorkerKind::Gpu, 4, 1);
+    assert_eq!(s.next(99).map(|p| p.task), Some(first));
+    s.requeue(first, Requeue::default(), Room::Freed).unwrap();
+    assert_eq!(s.next(100).map(|p| p.task), Some(second));
+}
+
+#[test]
+fn what_waits_out_a_time_comes_back_in_its_old_place() {
+    let mut s = scheduler();
+    let p = proof(&mut s);
+    worker(&mut s, WorkerKind::Gpu, 4, 1);
+    let (one, two) = (task(&mut s, p, GPU_4), task(&mut s, p, GPU_4));
+    assert_eq!(s.next(0).map(|p| p.task), Some(one));
+    let again = Requeue {
+        not_before: 1_000,
+        ..Requeue::default()
+    };
+    s.requeue(one, again, Room::Freed).unwrap();
+    assert_eq!((s.waiting(), s.delayed(), s.wake_at()), (1, 1, Some(1_000)));
+    assert_eq!(s.next(999).map(|p| p.task), Some(two));
+    s.requeue(two, Requeue::default(), Room::Freed).unwrap();
+    assert_eq!(s.next(1_000).map(|p| p.task), Some(one));
+    assert_eq!(s.delay(one, 5), Err(Refused::NotWaiting));
+}
+
+#[test]
+fn a_lost_worker_gives_its_tasks_back() {
+    let mut s = scheduler();
+    let p = proof(&mut s);
+    let w = worker(&mut s, WorkerKind::Gpu, 24, 1);
+    let t = task(&mut s, p, GPU_4);
+    let given_up = task(&mut s, p, GPU_3);
+    decide(&mut s, 0);
+    let hold = s.remove_task(given_up, Room::Kept).unwrap().unwrap();
+    assert_eq!(s.worker(w).unwrap().used, 7);
+    assert_eq!(s.remove_worker(w), Ok(vec![t]));
+    assert_eq!(s.release(hold), Err(Refused::UnknownHold));
+    assert_eq!(s.remove_worker(w), Err(Refused::UnknownWorker));
+    assert_eq!(s.explain(t).map(|s| s.reason()), Some("Adrift"));
+    s.requeue(t, Requeue::default(), Room::Freed).unwrap();
+    let other = worker(&mut s, WorkerKind::Gpu, 24, 2);
+    assert_eq!(decide(&mut s, 0), [(t, other)]);
+    s.verify().unwrap();
+}
+
+#[test]
+fn a_closed_worker_keeps_what_it_has_and_takes_no_more() {
+    let mut s = scheduler();
+    let p = proof(&mut s);
+    let w = worker(&mut s, WorkerKind::Gpu, 24, 1);
+    let t = task(&mut s, p, GPU_4);
+    decide(&mut s, 0);
+    s.close_worker(w).unwrap();
+    let next = task(&mut s, p, GPU_4);
+    assert_eq!(decide(&mut s, 0), []);
+    assert_eq!(s.worker_of(t), Some(w));
+    s.open_worker(w).unwrap();
+    assert_eq!(decide(&mut s, 0), [(next, w)]);
+}
+
+#[test]
+fn running_tasks_are_adopted_beyond_capacity() {
+    let mut s = scheduler();
+    let p = proof(&mut s);
+    let w = worker(&mut s, WorkerKind::Gpu, 4, 1);
+    let one = s.adopt(TaskSpec::new(p, GPU_4, 0), w).unwrap();
+    let two = task(&mut s, p, GPU_4);
+    s.found_on(two, w).unwrap();
+    assert_eq!(s.found_on(two, w), Err(Refused::NotWaiting));
+    assert_eq!(s.worker(w).unwrap().used, 8);
+    let three = task(&mut s, p, GPU_4);
+    s.complete(one).unwrap();
+    assert_eq!(decide(&mut s, 0), []);
+    s.complete(two).unwrap();
+    assert_eq!(decide(&mut s, 0), [(three, w)]);
+}
+
+#[test]
+fn what_is_in_use_is_not_forgotten() {
+    let mut s = scheduler();
+    let tenant = s.add_tenant(1);
+    let p = proof_of(&mut s, tenant);
+    let t = task(&mut s, p, GPU_4);
+    worker(&mut s, WorkerKind::Gpu, 4, 1);
+    decide(&mut s, 0);
+    assert_eq!(s.remove_proof(p), Err(Refused::InUse));
+    let hold = s.remove_task(t, Room::Kept).unwrap().unwrap();
+    s.remove_proof(p).unwrap();
+    assert_eq!(s.used_by_tenant(tenant, Class::Gpu), Some(4));
+    assert_eq!(s.remove_tenant(tenant), Err(Refused::InUse));
+    s.release(hold).unwrap();
+    s.remove_tenant(tenant).unwrap();
+    assert_eq!(
+        s.add_task(TaskSpec::new(p, GPU_4, 0)),
+        Err(Refused::UnknownProof)
+    );
+    assert_eq!(s.complete(t), Err(Refused::UnknownTask));
+}
