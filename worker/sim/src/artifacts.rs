@@ -1,0 +1,107 @@
+//! The artifacts of one proof: real objects of made-up bytes in the cluster's store, so that what is left over can be counted.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use provost_artifacts::id::{self, ProofTag};
+use provost_artifacts::{Kind, Store, StoreError, codec};
+
+use crate::body::Body;
+use crate::faults::{Action, Site, StoreOp};
+use crate::link::now_ms;
+use crate::random::{Random, unique};
+
+/// What a worker stores and reads for one proof. Without a store ids are minted all the same, and nothing is ever missing.
+#[derive(Clone)]
+pub(crate) struct Artifacts {
+    store: Option<Arc<dyn Store>>,
+    body: Arc<Body>,
+    tag: ProofTag,
+}
+
+impl Artifacts {
+    /// The artifacts of `proof`, as the worker `body` sees them.
+    pub(crate) fn new(store: Option<Arc<dyn Store>>, body: Arc<Body>, proof: &str) -> Self {
+        Self {
+            store,
+            body,
+            tag: ProofTag::of(proof),
+        }
+    }
+
+    /// A new id with the proof's tag.
+    pub(crate) fn mint(&self) -> String {
+        id::mint(self.tag, now_ms(), unique())
+    }
+
+    /// Stores `len` bytes that nothing compresses.
+    pub(crate) async fn put_noise(&self, id: &str, len: u32) -> Result<(), StoreError> {
+        if self.store.is_none() {
+            return self.fault(StoreOp::Put).await;
+        }
+        let mut random = Random::named(0, id);
+        let words = std::iter::repeat_with(|| random.bits().to_le_bytes());
+        let noise: Vec<u8> = words.flatten().take(len as usize).collect();
+        self.put(Kind::Artifact, id, &noise).await
+    }
+
+    /// Stores bytes.
+    pub(crate) async fn put(&self, kind: Kind, id: &str, data: &[u8]) -> Result<(), StoreError> {
+        self.fault(StoreOp::Put).await?;
+        let Some(store) = &self.store else {
+            return Ok(());
+        };
+        let stored = codec::compress(data).map_err(|error| StoreError::Rejected {
+            detail: error.to_string(),
+        })?;
+        store.put(kind, id, stored.into()).await
+    }
+
+    /// Reads bytes; none without a store.
+    pub(crate) async fn get(&self, kind: Kind, id: &str) -> Result<Bytes, StoreError> {
+        self.fault(StoreOp::Get).await?;
+        let Some(store) = &self.store else {
+            return Ok(Bytes::new());
+        };
+        let stored = store.get(kind, id).await?;
+        let data = codec::decompress(&stored).map_err(|error| StoreError::Corrupt {
+            key: kind.key(id),
+            detail: error.to_string(),
+        })?;
+        Ok(data.into())
+    }
+
+    /// Whether there is such an artifact; never without a store.
+    pub(crate) async fn exists(&self, id: &str) -> Result<bool, StoreError> {
+        self.fault(StoreOp::Head).await?;
+        match &self.store {
+            Some(store) => Ok(store.head(Kind::Artifact, id).await?.is_some()),
+            None => Ok(false),
+        }
+    }
+
+    /// Deletes artifacts.
+    pub(crate) async fn delete(&self, ids: &[String]) -> Result<(), StoreError> {
+        self.fault(StoreOp::Delete).await?;
+        match (&self.store, ids) {
+            (None, _) | (_, []) => Ok(()),
+            (Some(store), [id]) => store.delete(Kind::Artifact, id).await,
+            (Some(store), ids) => store.delete_many(Kind::Artifact, ids).await,
+        }
+    }
+
+    async fn fault(&self, op: StoreOp) -> Result<(), StoreError> {
+        let detail = || "the store was told to fail".to_owned();
+        for fault in self.body.faults.reach(&self.body.name, Site::Store(op)) {
+            match fault.action {
+                Action::Delay => {
+                    tokio::time::sleep(fault.duration().unwrap_or_default()).await;
+                }
+                Action::Unavailable => return Err(StoreError::Unavailable { detail: detail() }),
+                Action::Full => return Err(StoreError::Full { detail: detail() }),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
