@@ -1,11 +1,10 @@
 //! What went wrong with a task, in the classes of the ProofRequest API.
 
-use serde::{Deserialize, Serialize};
 use sp1_core_executor::ExecutionError;
 use sp1_prover::worker::TaskError;
 
 /// The failure classes a worker can tell; the names are those of `status.failure.class`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FailureClass {
     /// The artifact store did not answer.
     StoreUnavailable,
@@ -21,8 +20,14 @@ pub enum FailureClass {
     Bug,
 }
 
-/// A failed task, as it travels to the coordinator.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+impl std::fmt::Display for FailureClass {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{self:?}")
+    }
+}
+
+/// A failed task.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     /// The class.
     pub class: FailureClass,
@@ -31,7 +36,6 @@ pub struct Failure {
     /// The SP1 task type, for example `PROVE_SHARD`.
     pub task_type: String,
     /// Whether another attempt may succeed.
-    #[serde(skip)]
     pub retryable: bool,
 }
 
@@ -95,16 +99,6 @@ impl Failure {
         }
         Self::new(store_class(message), task_type, message)
     }
-
-    /// The header value that carries this failure on `FailTask`: JSON, percent-encoded.
-    pub fn to_header(&self) -> String {
-        percent_encode(&self.to_json())
-    }
-
-    /// JSON for `FailProof.extra_data`.
-    pub fn to_json(&self) -> String {
-        serde_json::to_string(self).unwrap_or_default()
-    }
 }
 
 /// Faults of the store come as text; ours carry this marker.
@@ -128,17 +122,4 @@ fn execution_class(error: &ExecutionError) -> FailureClass {
         ExecutionError::InvalidShardingState() => FailureClass::Bug,
         _ => FailureClass::ProgramFault,
     }
-}
-
-/// Percent-encodes all but unreserved characters, so that any text is a valid gRPC ASCII header.
-fn percent_encode(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    out
 }

@@ -2,18 +2,19 @@
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use provost_artifacts::{S3Config, S3Store};
+use provost_link::{Link, Role};
 use provost_proto::worker::WorkerType;
-use tokio::sync::mpsc;
+use sp1_prover::SP1_CIRCUIT_VERSION;
 use tokio_util::task::TaskTracker;
 
 use crate::artifacts::Artifacts;
-use crate::coordinator::{self, Client, Registration, Session};
+use crate::coordinator::Client;
 use crate::engine::{self, ExecuteEngine, ProveEngine};
 use crate::memory::{self, Class, MemoryPlan};
 use crate::status::{self, Status};
@@ -25,9 +26,13 @@ pub const RECYCLE: u8 = 75;
 /// What `worker run` takes, from flags or the environment that the operator sets.
 #[derive(Debug, Clone, clap::Args)]
 pub struct RunArgs {
-    /// The coordinator's address, http://host:port.
+    /// The coordinator's address, http://host:port. A name with several addresses, as a headless Service has, stands for as
+    /// many replicas.
     #[arg(long, env = "PROVOST_COORDINATOR")]
     pub coordinator: String,
+    /// The pod's UID.
+    #[arg(long, env = "POD_UID", default_value = "")]
+    pub pod_uid: String,
     /// The name this worker registers under: its pod's.
     #[arg(long, env = "POD_NAME")]
     pub name: String,
@@ -78,7 +83,6 @@ struct Worker {
     artifacts: Artifacts,
     client: Client,
     status: Arc<Status>,
-    sessions: Arc<Mutex<Vec<Arc<Session>>>>,
     tracker: TaskTracker,
     poisoned: Arc<AtomicBool>,
 }
@@ -88,12 +92,14 @@ pub async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     let plan = memory_plan(&args)?;
     tracing::info!(?plan, class = ?args.class, name = args.name, "worker starts");
     let store = S3Store::new(S3Config::from_env()?);
-    let stub = coordinator::connect(&args.coordinator).with_context(|| {
-        format!(
-            "PROVOST_COORDINATOR {:?} is not an address",
-            args.coordinator
-        )
-    })?;
+    let link = Link::start(provost_link::Config {
+        pod_uid: args.pod_uid.clone(),
+        image_tag: args.image_tag.clone(),
+        sp1_version: SP1_CIRCUIT_VERSION.to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        ..provost_link::Config::new(vec![args.coordinator.clone()], args.name.clone())
+    })
+    .context("PROVOST_COORDINATOR")?;
     let listener = tokio::net::TcpListener::bind(args.status_address).await?;
     let mut roles = Vec::new();
     if args.class.executes() {
@@ -103,17 +109,15 @@ pub async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
         roles.push(status::PROVE);
     }
     let worker = Arc::new(Worker {
-        client: Client::new(stub, format!("{}/{}", args.name, status::EXECUTE)),
         artifacts: Artifacts::new(Arc::new(store)),
-        status: Status::new(&roles, plan.clone()),
-        sessions: Arc::default(),
+        status: Status::new(&roles, plan.clone(), link.clone()),
+        client: Client::new(link),
         tracker: TaskTracker::new(),
         poisoned: Arc::default(),
         plan,
         args,
     });
     tokio::spawn(status::serve(listener, worker.status.clone()));
-    coordinator::start_heartbeat(worker.args.coordinator.clone(), worker.sessions.clone())?;
 
     let mut building = tokio::task::JoinSet::new();
     if worker.args.class.executes() {
@@ -144,14 +148,9 @@ pub async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
 impl Worker {
     async fn begin_execute(self: Arc<Self>) -> anyhow::Result<()> {
         let started = std::time::Instant::now();
-        let (opts, artifacts, client) = (
-            engine::core_opts(&self.plan),
-            self.artifacts.clone(),
-            self.client.clone(),
-        );
+        let (opts, artifacts) = (engine::core_opts(&self.plan), self.artifacts.clone());
         let engine =
-            tokio::task::spawn_blocking(move || ExecuteEngine::new(opts, artifacts, client))
-                .await?;
+            tokio::task::spawn_blocking(move || ExecuteEngine::new(opts, artifacts)).await?;
         tracing::info!(
             seconds = started.elapsed().as_secs_f32(),
             "execute role built"
@@ -167,12 +166,11 @@ impl Worker {
 
     async fn begin_prove(self: Arc<Self>) -> anyhow::Result<()> {
         let started = std::time::Instant::now();
-        let name = format!("{}/{}", self.args.name, status::PROVE);
         let prover = ProveEngine::build(
             engine::core_opts(&self.plan),
             self.plan.prover_permits,
             self.artifacts.clone(),
-            self.client.speaking_as(name),
+            self.client.clone(),
         )
         .await?;
         tracing::info!(
@@ -188,49 +186,35 @@ impl Worker {
         Ok(())
     }
 
-    fn begin(&self, role: &'static str, worker_type: WorkerType, max_weight: u32, engine: Engine) {
-        let registration = Registration {
-            worker_type,
+    fn begin(&self, role: &'static str, class: WorkerType, max_weight: u32, engine: Engine) {
+        let orders = self.client.link().add_role(Role {
+            name: role.to_owned(),
+            class,
             max_weight,
-            image_tag: self.args.image_tag.clone(),
-        };
-        let client = self
-            .client
-            .speaking_as(format!("{}/{role}", self.args.name));
-        let session = Session::new(client, registration);
-        self.status.built(role, session.clone());
-        self.sessions
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(session.clone());
-        let (orders_tx, orders_rx) = mpsc::unbounded_channel();
-        tokio::spawn(session.clone().run(orders_tx));
+        });
+        self.status.built(role);
         tokio::spawn(tasks::run(
-            session,
+            self.client.clone(),
             engine,
-            orders_rx,
+            orders,
             self.tracker.clone(),
             self.poisoned.clone(),
         ));
     }
 
-    /// Takes no new tasks and waits for those that run.
+    /// Takes no new tasks, waits for those that run, and until the coordinator has taken note of how they ended.
     async fn drain(&self) {
-        let sessions = self
-            .sessions
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
         tracing::info!("draining: no new tasks");
-        for session in &sessions {
-            session.close().await;
-        }
+        let link = self.client.link();
+        link.drain();
         self.tracker.close();
+        let mut status = link.status_changes();
+        let drained = async {
+            self.tracker.wait().await;
+            let _ = status.wait_for(|status| status.kept.is_flushed()).await;
+        };
         let limit = Duration::from_secs(self.args.drain_seconds);
-        if tokio::time::timeout(limit, self.tracker.wait())
-            .await
-            .is_err()
-        {
+        if tokio::time::timeout(limit, drained).await.is_err() {
             tracing::warn!("tasks still ran when the time to drain was up");
         }
     }

@@ -6,9 +6,9 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
 use axum::{Json, Router};
+use provost_link::Link;
 use serde::Serialize;
 
-use crate::coordinator::Session;
 use crate::memory::MemoryPlan;
 
 /// A role's progress towards readiness.
@@ -25,6 +25,7 @@ pub enum RoleState {
 
 /// What `/status` answers.
 #[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Report {
     /// The execute role; absent in a worker that only proves.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -32,21 +33,29 @@ pub struct Report {
     /// The prove role; absent in a worker that only executes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prove: Option<RoleState>,
+    /// The replica of the coordinator that leads, by its own name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub leader: Option<String>,
+    /// The highest epoch seen.
+    pub epoch: u64,
     /// Tasks that run now.
-    pub tasks: Vec<String>,
+    pub tasks: usize,
+    /// Results that the coordinator may still ask for.
+    pub unsettled_results: usize,
     /// How the memory is shared.
     pub memory: MemoryPlan,
 }
 
 struct Role {
     name: &'static str,
-    session: Option<Arc<Session>>,
+    built: bool,
 }
 
 /// Shared by the roles and the HTTP server.
 pub struct Status {
     roles: Mutex<Vec<Role>>,
     memory: MemoryPlan,
+    link: Link,
 }
 
 /// The role that executes.
@@ -56,49 +65,42 @@ pub const PROVE: &str = "prove";
 
 impl Status {
     /// A worker that will play `roles`, none of which is built.
-    pub fn new(roles: &[&'static str], memory: MemoryPlan) -> Arc<Self> {
-        let roles = roles
-            .iter()
-            .map(|&name| Role {
-                name,
-                session: None,
-            })
-            .collect();
+    pub fn new(roles: &[&'static str], memory: MemoryPlan, link: Link) -> Arc<Self> {
+        let roles = roles.iter().map(|&name| Role { name, built: false });
         Arc::new(Self {
-            roles: Mutex::new(roles),
+            roles: Mutex::new(roles.collect()),
             memory,
+            link,
         })
     }
 
-    /// A role's engine is built and its session begins.
-    pub fn built(&self, name: &str, session: Arc<Session>) {
+    /// A role's engine is built.
+    pub fn built(&self, name: &str) {
         let mut roles = self.roles.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(role) = roles.iter_mut().find(|role| role.name == name) {
-            role.session = Some(session);
+            role.built = true;
         }
     }
 
     /// The state of all roles now.
     pub fn report(&self) -> Report {
+        let link = self.link.status();
         let roles = self.roles.lock().unwrap_or_else(PoisonError::into_inner);
         let state = |name: &str| {
-            roles
-                .iter()
-                .find(|role| role.name == name)
-                .map(|role| match &role.session {
-                    None => RoleState::Building,
-                    Some(session) if session.is_connected() => RoleState::Ready,
-                    Some(_) => RoleState::Connecting,
-                })
+            let role = roles.iter().find(|role| role.name == name)?;
+            Some(match (role.built, &link.leader) {
+                (false, _) => RoleState::Building,
+                (true, Some(_)) => RoleState::Ready,
+                (true, None) => RoleState::Connecting,
+            })
         };
-        let tasks = roles
-            .iter()
-            .filter_map(|role| role.session.as_ref())
-            .flat_map(|session| session.active());
         Report {
             execute: state(EXECUTE),
             prove: state(PROVE),
-            tasks: tasks.map(|(_, task_id)| task_id).collect(),
+            leader: link.leader.as_deref().map(str::to_owned),
+            epoch: link.epoch,
+            tasks: link.kept.running,
+            unsettled_results: link.kept.results,
             memory: self.memory.clone(),
         }
     }

@@ -50,14 +50,3 @@ fn an_unreachable_store_is_told_apart() {
         (FailureClass::StoreUnavailable, true)
     );
 }
-
-#[test]
-fn the_header_is_ascii() {
-    let failure = Failure::new(FailureClass::Bug, "SETUP_VKEY", "päck \"x\"\n");
-    assert!(
-        failure
-            .to_header()
-            .bytes()
-            .all(|byte| byte.is_ascii_graphic())
-    );
-}

@@ -1,14 +1,8 @@
-//! The worker's side of the coordinator's contract (`worker.WorkerService`).
+//! The worker's side of the coordinator: SP1's `WorkerClient` over the native door.
 
-mod channel;
 mod client;
-mod heartbeat;
 mod messages;
-mod session;
-mod subscriber;
+mod results;
 
-pub use channel::{Stub, connect};
 pub use client::Client;
-pub use heartbeat::{Sessions, start as start_heartbeat};
-pub use session::{Order, Registration, Session};
-pub use subscriber::Awaiting;
+pub use results::Awaiting;

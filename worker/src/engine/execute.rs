@@ -20,12 +20,11 @@ pub struct ExecuteEngine {
     config: SP1ControllerConfig,
     verifier: SP1Verifier,
     artifacts: Artifacts,
-    client: Client,
 }
 
 impl ExecuteEngine {
     /// Builds the verifier and takes SP1's settings from its environment variables. Blocks for about half a second.
-    pub fn new(opts: SP1CoreOpts, artifacts: Artifacts, client: Client) -> Self {
+    pub fn new(opts: SP1CoreOpts, artifacts: Artifacts) -> Self {
         let machine = RiscvAir::machine();
         let mut config = SP1WorkerConfig::new(machine.clone()).controller_config;
         config.opts = opts;
@@ -34,7 +33,6 @@ impl ExecuteEngine {
             config,
             verifier,
             artifacts,
-            client,
         }
     }
 
@@ -51,12 +49,16 @@ impl ExecuteEngine {
         )
     }
 
-    /// SP1's controller for one task. It is cheap, and one per task is what lets its ids be the proof's own.
-    pub fn controller(&self, scope: Arc<ProofScope>) -> SP1Controller<Artifacts, Client> {
+    /// SP1's controller for one task. It is cheap, and one per task is what lets its ids be the proof's own, and its calls the run's.
+    pub fn controller(
+        &self,
+        scope: Arc<ProofScope>,
+        client: Client,
+    ) -> SP1Controller<Artifacts, Client> {
         SP1Controller::new(
             self.config.clone(),
             self.artifacts.bound(scope),
-            self.client.clone(),
+            client,
             self.verifier.clone(),
         )
     }

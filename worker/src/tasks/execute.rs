@@ -41,7 +41,7 @@ pub(super) async fn dispatch(
 ) -> Result<TaskMetadata, Failure> {
     match kind {
         TaskType::Controller => controller(engine, client, task_id, data).await,
-        TaskType::CoreExecute => core_execute(engine, task_id, data).await,
+        TaskType::CoreExecute => core_execute(engine, client, task_id, data).await,
         TaskType::ExecuteOnly => execute_only(engine, client, task_id, data).await,
         _ => Err(unsupported(kind)),
     }
@@ -59,7 +59,7 @@ async fn controller(
     let proof_id = request.context.proof_id.clone();
     let scope = engine.scope(&proof_id.to_string());
     let output = engine
-        .controller(scope.clone())
+        .controller(scope.clone(), client.clone())
         .run(request)
         .await
         .map_err(|error| Failure::from_task_error(kind, &error))?;
@@ -77,6 +77,7 @@ async fn controller(
 /// Executes the program and hands out its shards as tasks.
 async fn core_execute(
     engine: &ExecuteEngine,
+    client: &Client,
     task_id: String,
     data: proto::TaskData,
 ) -> Result<TaskMetadata, Failure> {
@@ -86,7 +87,7 @@ async fn core_execute(
     let scope = engine.scope(&request.context.proof_id.to_string());
     let request = CoreExecuteTaskRequest::from_raw(request).map_err(|error| failed(&error))?;
     let result = engine
-        .controller(scope.clone())
+        .controller(scope.clone(), client.clone())
         .execute(TaskId::new(task_id), request)
         .await;
     // SP1 would prove on and let the verifier reject the proof in the end.
