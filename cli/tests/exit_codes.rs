@@ -7,9 +7,13 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::LazyLock;
 
-/// cargo runs tests in the folder of their crate.
-const ELF: &str = "../guests/prebuilt/fibonacci.elf";
+/// A guest program. cargo runs tests in the folder of their crate, and these run the program elsewhere.
+static ELF: LazyLock<String> = LazyLock::new(|| {
+    let path = std::fs::canonicalize("../guests/prebuilt/fibonacci.elf").unwrap();
+    path.into_os_string().into_string().unwrap()
+});
 
 /// A home with a kubeconfig for one API server.
 struct Home(tempfile::TempDir);
@@ -101,14 +105,14 @@ fn expect(output: &Output, code: i32, words: &[&str]) {
 fn a_wrong_command_line_is_2_and_names_the_fix() {
     let home = Home::new(&closed());
     expect(
-        &home.run(&["submit", ELF, "--mode", "fast"]),
+        &home.run(&["submit", &ELF, "--mode", "fast"]),
         2,
         &["execute", "compressed"],
     );
-    expect(&home.run(&["submit", ELF, "--u32", "-1"]), 2, &["--u32"]);
-    expect(&home.run(&["submit", ELF, "--bytes", "ff"]), 2, &["0x"]);
+    expect(&home.run(&["submit", &ELF, "--u32", "-1"]), 2, &["--u32"]);
+    expect(&home.run(&["submit", &ELF, "--bytes", "ff"]), 2, &["0x"]);
     expect(
-        &home.run(&["submit", ELF, "--name", "No_Good"]),
+        &home.run(&["submit", &ELF, "--name", "No_Good"]),
         2,
         &["--name"],
     );
@@ -136,7 +140,7 @@ fn no_answer_is_3() {
     for args in [
         &["get"][..],
         &["get", "x"],
-        &["submit", ELF, "--u32", "1"],
+        &["submit", &ELF, "--u32", "1"],
         &["cancel", "x"],
         &["why", "x"],
         &["wait", "x"],
@@ -181,7 +185,7 @@ fn a_refusal_is_1_with_its_class_and_message() {
     );
     let home = Home::new(&server);
     expect(
-        &home.run(&["submit", ELF, "--u32", "1"]),
+        &home.run(&["submit", &ELF, "--u32", "1"]),
         1,
         &["error: Invalid: spec.limits.cycles: too small"],
     );
@@ -215,22 +219,22 @@ fn verify_passes_on_what_the_verifier_says() {
         return;
     }
     expect(
-        &home.run(&["verify", "--proof", "p", "--elf", ELF]),
+        &home.run(&["verify", "--proof", "p", "--elf", &ELF]),
         1,
         &["provost-verify", "cargo build"],
     );
     for code in [0, 5, 9] {
         verifier(&home, code);
         expect(
-            &home.run(&["verify", "--proof", "p", "--elf", ELF]),
+            &home.run(&["verify", "--proof", "p", "--elf", &ELF]),
             code,
             &[],
         );
         let called = std::fs::read_to_string(home.path("called")).unwrap();
-        assert_eq!(called.trim(), format!("--proof p --elf {ELF}"));
+        assert_eq!(called.trim(), format!("--proof p --elf {}", *ELF));
     }
     expect(
-        &home.run(&["verify", "--proof", "missing", "--elf", ELF]),
+        &home.run(&["verify", "--proof", "missing", "--elf", &ELF]),
         1,
         &["missing: "],
     );

@@ -50,6 +50,9 @@ pub const VERSION: &str = "v1alpha1";
 pub const PROOF_LABEL: &str = "provost.dev/proof";
 /// Label with the name of the WorkerPool that a pod belongs to.
 pub const POOL_LABEL: &str = "provost.dev/pool";
+
+/// Label of the operator pod that leads: "true". Clients that must reach the leader select it.
+pub const LEADER_LABEL: &str = "provost.dev/leader";
 /// Finalizer of a ProofRequest: its artifacts are still in the store.
 pub const ARTIFACTS_FINALIZER: &str = "provost.dev/artifacts";
 /// Field manager of everything that the operator writes.

@@ -104,6 +104,10 @@ pub struct ProvingTaskSpec {
     /// Whether this is the task that stands for the whole proof: it creates all others. Default: false.
     #[serde(default)]
     pub root: bool,
+    /// Run of the proof that the task belongs to, counted from 0: a proof whose first task is lost begins again. Default: 0.
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 2147483647))]
+    pub run: u32,
 }
 
 /// How the task stands.

@@ -47,6 +47,11 @@ YAML
     rm -rf "$overlay"
     kubectl -n "$SYSTEM_NAMESPACE" rollout status deployment/provost-operator --timeout=120s >/dev/null
     kubectl -n "$SYSTEM_NAMESPACE" rollout status statefulset/provost-store --timeout=120s >/dev/null
+    wait_for "an operator that leads" 60 leader_ready
+}
+
+leader_ready() {
+    kubectl -n "$SYSTEM_NAMESPACE" get pods -l provost.dev/leader=true -o name | grep -q .
 }
 
 # wait_for_prover: until a worker of the default pool has built its engine.

@@ -63,7 +63,7 @@ pub struct RunArgs {
         default_value = "localhost/provost-worker:dev"
     )]
     pub worker_image: String,
-    /// URL under which workers reach --grpc-listen. Default: the Service provost-operator in --namespace.
+    /// URL under which workers reach --grpc-listen. Default: the headless Service provost-coordinator in --namespace, which names every replica.
     #[arg(long, env = "PROVOST_COORDINATOR")]
     pub coordinator_url: Option<String>,
     /// URL of the artifact store. Default: the Service provost-store in --namespace.
@@ -97,7 +97,7 @@ impl RunArgs {
     pub fn coordinator_url(&self) -> String {
         self.coordinator_url
             .clone()
-            .unwrap_or_else(|| format!("http://provost-operator.{}:50051", self.namespace))
+            .unwrap_or_else(|| format!("http://provost-coordinator.{}:50051", self.namespace))
     }
 
     /// URL of the store.
@@ -147,7 +147,7 @@ mod tests {
         };
         assert_eq!(
             args.coordinator_url(),
-            "http://provost-operator.other:50051"
+            "http://provost-coordinator.other:50051"
         );
         let cli = Cli::parse_from(["provost-operator", "run", "--store-endpoint", "http://x:1"]);
         let Command::Run(args) = cli.into_command() else {

@@ -10,6 +10,7 @@ pub mod elf;
 pub mod http;
 pub mod inputs;
 pub mod key;
+pub mod leadership;
 pub mod metrics;
 pub mod operator;
 pub mod pods;

@@ -14,22 +14,27 @@ use provost_artifacts::Store;
 use provost_coordinator::{Coordinator, WorkerEvent};
 use provost_crds::{ProofRequest, WorkerPool};
 use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::api::Events;
 use crate::controllers::backoff::Backoffs;
 use crate::controllers::proof_request::journal::Journal;
+use crate::controllers::proof_request::running::Running;
 use crate::controllers::worker_pool::fleet::Fleet;
 use crate::controllers::worker_pool::pods::WorkerSettings;
 use crate::controllers::{proof_request, worker_pool};
 use crate::http::health::{Part, Readiness};
 use crate::inputs::Inputs;
+use crate::leadership::{Candidate, Takeover, Timing};
 use crate::metrics::Metrics;
 use crate::pods::watch::PodWatch;
 use crate::state::{KubeState, Writes};
 use crate::sweeper;
 
+/// The Lease that the leader holds.
+const LEASE: &str = "provost-operator";
 /// Longest time for work under way at shutdown.
 const DRAIN: Duration = Duration::from_secs(20);
 
@@ -104,18 +109,49 @@ impl Operator {
             events.clone(),
             metrics.clone(),
         ));
+        let weights = settings.coordinator.weights.clone();
         let state = KubeState::start(
             client.clone(),
             journal.clone(),
             inputs.clone(),
             &metrics,
             settings.writes,
+            weights.clone(),
             &tracker,
             shutdown.clone(),
         );
         let requests = proofs.store();
-        let weights = settings.coordinator.weights.clone();
-        let coordinator = Coordinator::start(settings.coordinator, state, shutdown.clone());
+        let coordinator = Coordinator::standby(settings.coordinator, state, shutdown.clone());
+        let running = Arc::new(Running::default());
+        let (leads_now, leads) = watch::channel(false);
+        let (outdone, heard) = mpsc::unbounded_channel();
+        let candidate = Candidate::new(
+            client.clone(),
+            &settings.namespace,
+            LEASE,
+            identity(settings.pod_name.as_deref()),
+            Timing::default(),
+            heard,
+        );
+        let takeover = Takeover {
+            client: client.clone(),
+            scope: settings.scope.clone(),
+            pod: settings
+                .pod_name
+                .clone()
+                .map(|name| (settings.namespace.clone(), name)),
+            requests: requests.clone(),
+            pods: pods.clone(),
+            inputs: inputs.clone(),
+            coordinator: coordinator.clone(),
+            running: running.clone(),
+            leads: leads_now,
+            outdone,
+            readiness: readiness.clone(),
+            shutdown: shutdown.clone(),
+        };
+        tracker.spawn(takeover.run(candidate.standing()));
+        tracker.spawn(candidate.run(shutdown.clone()));
 
         let proof_context = proof_request::Context {
             client: client.clone(),
@@ -126,7 +162,8 @@ impl Operator {
             coordinator: coordinator.clone(),
             weights,
             metrics: metrics.clone(),
-            running: proof_request::running::Running::default(),
+            running,
+            leads: leads.clone(),
             backoffs: Backoffs::default(),
         };
         tracker.spawn(proof_request::run(
@@ -139,7 +176,7 @@ impl Operator {
 
         tracker.spawn(until(
             shutdown.clone(),
-            sweeper::run(inputs.clone(), requests),
+            sweeper::run(inputs.clone(), requests, leads.clone()),
         ));
 
         let fleet = Arc::new(Fleet::default());
@@ -153,6 +190,7 @@ impl Operator {
             events,
             metrics: metrics.clone(),
             backoffs: Backoffs::default(),
+            leads,
         };
         tracker.spawn(worker_pool::run(
             pools,
@@ -197,6 +235,15 @@ impl Operator {
             tracing::warn!("some work did not end in {} s", DRAIN.as_secs());
         }
     }
+}
+
+/// Another for each process, a restart in place included.
+fn identity(pod: Option<&str>) -> String {
+    format!(
+        "{}_{:016x}",
+        pod.unwrap_or("operator"),
+        rand::random::<u64>()
+    )
 }
 
 fn scoped<K>(client: &Client, settings: &Settings) -> Api<K>

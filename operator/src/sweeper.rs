@@ -11,6 +11,7 @@ use kube::runtime::reflector::Store as Cache;
 use provost_artifacts::id::{ProofTag, minted};
 use provost_artifacts::{Kind, ListedObject};
 use provost_crds::ProofRequest;
+use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::inputs::{Inputs, UPLOAD_TTL};
@@ -22,12 +23,15 @@ const PERIOD: Duration = Duration::from_secs(600);
 const MIN_AGE: Duration = UPLOAD_TTL;
 
 /// Sweeps for ever, the first time after a period: by then the cache is synced and all requests have been seen.
-pub async fn run(inputs: Arc<Inputs>, requests: Cache<ProofRequest>) {
+pub async fn run(inputs: Arc<Inputs>, requests: Cache<ProofRequest>, leads: watch::Receiver<bool>) {
     let mut ticks = interval(PERIOD);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks.tick().await;
     loop {
         ticks.tick().await;
+        if !*leads.borrow() {
+            continue;
+        }
         for kind in Kind::ALL {
             let known = Known::of(&requests.state());
             match inputs

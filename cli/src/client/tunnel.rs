@@ -3,6 +3,7 @@
 use ::kube::Api;
 use ::kube::api::{ListParams, Portforwarder};
 use k8s_openapi::api::core::v1::Pod;
+use provost_crds::LEADER_LABEL;
 use tokio::io::DuplexStream;
 
 use super::kube::Cluster;
@@ -22,7 +23,7 @@ pub(crate) struct Tunnel {
 }
 
 impl Tunnel {
-    /// Opens a forwarding to a ready operator pod.
+    /// Opens a forwarding to the operator pod that leads.
     pub(crate) async fn open(cluster: &Cluster) -> Result<(Self, DuplexStream), CliError> {
         let pods = Api::<Pod>::namespaced(cluster.client.clone(), &cluster.system_namespace);
         let refused = |e| refused(e, &cluster.system_namespace);
@@ -31,9 +32,11 @@ impl Tunnel {
         let pod = list
             .items
             .iter()
-            .find(|pod| is_ready(pod))
+            .find(|pod| is_ready(pod) && leads(pod))
             .and_then(|pod| pod.metadata.name.clone());
-        let pod = pod.ok_or_else(|| not_ready(&cluster.system_namespace, list.items.len()))?;
+        let ready = list.items.iter().any(is_ready);
+        let pod =
+            pod.ok_or_else(|| not_ready(&cluster.system_namespace, list.items.len(), ready))?;
         let mut forwarder = pods.portforward(&pod, &[PORT]).await.map_err(refused)?;
         let stream = forwarder.take_stream(PORT);
         let stream = stream.ok_or_else(|| {
@@ -69,6 +72,12 @@ fn is_ready(pod: &Pod) -> bool {
             .any(|c| c.type_ == "Ready" && c.status == "True")
 }
 
+/// Whether it is the replica that acts: what is uploaded elsewhere would not be known to it.
+fn leads(pod: &Pod) -> bool {
+    let labels = pod.metadata.labels.as_ref();
+    labels.is_some_and(|labels| labels.contains_key(LEADER_LABEL))
+}
+
 /// Why there is no way to the operator, with what would open one.
 fn refused(error: ::kube::Error, namespace: &str) -> CliError {
     match error {
@@ -88,8 +97,9 @@ fn refused(error: ::kube::Error, namespace: &str) -> CliError {
     }
 }
 
-fn not_ready(namespace: &str, pods: usize) -> CliError {
+fn not_ready(namespace: &str, pods: usize, ready: bool) -> CliError {
     let seen = match pods {
+        _ if ready => "no operator pod leads, try again in a few seconds: none has the label provost.dev/leader".to_owned(),
         0 => "no operator pod".to_owned(),
         1 => "the operator pod is not ready".to_owned(),
         n => format!("none of the {n} operator pods is ready"),
@@ -147,7 +157,7 @@ mod tests {
 
     #[test]
     fn the_error_says_where_it_looked() {
-        let text = not_ready("zone", 0).to_string();
+        let text = not_ready("zone", 0, false).to_string();
         assert!(
             text.contains("zone") && text.contains("--system-namespace"),
             "{text}"

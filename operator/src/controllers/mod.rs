@@ -7,8 +7,16 @@ pub mod worker_pool;
 use std::fmt::Debug;
 use std::hash::Hash;
 
+use futures::{Stream, StreamExt};
 use kube::Resource;
 use kube::runtime::reflector::Store;
+use tokio::sync::watch;
+use tokio_stream::wrappers::WatchStream;
+
+/// Ticks when this replica begins to lead: what it had left alone until then is looked at.
+fn begins_to_lead(leads: &watch::Receiver<bool>) -> impl Stream<Item = ()> + Send + 'static {
+    WatchStream::from_changes(leads.clone()).filter_map(async |leads| leads.then_some(()))
+}
 
 /// Runs a controller, and calls `synced` once its cache has seen its first list.
 ///

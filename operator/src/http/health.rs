@@ -1,13 +1,13 @@
 //! Port 9090: /metrics, /healthz and /readyz.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use tokio::sync::watch;
 
 use crate::metrics::Metrics;
 
@@ -49,22 +49,33 @@ impl Part {
 /// Which parts are up.
 #[derive(Debug, Default)]
 pub struct Readiness {
-    up: [AtomicBool; Part::ALL.len()],
+    up: watch::Sender<[bool; Part::ALL.len()]>,
 }
 
 impl Readiness {
     /// The part is up.
     pub fn up(&self, part: Part) {
-        self.up[part as usize].store(true, Ordering::Release);
+        self.up.send_modify(|up| up[part as usize] = true);
         match self.missing().as_slice() {
             [] => tracing::info!("ready"),
             missing => tracing::debug!(?missing, "not ready yet"),
         }
     }
 
+    /// Waits until all caches have seen their first list.
+    pub async fn synced(&self) {
+        let caches = [Part::ProofRequests, Part::WorkerPools, Part::Pods];
+        let mut up = self.up.subscribe();
+        // The sender is here.
+        let _ = up
+            .wait_for(|up| caches.iter().all(|part| up[*part as usize]))
+            .await;
+    }
+
     /// What is still missing; empty when ready.
     pub fn missing(&self) -> Vec<&'static str> {
-        let missing = |part: &Part| !self.up[*part as usize].load(Ordering::Acquire);
+        let up = *self.up.borrow();
+        let missing = |part: &Part| !up[*part as usize];
         Part::ALL
             .into_iter()
             .filter(missing)

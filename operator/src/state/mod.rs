@@ -3,6 +3,7 @@
 //! What happens to tasks and how far proofs are goes through background writers, newest state first, and never holds up the
 //! coordinator. How a proof ended is written before the worker that reports it gets its answer.
 
+mod begin;
 mod board;
 mod budget;
 mod finish;
@@ -17,7 +18,9 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use kube::Client;
-use provost_coordinator::{ProofOutcome, ProofProgress, State, StateError, TaskChange};
+use provost_coordinator::{
+    ProofOutcome, ProofProgress, RunStart, State, StateError, TaskChange, Weights,
+};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -26,6 +29,7 @@ use crate::inputs::Inputs;
 use crate::metrics::Metrics;
 use board::Board;
 use budget::Budget;
+pub use object::ROOT_LABEL;
 pub use outcome::SP1_VERSION;
 use queue::Bounds;
 use writer::TaskWriter;
@@ -45,6 +49,8 @@ pub struct KubeState {
     board: Arc<Board>,
     journal: Arc<Journal>,
     inputs: Arc<Inputs>,
+    client: Client,
+    weights: Weights,
 }
 
 impl KubeState {
@@ -55,6 +61,7 @@ impl KubeState {
         inputs: Arc<Inputs>,
         metrics: &Metrics,
         writes: Writes,
+        weights: Weights,
         tracker: &TaskTracker,
         shutdown: CancellationToken,
     ) -> Arc<Self> {
@@ -63,7 +70,7 @@ impl KubeState {
             horizon_ms: i64::try_from(writes.horizon.as_millis()).unwrap_or(i64::MAX / 2),
             ..Bounds::default()
         };
-        let tasks = TaskWriter::new(client, metrics.clone(), budget.clone(), bounds);
+        let tasks = TaskWriter::new(client.clone(), metrics.clone(), budget.clone(), bounds);
         let tasks = Arc::new(tasks);
         let board = Arc::new(Board::new(journal.clone(), metrics.clone(), budget));
         TaskWriter::spawn(&tasks, tracker, &shutdown);
@@ -73,6 +80,8 @@ impl KubeState {
             board,
             journal,
             inputs,
+            client,
+            weights,
         })
     }
 }
@@ -80,6 +89,10 @@ impl KubeState {
 impl State for KubeState {
     fn record(&self, change: TaskChange) {
         self.tasks.record(change);
+    }
+
+    fn begin_run(&self, start: RunStart) -> BoxFuture<'_, Result<(), StateError>> {
+        Box::pin(begin::begin(self, start))
     }
 
     fn progress(&self, progress: ProofProgress) {

@@ -5,15 +5,18 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference, Time};
 use kube::Resource;
-use provost_coordinator::{Failure, TaskChange, TaskChangeKind, task_name};
+use provost_coordinator::{Failure, RunStart, TaskChange, TaskChangeKind, task_name};
 use provost_crds::{
     FailureClass, PROOF_LABEL, ProofRequest, ProvingTask, ProvingTaskSpec, ProvingTaskStatus,
     TaskState,
 };
+use provost_proto::worker::TaskType;
 use sha2::{Digest, Sha256};
 
 use crate::key::ProofKey;
 
+/// Marks the tasks that a new leader takes proofs up by.
+pub const ROOT_LABEL: &str = "provost.dev/root";
 /// Longest message of a task, in characters.
 const MAX_MESSAGE: usize = 4096;
 /// Characters of the task's id in the object's name.
@@ -30,7 +33,7 @@ pub(super) struct TaskRecord {
 impl TaskRecord {
     /// The record of a new task; `None` unless `change` is its creation and its proof is a ProofRequest.
     pub(super) fn new(change: &TaskChange) -> Option<Self> {
-        let TaskChangeKind::Created { weight, root, .. } = change.kind else {
+        let TaskChangeKind::Created { weight, root, run } = change.kind else {
             return None;
         };
         let key = ProofKey::parse(&change.proof)?;
@@ -40,12 +43,30 @@ impl TaskRecord {
             task_type: task_name(change.task_type).to_owned(),
             weight,
             root,
+            run,
         };
         Some(Self {
             key,
             spec,
             status: ProvingTaskStatus::default(),
         })
+    }
+
+    /// The record of a proof's root task that no worker has seen yet.
+    pub(super) fn root(key: ProofKey, start: &RunStart, task_type: TaskType, weight: u32) -> Self {
+        let spec = ProvingTaskSpec {
+            proof: key.name.clone(),
+            task_id: start.root.to_string(),
+            task_type: task_name(task_type).to_owned(),
+            weight,
+            root: true,
+            run: start.run,
+        };
+        Self {
+            key,
+            spec,
+            status: ProvingTaskStatus::default(),
+        }
     }
 
     /// Follows a change other than creation.
@@ -104,16 +125,20 @@ impl TaskRecord {
     pub(super) fn object(&self) -> ProvingTask {
         let mut task = ProvingTask::new(&self.name(), self.spec.clone());
         task.status = Some(self.status.clone());
+        let mut labels = BTreeMap::from([
+            (PROOF_LABEL.to_owned(), self.spec.proof.clone()),
+            ("app.kubernetes.io/part-of".to_owned(), "provost".to_owned()),
+            (
+                "app.kubernetes.io/managed-by".to_owned(),
+                "provost-operator".to_owned(),
+            ),
+        ]);
+        if self.spec.root {
+            labels.insert(ROOT_LABEL.to_owned(), "true".to_owned());
+        }
         task.metadata = ObjectMeta {
             namespace: Some(self.key.namespace.clone()),
-            labels: Some(BTreeMap::from([
-                (PROOF_LABEL.to_owned(), self.spec.proof.clone()),
-                ("app.kubernetes.io/part-of".to_owned(), "provost".to_owned()),
-                (
-                    "app.kubernetes.io/managed-by".to_owned(),
-                    "provost-operator".to_owned(),
-                ),
-            ])),
+            labels: Some(labels),
             owner_references: Some(vec![OwnerReference {
                 api_version: ProofRequest::api_version(&()).into_owned(),
                 kind: ProofRequest::kind(&()).into_owned(),
@@ -148,7 +173,6 @@ pub(super) mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use provost_coordinator::WorkerId;
-    use provost_proto::worker::TaskType;
 
     pub(in crate::state) fn change(task: &str, kind: TaskChangeKind) -> TaskChange {
         TaskChange {

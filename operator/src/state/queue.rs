@@ -2,7 +2,7 @@
 //!
 //! Only the newest state of a task counts: changes that come while a write waits or runs are folded into one. A task gets its
 //! object once it has run for the persist horizon, with its state in it, and loses it when it is done: two writes, and none for a task
-//! that ends before. What users and the next operator must see is written at once: roots, and tasks that failed.
+//! that ends before. What users and the next operator must see is written at once: how roots stand, and tasks that failed.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
@@ -184,12 +184,14 @@ impl Queue {
         self.taken
     }
 
+    /// A root has its object before anything else happens to it: see `begin.rs`.
     fn admit(&mut self, change: &TaskChange, record: TaskRecord) {
+        let stored = record.spec.root.then(|| record.status.clone());
         self.entries
             .entry(change.task.clone())
             .or_insert_with(|| Entry {
                 record,
-                stored: None,
+                stored,
                 due: None,
                 dropped: false,
                 queued: false,
@@ -203,7 +205,6 @@ impl Queue {
             return;
         };
         let due = match &change.kind {
-            _ if entry.record.spec.root => change.at,
             TaskChangeKind::Requeued { .. } | TaskChangeKind::Failed(_) => change.at,
             TaskChangeKind::Assigned { .. } if entry.due.is_none() => {
                 change.at + self.bounds.horizon_ms
@@ -249,7 +250,7 @@ impl Queue {
         }
         if entry.stored.is_none() {
             let due = entry.due.filter(|_| !entry.leaves());
-            let urgent = entry.record.spec.root || entry.record.status.failure_class.is_some();
+            let urgent = entry.record.status.failure_class.is_some();
             match due {
                 None if entry.leaves() => self.forget(task),
                 None => {}

@@ -63,14 +63,26 @@ fn a_task_that_runs_on_is_written_twice() {
 }
 
 #[test]
-fn a_task_that_waits_has_no_object_and_a_root_has_one_at_once() {
+fn a_task_that_waits_has_no_object_and_a_root_has_one_already() {
     let mut queue = Queue::default();
     record(&mut queue, "child", [created(false)]);
     record(&mut queue, "root", [created(true)]);
-    let (task, job) = queue.next(NOW).unwrap();
-    assert_eq!(task.as_str(), "root");
-    assert!(matches!(job, Job::Create(_)));
     assert_eq!(queue.next(LATER), None);
+    record(&mut queue, "root", [assigned()]);
+    let Some(Job::Patch(stored)) = write(&mut queue, NOW) else {
+        panic!("no patch")
+    };
+    assert_eq!(stored.status.state, TaskState::Running);
+    record(&mut queue, "root", [TaskChangeKind::Dropped]);
+    assert!(matches!(write(&mut queue, NOW), Some(Job::Delete(_))));
+}
+
+#[test]
+fn a_root_that_is_dropped_before_it_ran_is_deleted() {
+    let mut queue = Queue::default();
+    record(&mut queue, "root", [created(true), TaskChangeKind::Dropped]);
+    assert!(matches!(write(&mut queue, NOW), Some(Job::Delete(_))));
+    assert!(is_empty(&queue));
 }
 
 #[test]
@@ -133,7 +145,7 @@ fn a_dropped_task_is_deleted_or_never_written() {
 #[test]
 fn a_failed_write_comes_again_with_the_newest_state() {
     let mut queue = Queue::default();
-    record(&mut queue, "t", [created(true)]);
+    record(&mut queue, "t", [created(false), requeued()]);
     let (task, job) = queue.next(NOW).unwrap();
     record(&mut queue, "t", [assigned()]);
     queue.done(&task, job, Done::Failed);
@@ -146,7 +158,7 @@ fn a_failed_write_comes_again_with_the_newest_state() {
 #[test]
 fn a_hopeless_task_is_forgotten() {
     let mut queue = Queue::default();
-    record(&mut queue, "t", [created(true)]);
+    record(&mut queue, "t", [created(false), requeued()]);
     let (task, job) = queue.next(NOW).unwrap();
     queue.done(&task, job, Done::Hopeless);
     assert!(is_empty(&queue));

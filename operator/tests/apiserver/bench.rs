@@ -135,6 +135,11 @@ impl Bench {
         synced
             .await
             .unwrap_or_else(|| panic!("waited for {:?} in vain", readiness.missing()));
+        let coordinator = self.coordinator();
+        wait("a leader", || async {
+            (coordinator.epoch() > 0).then_some(())
+        })
+        .await;
     }
 
     /// Stops the operator as SIGTERM does.

@@ -15,6 +15,7 @@ mod elf;
 mod faults;
 mod http;
 mod identity;
+mod leadership;
 mod pools;
 mod proofs;
 mod store;

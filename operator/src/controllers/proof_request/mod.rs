@@ -29,10 +29,11 @@ use kube::runtime::controller::{Action, Config, Controller};
 use kube::runtime::reflector::{ObjectRef, Store};
 use provost_coordinator::{Coordinator, Weights};
 use provost_crds::{ProofRequest, WorkerPool};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::backoff::Backoffs;
-use super::run_synced;
+use super::{begins_to_lead, run_synced};
 use crate::inputs::Inputs;
 use crate::key::ProofKey;
 use crate::metrics::Metrics;
@@ -64,7 +65,9 @@ pub struct Context {
     /// Counts.
     pub metrics: Metrics,
     /// What this process works on.
-    pub running: Running,
+    pub running: Arc<Running>,
+    /// Whether this replica leads: only then it does anything.
+    pub leads: watch::Receiver<bool>,
     /// Failures in a row.
     pub backoffs: Backoffs<ProofKey>,
 }
@@ -80,6 +83,7 @@ pub async fn run(
     let cache = controller.store();
     let work = controller
         .with_config(Config::default().concurrency(concurrency))
+        .reconcile_all_on(begins_to_lead(&context.leads))
         .graceful_shutdown_on(async move { shutdown.cancelled().await })
         .run(reconcile, on_error, context)
         .for_each(|result| async move {
@@ -94,6 +98,9 @@ async fn reconcile(
     request: Arc<ProofRequest>,
     context: Arc<Context>,
 ) -> Result<Action, ProofError> {
+    if !*context.leads.borrow() {
+        return Ok(Action::await_change());
+    }
     let began = Instant::now();
     let key = ProofKey::of(&request);
     let result = step(&request, &key, &context).await;

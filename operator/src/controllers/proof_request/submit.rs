@@ -1,8 +1,8 @@
 //! Step 4: gives the proof to the coordinator, unless it is finished already.
 
 use provost_artifacts::ObjectInfo;
-use provost_coordinator::{Coordinator, ProofSpec, Refusal, Root};
-use provost_crds::{Limits, Mode, ProofRequest};
+use provost_coordinator::{Coordinator, ProofSpec, RecoveredProof, Refusal, Root};
+use provost_crds::{Limits, Mode, ProofRequest, ProvingTask};
 
 use super::prepare::Prepared;
 use crate::inputs::{Inputs, InputsError};
@@ -77,6 +77,24 @@ pub async fn submit(
         .map_err(SubmitError::Refused)?;
     tracing::info!(proof = %key, mode = %request.spec.mode, %root, "proof queued");
     Ok(())
+}
+
+/// A proof that an earlier leader had begun, from what it wrote down. `None` if it had not come to store the inputs.
+pub fn recovered(
+    request: &ProofRequest,
+    key: &ProofKey,
+    root: &ProvingTask,
+) -> Option<RecoveredProof> {
+    let status = request.status.as_ref()?;
+    let prepared = Prepared {
+        program_id: status.program_id.clone()?,
+        stdin_id: status.stdin_id.clone()?,
+    };
+    Some(RecoveredProof {
+        spec: spec(request, key, &prepared),
+        run: root.spec.run,
+        root: root.spec.task_id.as_str().into(),
+    })
 }
 
 /// The proof in the coordinator's terms.

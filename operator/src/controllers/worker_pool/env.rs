@@ -19,6 +19,7 @@ pub(super) fn build(pool: &WorkerPool, settings: &WorkerSettings) -> Vec<EnvVar>
     let spec = &pool.spec;
     let mut env = vec![
         field("POD_NAME", "metadata.name"),
+        field("POD_UID", "metadata.uid"),
         field("POD_NAMESPACE", "metadata.namespace"),
         literal("PROVOST_POOL", pool.name_any()),
         literal("PROVOST_CLASS", spec.class.as_str()),

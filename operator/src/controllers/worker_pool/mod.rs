@@ -27,10 +27,11 @@ use kube::runtime::reflector::Store;
 use kube::{Client, ResourceExt};
 use provost_coordinator::{Coordinator, WorkerView};
 use provost_crds::{POOL_LABEL, WorkerPool, WorkerPoolStatus};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::backoff::Backoffs;
-use super::run_synced;
+use super::{begins_to_lead, run_synced};
 use crate::api::Events;
 use crate::api::status::{Written, write};
 use crate::metrics::{Metrics, RoleLabels};
@@ -68,6 +69,8 @@ pub struct Context {
     pub metrics: Metrics,
     /// Failures in a row.
     pub backoffs: Backoffs<String>,
+    /// Whether this replica leads: only then it does anything.
+    pub leads: watch::Receiver<bool>,
 }
 
 /// Reconciles until `shutdown`; calls `synced` once the cache has seen its first list.
@@ -87,6 +90,7 @@ pub async fn run(
     let work = controller
         .with_config(Config::default().concurrency(CONCURRENCY))
         .reconcile_all_on(changes)
+        .reconcile_all_on(begins_to_lead(&context.leads))
         .graceful_shutdown_on(async move { shutdown.cancelled().await })
         .run(reconcile, on_error, context)
         .for_each(|result| async move {
@@ -98,6 +102,9 @@ pub async fn run(
 }
 
 async fn reconcile(pool: Arc<WorkerPool>, context: Arc<Context>) -> Result<Action, PoolError> {
+    if !*context.leads.borrow() {
+        return Ok(Action::await_change());
+    }
     let began = Instant::now();
     let result = step(&pool, &context).await;
     context.metrics.reconciled(

@@ -43,6 +43,9 @@ pub(in super::super) async fn start(
         program_id: prepared.program_id.clone(),
         stdin_id: prepared.stdin_id.clone(),
     };
+    if submit::queued_before(&request) {
+        forget_tasks(key, context).await?;
+    }
     if let Some(info) = submit::finished_before(&context.inputs, &request, key).await? {
         let proof = ProofOutput {
             artifact: key.proof_artifact(created_ms(&request)),
@@ -60,9 +63,6 @@ pub(in super::super) async fn start(
             .note(key, &[stored, done], Timestamp::now(), None)
             .await?;
         return Ok(Action::await_change());
-    }
-    if submit::queued_before(&request) {
-        forget_tasks(key, context).await?;
     }
     // What is queued is written down before any worker sees it.
     let queued = [stored, Change::Queued];

@@ -1,0 +1,330 @@
+//! What a replica does when it begins to lead: it takes over what the last leader left, and only then acts.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
+use kube::runtime::reflector::Store;
+use kube::{Client, ResourceExt};
+use provost_coordinator::{Coordinator, ProofId, RecoveredProof, Term, TermEvent};
+use provost_crds::{LEADER_LABEL, ProofRequest, ProvingTask};
+use serde_json::json;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use super::lease::Standing;
+use crate::api::{ApiError, within};
+use crate::controllers::proof_request::running::Running;
+use crate::controllers::proof_request::submit;
+use crate::http::health::Readiness;
+use crate::inputs::Inputs;
+use crate::key::ProofKey;
+use crate::state::ROOT_LABEL;
+
+/// Longest wait for the store's word on one proof, and how many are asked about at the same time.
+const LOOK: Duration = Duration::from_millis(500);
+const LOOKS: usize = 32;
+/// Wait after the API server failed.
+const AGAIN: Duration = Duration::from_millis(200);
+
+/// Takes over.
+pub struct Takeover {
+    /// The API server.
+    pub client: Client,
+    /// The only namespace whose requests are served; `None` for all.
+    pub scope: Option<String>,
+    /// This replica's namespace and pod, which gets a label while it leads.
+    pub pod: Option<(String, String)>,
+    /// All requests.
+    pub requests: Store<ProofRequest>,
+    /// The worker pods.
+    pub pods: Store<Pod>,
+    /// The artifact store.
+    pub inputs: Arc<Inputs>,
+    /// Runs the proofs.
+    pub coordinator: Coordinator,
+    /// What this process works on.
+    pub running: Arc<Running>,
+    /// Tells the controllers that this replica leads.
+    pub leads: watch::Sender<bool>,
+    /// Tells the candidate of epochs that workers have seen.
+    pub outdone: mpsc::UnboundedSender<u64>,
+    /// When the caches have been filled.
+    pub readiness: Arc<Readiness>,
+    /// Ends the process.
+    pub shutdown: CancellationToken,
+}
+
+impl Takeover {
+    /// Waits for the first term, leads it, and ends the process when it is over: whatever was known then is of no use in another.
+    pub async fn run(self, mut standing: watch::Receiver<Standing>) {
+        let mut events = self.coordinator.term_events();
+        self.label(false).await;
+        let epoch = loop {
+            let Some(epoch) = first_epoch(&mut standing).await else {
+                return;
+            };
+            self.readiness.synced().await;
+            match self.begin(epoch).await {
+                Ok(true) => break epoch,
+                // Some worker knows a later epoch: the candidate begins another.
+                Ok(false) => {
+                    let _ = self.outdone.send(self.coordinator.seen_epoch());
+                }
+                Err(error) => {
+                    tracing::warn!(reason = error.reason(), %error, "what the last leader left could not be read; tried again")
+                }
+            }
+            tokio::time::sleep(AGAIN).await;
+        };
+        self.leads.send_replace(true);
+        self.label(true).await;
+        loop {
+            tokio::select! {
+                changed = standing.changed() => if changed.is_err() { return },
+                Ok(TermEvent::Deposed { epoch: later }) = events.recv() => {
+                    tracing::warn!(epoch, later, "workers know a later leader");
+                    break;
+                }
+            }
+            match *standing.borrow_and_update() {
+                Standing::Leader {
+                    epoch: now,
+                    degraded,
+                } if now == epoch => {
+                    if degraded {
+                        tracing::warn!(
+                            epoch,
+                            "the API server does not answer: this replica goes on, and stores nothing"
+                        );
+                    }
+                }
+                _ => break,
+            }
+        }
+        self.leads.send_replace(false);
+        self.coordinator.step_down();
+        if !self.shutdown.is_cancelled() {
+            tracing::warn!(epoch, "this replica leads no more, and starts again");
+            self.shutdown.cancel();
+        }
+    }
+
+    /// Begins the term; `false` if workers know a later one.
+    async fn begin(&self, epoch: u64) -> Result<bool, ApiError> {
+        let tasks = self.tasks().await?;
+        let requests = self.requests.state();
+        let mut proofs = recovered(&requests, &tasks);
+        let finished = self.finished(&proofs).await;
+        // Those are written down as any request is that starts: the proof is there already.
+        proofs.retain(|proof| !finished.contains(&proof.spec.proof_id));
+        let expected = expected(&self.pods.state());
+        tracing::info!(
+            epoch,
+            proofs = proofs.len(),
+            workers = expected.len(),
+            "this replica takes over"
+        );
+        self.remove_children(&tasks).await?;
+        let keys: Vec<ProofKey> = proofs
+            .iter()
+            .filter_map(|proof| ProofKey::parse(&proof.spec.proof_id))
+            .collect();
+        let term = Term {
+            expected,
+            proofs,
+            ..Term::first(epoch)
+        };
+        if let Err(refusal) = self.coordinator.lead(term) {
+            tracing::warn!(epoch, %refusal, "the term does not begin");
+            return Ok(false);
+        }
+        for key in keys {
+            self.running.set_submitted(&key.uid, true);
+        }
+        Ok(true)
+    }
+
+    /// The proofs that are complete in the store: a leader was lost between their upload and the note of it. A store that does not
+    /// answer at once holds up nothing; a proof is made again at worst.
+    async fn finished(&self, proofs: &[RecoveredProof]) -> HashSet<ProofId> {
+        let mut found = HashSet::new();
+        for some in proofs.chunks(LOOKS) {
+            let mut looks = JoinSet::new();
+            for proof in some {
+                let Some(artifact) = proof.spec.outputs.first().cloned() else {
+                    continue;
+                };
+                let (inputs, id) = (self.inputs.clone(), proof.spec.proof_id.clone());
+                looks.spawn(async move {
+                    let info = timeout(LOOK, inputs.proof_info(&artifact)).await;
+                    matches!(info, Ok(Ok(Some(_)))).then_some(id)
+                });
+            }
+            found.extend(looks.join_all().await.into_iter().flatten());
+        }
+        found
+    }
+
+    async fn tasks(&self) -> Result<Vec<ProvingTask>, ApiError> {
+        let api: Api<ProvingTask> = match &self.scope {
+            Some(namespace) => Api::namespaced(self.client.clone(), namespace),
+            None => Api::all(self.client.clone()),
+        };
+        let list = within("list ProvingTasks", api.list(&ListParams::default())).await?;
+        Ok(list.items)
+    }
+
+    /// Removes the objects of all tasks but roots and those that failed: the tasks that still run get new ones.
+    async fn remove_children(&self, tasks: &[ProvingTask]) -> Result<(), ApiError> {
+        let mut namespaces: Vec<String> = tasks
+            .iter()
+            .filter(|task| !task.spec.root)
+            .filter_map(ResourceExt::namespace)
+            .collect();
+        namespaces.sort();
+        namespaces.dedup();
+        let which = ListParams::default()
+            .labels(&format!("!{ROOT_LABEL}"))
+            .fields("status.state!=Failed");
+        for namespace in namespaces {
+            let api: Api<ProvingTask> = Api::namespaced(self.client.clone(), &namespace);
+            within(
+                "delete ProvingTasks",
+                api.delete_collection(&DeleteParams::default(), &which),
+            )
+            .await?;
+        }
+        Ok(())
+    }
+
+    /// Sets or removes the leader's label. Clients find the leader by it; nothing else depends on it.
+    async fn label(&self, leader: bool) {
+        let Some((namespace, name)) = &self.pod else {
+            return;
+        };
+        let api: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
+        let value = leader.then_some("true");
+        let patch = Patch::Merge(json!({"metadata": {"labels": {LEADER_LABEL: value}}}));
+        let patched = within(
+            "label the leader's pod",
+            api.patch(name, &PatchParams::default(), &patch),
+        )
+        .await;
+        if let Err(error) = patched {
+            tracing::warn!(%error, "the pod's label could not be written");
+        }
+    }
+}
+
+async fn first_epoch(standing: &mut watch::Receiver<Standing>) -> Option<u64> {
+    let leads = |s: &Standing| {
+        matches!(
+            s,
+            Standing::Leader {
+                degraded: false,
+                ..
+            }
+        )
+    };
+    match *standing.wait_for(leads).await.ok()? {
+        Standing::Leader { epoch, .. } => Some(epoch),
+        Standing::Follower => None,
+    }
+}
+
+/// The proofs that had begun and have not ended: those with a root task.
+fn recovered(requests: &[Arc<ProofRequest>], tasks: &[ProvingTask]) -> Vec<RecoveredProof> {
+    let mut roots: HashMap<&str, &ProvingTask> = HashMap::new();
+    for task in tasks.iter().filter(|task| task.spec.root) {
+        for owner in task.metadata.owner_references.iter().flatten() {
+            let known = roots.entry(&owner.uid).or_insert(task);
+            if task.spec.run > known.spec.run {
+                *known = task;
+            }
+        }
+    }
+    let goes_on = |request: &&Arc<ProofRequest>| {
+        !request.terminal() && request.metadata.deletion_timestamp.is_none()
+    };
+    requests
+        .iter()
+        .filter(goes_on)
+        .filter_map(|request| {
+            let root = roots.get(request.metadata.uid.as_deref()?)?;
+            submit::recovered(request, &ProofKey::of(request), root)
+        })
+        .collect()
+}
+
+/// The pods whose workers may run something.
+fn expected(pods: &[Arc<Pod>]) -> Vec<String> {
+    pods.iter()
+        .filter(|pod| {
+            let phase = pod
+                .status
+                .as_ref()
+                .and_then(|status| status.phase.as_deref());
+            phase == Some("Running")
+        })
+        .map(|pod| pod.name_any())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::controllers::proof_request::status::{Change, apply};
+    use jiff::Timestamp;
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+
+    fn request(uid: &str, ended: bool) -> Arc<ProofRequest> {
+        let mut request = ProofRequest::new("fib", Default::default());
+        request.metadata.namespace = Some("ns".into());
+        request.metadata.uid = Some(uid.into());
+        let prepared = Change::Prepared {
+            program_id: "program_1".into(),
+            stdin_id: "artifact_1".into(),
+        };
+        let mut changes = vec![prepared, Change::Queued];
+        changes.extend(ended.then_some(Change::Expired));
+        request.status = Some(apply(&request, &changes, Timestamp::UNIX_EPOCH));
+        Arc::new(request)
+    }
+
+    fn root(uid: &str, task: &str, run: u32) -> ProvingTask {
+        let mut object = ProvingTask::new(task, Default::default());
+        object.spec.root = true;
+        object.spec.run = run;
+        object.spec.task_id = task.into();
+        object.metadata.owner_references = Some(vec![OwnerReference {
+            uid: uid.into(),
+            ..OwnerReference::default()
+        }]);
+        object
+    }
+
+    #[test]
+    fn a_proof_goes_on_in_its_latest_run() {
+        let tasks = [
+            root("a", "t1", 0),
+            root("a", "t2", 1),
+            root("gone", "t3", 0),
+        ];
+        let requests = [request("a", false), request("never-began", false)];
+        let found = recovered(&requests, &tasks);
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].run, &*found[0].root), (1, "t2"));
+        assert_eq!(found[0].spec.inputs[0], "program_1");
+    }
+
+    #[test]
+    fn a_proof_that_ended_is_left_alone() {
+        assert!(recovered(&[request("a", true)], &[root("a", "t1", 0)]).is_empty());
+    }
+}

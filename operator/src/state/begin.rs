@@ -1,0 +1,49 @@
+//! Writes a run's root task down before any worker sees it: the next leader takes the proof up by it.
+
+use kube::api::{Api, PostParams};
+use provost_coordinator::{RunStart, StateError};
+use provost_crds::{Mode, ProvingTask};
+use provost_proto::worker::TaskType;
+
+use super::KubeState;
+use super::object::TaskRecord;
+use crate::api::within;
+use crate::key::ProofKey;
+
+/// Creates the root task's object. Doing it again changes nothing.
+pub(super) async fn begin(state: &KubeState, start: RunStart) -> Result<(), StateError> {
+    let Some(key) = ProofKey::parse(&start.proof) else {
+        // A stock client's proof: it has no objects.
+        return Ok(());
+    };
+    let found = state.journal.find(&key).await.map_err(unavailable)?;
+    let Some(request) = found.filter(|request| !request.terminal()) else {
+        return Err(StateError::Gone(
+            "its ProofRequest was deleted or has ended".into(),
+        ));
+    };
+    let task_type = match request.spec.mode {
+        Mode::Execute => TaskType::ExecuteOnly,
+        Mode::Core | Mode::Compressed | Mode::Groth16 | Mode::Plonk => TaskType::Controller,
+    };
+    let weight = state.weights.of(task_type);
+    let api: Api<ProvingTask> = Api::namespaced(state.client.clone(), &key.namespace);
+    let record = TaskRecord::root(key, &start, task_type, weight);
+    let created = within(
+        "create a root ProvingTask",
+        api.create(&PostParams::default(), &record.object()),
+    )
+    .await;
+    match created {
+        Err(error) if error.is_already_exists() => Ok(()),
+        Err(error) if error.is_not_found() || error.is_refused() => {
+            Err(StateError::Gone(error.to_string()))
+        }
+        Err(error) => Err(unavailable(error)),
+        Ok(_) => Ok(()),
+    }
+}
+
+fn unavailable(error: impl std::fmt::Display) -> StateError {
+    StateError::Unavailable(error.to_string())
+}
