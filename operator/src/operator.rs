@@ -30,7 +30,7 @@ use crate::inputs::Inputs;
 use crate::leadership::{Candidate, Takeover, Timing};
 use crate::metrics::Metrics;
 use crate::pods::watch::PodWatch;
-use crate::state::{KubeState, Writes};
+use crate::state::{KubeState, Parts, Writes};
 use crate::sweeper;
 
 /// The Lease that the leader holds.
@@ -110,16 +110,13 @@ impl Operator {
             metrics.clone(),
         ));
         let weights = settings.coordinator.weights.clone();
-        let state = KubeState::start(
-            client.clone(),
-            journal.clone(),
-            inputs.clone(),
-            &metrics,
-            settings.writes,
-            weights.clone(),
-            &tracker,
-            shutdown.clone(),
-        );
+        let parts = Parts {
+            client: client.clone(),
+            journal: journal.clone(),
+            inputs: inputs.clone(),
+            weights: weights.clone(),
+        };
+        let state = KubeState::start(parts, &metrics, settings.writes, &tracker, shutdown.clone());
         let requests = proofs.store();
         let coordinator = Coordinator::standby(settings.coordinator, state, shutdown.clone());
         let running = Arc::new(Running::default());

@@ -16,7 +16,7 @@ pub(super) async fn begin(state: &KubeState, start: RunStart) -> Result<(), Stat
         // A stock client's proof: it has no objects.
         return Ok(());
     };
-    let found = state.journal.find(&key).await.map_err(unavailable)?;
+    let found = state.parts.journal.find(&key).await.map_err(unavailable)?;
     let Some(request) = found.filter(|request| !request.terminal()) else {
         return Err(StateError::Gone(
             "its ProofRequest was deleted or has ended".into(),
@@ -26,8 +26,8 @@ pub(super) async fn begin(state: &KubeState, start: RunStart) -> Result<(), Stat
         Mode::Execute => TaskType::ExecuteOnly,
         Mode::Core | Mode::Compressed | Mode::Groth16 | Mode::Plonk => TaskType::Controller,
     };
-    let weight = state.weights.of(task_type);
-    let api: Api<ProvingTask> = Api::namespaced(state.client.clone(), &key.namespace);
+    let weight = state.parts.weights.of(task_type);
+    let api: Api<ProvingTask> = Api::namespaced(state.parts.client.clone(), &key.namespace);
     let record = TaskRecord::root(key, &start, task_type, weight);
     let created = within(
         "create a root ProvingTask",

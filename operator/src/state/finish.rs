@@ -16,7 +16,7 @@ pub(super) async fn finish(state: &KubeState, outcome: ProofOutcome) -> Result<(
     let Some(key) = ProofKey::parse(&outcome.proof) else {
         return Err(StateError::Gone("it belongs to no ProofRequest".into()));
     };
-    let found = state.journal.find(&key).await.map_err(unavailable)?;
+    let found = state.parts.journal.find(&key).await.map_err(unavailable)?;
     let Some(request) = found else {
         return Err(StateError::Gone("its ProofRequest was deleted".into()));
     };
@@ -31,6 +31,7 @@ pub(super) async fn finish(state: &KubeState, outcome: ProofOutcome) -> Result<(
     ];
     let at = Timestamp::from_millisecond(outcome.finished_at).unwrap_or_else(|_| Timestamp::now());
     let written = state
+        .parts
         .journal
         .note(&key, &changes, at, Some(&request))
         .await
@@ -53,6 +54,7 @@ async fn stored_proof(
     }
     let artifact = key.proof_artifact(created_ms(request));
     let info = state
+        .parts
         .inputs
         .proof_info(&artifact)
         .await

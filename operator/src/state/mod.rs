@@ -43,25 +43,31 @@ pub struct Writes {
     pub horizon: Duration,
 }
 
+/// What the state works with.
+pub struct Parts {
+    /// The API server.
+    pub client: Client,
+    /// Writes the status of ProofRequests.
+    pub journal: Arc<Journal>,
+    /// The artifact store.
+    pub inputs: Arc<Inputs>,
+    /// Weights of tasks, as the coordinator counts them.
+    pub weights: Weights,
+}
+
 /// State in Kubernetes.
 pub struct KubeState {
     tasks: Arc<TaskWriter>,
     board: Arc<Board>,
-    journal: Arc<Journal>,
-    inputs: Arc<Inputs>,
-    client: Client,
-    weights: Weights,
+    parts: Parts,
 }
 
 impl KubeState {
-    /// State that writes through `client`; its background writers run on `tracker` until `shutdown`, then write what is left.
+    /// State that writes to the API server; its background writers run on `tracker` until `shutdown`, then write what is left.
     pub fn start(
-        client: Client,
-        journal: Arc<Journal>,
-        inputs: Arc<Inputs>,
+        parts: Parts,
         metrics: &Metrics,
         writes: Writes,
-        weights: Weights,
         tracker: &TaskTracker,
         shutdown: CancellationToken,
     ) -> Arc<Self> {
@@ -70,18 +76,20 @@ impl KubeState {
             horizon_ms: i64::try_from(writes.horizon.as_millis()).unwrap_or(i64::MAX / 2),
             ..Bounds::default()
         };
-        let tasks = TaskWriter::new(client.clone(), metrics.clone(), budget.clone(), bounds);
+        let tasks = TaskWriter::new(
+            parts.client.clone(),
+            metrics.clone(),
+            budget.clone(),
+            bounds,
+        );
         let tasks = Arc::new(tasks);
-        let board = Arc::new(Board::new(journal.clone(), metrics.clone(), budget));
+        let board = Arc::new(Board::new(parts.journal.clone(), metrics.clone(), budget));
         TaskWriter::spawn(&tasks, tracker, &shutdown);
         Board::spawn(&board, tracker, shutdown);
         Arc::new(Self {
             tasks,
             board,
-            journal,
-            inputs,
-            client,
-            weights,
+            parts,
         })
     }
 }
