@@ -118,7 +118,11 @@ impl Operator {
         };
         let state = KubeState::start(parts, &metrics, settings.writes, &tracker, shutdown.clone());
         let requests = proofs.store();
-        let coordinator = Coordinator::standby(settings.coordinator, state, shutdown.clone());
+        let config = provost_coordinator::Config {
+            replica: settings.pod_name.clone().unwrap_or_default(),
+            ..settings.coordinator
+        };
+        let coordinator = Coordinator::standby(config, state, shutdown.clone());
         let running = Arc::new(Running::default());
         let (leads_now, leads) = watch::channel(false);
         let (outdone, heard) = mpsc::unbounded_channel();
