@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use provost_proto::worker::TaskType;
+use provost_scheduler::retry::Policy;
 
 use crate::Millis;
 
@@ -25,7 +26,7 @@ pub struct Config {
     pub max_losses: u32,
     /// The same for pods that were told to go: no fault of the task.
     pub max_preemptions: u32,
-    /// Retries of a failed task, where the proof does not say.
+    /// Retries of a failed task, where the proof does not say. Attempts that found the store away do not count.
     pub max_retries: u32,
     /// Wait before the first retry; each further one waits twice as long.
     pub backoff: Duration,
@@ -82,12 +83,18 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Wait before retry number `retry`, counted from 1.
-    pub(crate) fn backoff_for(&self, retry: u32) -> Millis {
-        let factor = 1u32
-            .checked_shl(retry.saturating_sub(1))
-            .unwrap_or(u32::MAX);
-        millis(self.backoff.saturating_mul(factor).min(self.max_backoff))
+    /// The bounds on attempts at a task; `max_retries` is what its proof says.
+    pub(crate) fn policy(&self, max_retries: Option<u32>) -> Policy {
+        Policy {
+            retries: max_retries.unwrap_or(self.max_retries),
+            killed_workers: self.max_losses,
+            losses: self.max_losses,
+            preemptions: self.max_preemptions.saturating_sub(1),
+            backoff: ticks(self.backoff),
+            max_backoff: ticks(self.max_backoff),
+            jitter_percent: 0,
+            ..Policy::default()
+        }
     }
 }
 
@@ -107,6 +114,10 @@ impl Default for Doors {
             unary: true,
         }
     }
+}
+
+fn ticks(duration: Duration) -> provost_scheduler::Millis {
+    provost_scheduler::Millis::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// A duration as the reactor counts time.
@@ -178,7 +189,7 @@ mod tests {
         let config = Config::default();
         let waits: Vec<_> = [1, 2, 3, 7, 40, u32::MAX]
             .into_iter()
-            .map(|n| config.backoff_for(n))
+            .map(|n| config.policy(None).wait(n, 0))
             .collect();
         assert_eq!(waits, [1_000, 2_000, 4_000, 60_000, 60_000, 60_000]);
     }

@@ -1,38 +1,42 @@
 //! Everything the coordinator knows, and the few operations that keep it consistent.
 //!
-//! Fields are private to this module and its children: the reactor decides what happens, the methods here see to it that queues, counts, weights and
-//! indexes agree afterwards. [`Core::check`] states what "agree" means; tests call it after every event.
+//! Fields are private to this module and its children: the reactor decides what happens, the methods here see to it that counts, holds and the
+//! schedule agree afterwards. [`Core::check`] states what "agree" means; tests call it after every event.
 
 mod channel;
 #[cfg(test)]
 mod check;
-mod fleet;
+mod hold;
+mod kinds;
 mod link;
+mod moves;
+mod names;
 mod proof;
-mod queue;
 mod recovery;
+mod schedule;
 mod stray;
 mod sub;
+mod tally;
 mod task;
 mod views;
 mod worker;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::Millis;
 use crate::config::Config;
 use crate::ids::{ConnId, ProofId, SubId, TaskId, WorkerId};
 
 pub(crate) use channel::Channel;
-pub(crate) use fleet::{Fleet, serves};
+pub(crate) use hold::Hold;
+pub(crate) use kinds::from_ticks;
 pub(crate) use link::{Link, LinkId};
-pub(crate) use proof::{Ended, Proof, ProofOrder};
-pub(crate) use queue::{Queue, Shape};
+pub(crate) use proof::{Ended, Proof};
 pub(crate) use recovery::Recovery;
 pub(crate) use stray::{Stray, StrayDone};
 pub(crate) use sub::{Sub, Unacked};
 pub(crate) use task::{Held, Phase, Task, is_unit};
-pub(crate) use worker::{Hold, Worker};
+pub(crate) use worker::{Worker, serves};
 
 /// The whole state.
 pub(crate) struct Core {
@@ -40,7 +44,7 @@ pub(crate) struct Core {
     proofs: HashMap<ProofId, Proof>,
     tasks: HashMap<TaskId, Task>,
     workers: BTreeMap<WorkerId, Worker>,
-    pods: HashMap<String, BTreeSet<WorkerId>>,
+    pods: HashMap<String, worker::Registrations>,
     subs: HashMap<SubId, Sub>,
     channels: HashMap<TaskId, Channel>,
     readers: HashMap<ConnId, TaskId>,
@@ -50,13 +54,9 @@ pub(crate) struct Core {
     /// The highest that anyone has spoken of.
     seen_epoch: u64,
     recovery: Option<Recovery>,
-    queue: Queue,
-    fleet: Fleet,
-    delayed: BTreeSet<(Millis, TaskId)>,
+    schedule: schedule::Schedule,
     dirty: HashSet<ProofId>,
-    /// Something changed that may let a waiting task run.
-    wake: bool,
-    /// Last sequence number given to a proof or a task.
+    /// Last sequence number given to a task.
     seq: u64,
     total_tasks: u64,
 }
@@ -64,6 +64,7 @@ pub(crate) struct Core {
 impl Core {
     pub(crate) fn new(config: Config) -> Self {
         Self {
+            schedule: schedule::Schedule::new(&config),
             config,
             proofs: HashMap::new(),
             tasks: HashMap::new(),
@@ -76,11 +77,7 @@ impl Core {
             epoch: 0,
             seen_epoch: 0,
             recovery: None,
-            queue: Queue::default(),
-            fleet: Fleet::default(),
-            delayed: BTreeSet::new(),
             dirty: HashSet::new(),
-            wake: false,
             seq: 0,
             total_tasks: 0,
         }
@@ -90,17 +87,9 @@ impl Core {
         &self.config
     }
 
-    pub(crate) fn queue(&self) -> &Queue {
-        &self.queue
-    }
-
-    pub(crate) fn fleet(&self) -> &Fleet {
-        &self.fleet
-    }
-
-    /// Whether something changed since the last call that may let a waiting task run.
-    pub(crate) fn take_wake(&mut self) -> bool {
-        std::mem::take(&mut self.wake)
+    /// The next waiting task that fits a worker, and that worker: it has the task now, as far as the scheduler goes.
+    pub(crate) fn next_placement(&mut self, now: Millis) -> Option<(TaskId, WorkerId)> {
+        self.schedule.next(now)
     }
 
     /// Proofs whose counts changed since the last call.

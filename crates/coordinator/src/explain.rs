@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use provost_proto::class_of;
 use provost_proto::worker::{TaskType, WorkerType};
+use provost_scheduler::explain::{Standing, Unschedulable};
 
 use crate::Millis;
-use crate::core::{Core, Held, Phase, Task, Worker};
+use crate::core::{Core, Held, Phase, Task, from_ticks};
 use crate::failure::task_name;
 use crate::ids::ProofId;
 
@@ -24,7 +26,7 @@ pub struct Wait {
     pub task_type: TaskType,
     /// How many of them wait.
     pub count: u32,
-    /// Memory that each needs, in GiB.
+    /// Memory that each needs, in GiB: more than their type's weight once the first of them ran out of memory.
     pub weight: u32,
     /// Why the first of them waits.
     pub reason: WaitReason,
@@ -165,7 +167,7 @@ impl Core {
         let waits = first.into_values().map(|(task, count)| Wait {
             task_type: task.kind,
             count,
-            weight: task.shape.weight,
+            weight: self.needed(task),
             reason: self.why(task),
         });
         Some(Explanation {
@@ -179,39 +181,44 @@ impl Core {
             Phase::Held(Held::Storing(_)) => return WaitReason::Storing,
             _ => {}
         }
-        let class = class_name(task.shape.class);
-        let mut fleet: Vec<_> = self.workers().filter(|w| runs(w, task)).collect();
-        fleet.sort_by_key(|worker| std::cmp::Reverse(worker.max_weight));
-        let Some(largest) = fleet.first() else {
-            return WaitReason::NoWorker { class };
-        };
-        let (weight, reserve) = (task.shape.weight, task.shape.reserve);
-        let largest = largest.max_weight;
-        // Task and children fit together on the largest, or the task fits beside it.
-        let together = u64::from(largest) >= u64::from(weight) + u64::from(reserve);
-        let beside = largest >= reserve && fleet.get(1).is_some_and(|w| w.max_weight >= weight);
-        if largest < weight || (reserve > 0 && !together && !beside) {
-            return WaitReason::TooLarge {
-                class,
-                largest,
-                children: reserve,
-            };
+        let class = class_name(class_of(task.kind));
+        match self.standing(task) {
+            None => WaitReason::NoWorker { class },
+            Some(standing) => reason(standing, class),
         }
-        if let Phase::Delayed(until) = task.phase() {
-            return WaitReason::BackOff { until: *until };
-        }
-        if task.shape.class == WorkerType::Gpu && self.at_cap(&task.proof) {
-            return WaitReason::Parallelism;
-        }
-        if !fleet.iter().any(|worker| worker.is_available()) {
-            return WaitReason::Unavailable { class };
-        }
-        WaitReason::Busy
     }
 }
 
-fn runs(worker: &Worker, task: &Task) -> bool {
-    crate::core::serves(worker.kind, task.shape.class)
+fn reason(standing: Standing, class: &'static str) -> WaitReason {
+    match standing {
+        Standing::Unschedulable(why) => match why {
+            Unschedulable::NoWorker { .. } | Unschedulable::NoMatch { .. } => {
+                WaitReason::NoWorker { class }
+            }
+            Unschedulable::TooLarge {
+                largest, children, ..
+            } => WaitReason::TooLarge {
+                class,
+                largest,
+                children,
+            },
+            Unschedulable::OutOfMemory { largest, .. } => WaitReason::TooLarge {
+                class,
+                largest,
+                children: 0,
+            },
+        },
+        Standing::BackOff { until } => WaitReason::BackOff {
+            until: from_ticks(until),
+        },
+        Standing::AtCap { .. } => WaitReason::Parallelism,
+        Standing::Unavailable { .. } => WaitReason::Unavailable { class },
+        Standing::Runs { .. }
+        | Standing::Adrift
+        | Standing::Behind { .. }
+        | Standing::Reserved { .. }
+        | Standing::Busy { .. } => WaitReason::Busy,
+    }
 }
 
 const fn class_name(class: WorkerType) -> &'static str {

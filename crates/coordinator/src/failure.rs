@@ -1,91 +1,9 @@
 //! Why tasks and proofs fail.
 
-use std::fmt;
-use std::str::FromStr;
-
 use provost_proto::worker::TaskType;
+pub use provost_scheduler::retry::{FailureClass, UnknownClass};
 
 use crate::ids::TaskId;
-
-/// The kind of a failure. It decides whether a task is tried again, and is the reason that users, metrics and events show.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum FailureClass {
-    /// The pod was told to go: drain, scale-down, spot reclaim, recycling.
-    Preempted,
-    /// The worker is gone or silent, for no known reason.
-    NodeLost,
-    /// The worker was killed for its memory.
-    OutOfMemory,
-    /// The artifact store did not answer for longer than the worker waits.
-    StoreUnavailable,
-    /// Something that another attempt may well not meet.
-    Transient,
-    /// A task or a proof took longer than it may.
-    Timeout,
-    /// The program or its input is at fault: every attempt ends the same.
-    ProgramFault,
-    /// A proof was made that does not verify.
-    InvalidProof,
-    /// Ours.
-    Bug,
-}
-
-impl FailureClass {
-    /// Every class.
-    pub const ALL: [Self; 9] = [
-        Self::Preempted,
-        Self::NodeLost,
-        Self::OutOfMemory,
-        Self::StoreUnavailable,
-        Self::Transient,
-        Self::Timeout,
-        Self::ProgramFault,
-        Self::InvalidProof,
-        Self::Bug,
-    ];
-
-    /// Stable CamelCase name: a metric label, an event's and a condition's reason.
-    pub const fn reason(self) -> &'static str {
-        match self {
-            Self::Preempted => "Preempted",
-            Self::NodeLost => "NodeLost",
-            Self::OutOfMemory => "OutOfMemory",
-            Self::StoreUnavailable => "StoreUnavailable",
-            Self::Transient => "Transient",
-            Self::Timeout => "Timeout",
-            Self::ProgramFault => "ProgramFault",
-            Self::InvalidProof => "InvalidProof",
-            Self::Bug => "Bug",
-        }
-    }
-
-    /// Whether the class says that a worker went away, not that a task failed. Such attempts are counted apart from retries.
-    pub const fn is_loss(self) -> bool {
-        matches!(self, Self::Preempted | Self::NodeLost | Self::OutOfMemory)
-    }
-}
-
-impl fmt::Display for FailureClass {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.reason())
-    }
-}
-
-/// Text that names no failure class.
-#[derive(Debug, thiserror::Error)]
-#[error("`{0}` is not a failure class")]
-pub struct UnknownClass(String);
-
-impl FromStr for FailureClass {
-    type Err = UnknownClass;
-
-    fn from_str(text: &str) -> Result<Self, UnknownClass> {
-        Self::ALL
-            .into_iter()
-            .find(|class| class.reason() == text)
-            .ok_or_else(|| UnknownClass(text.to_owned()))
-    }
-}
 
 /// Why one attempt at a task, or a whole proof, failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -156,18 +74,5 @@ pub fn task_name(task: TaskType) -> &'static str {
         TaskType::CoreExecute => "CoreExecute",
         TaskType::UtilVkeyMapController => "UtilVkeyMapController",
         TaskType::UtilVkeyMapChunk => "UtilVkeyMapChunk",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn classes_read_back_from_their_names() {
-        for class in FailureClass::ALL {
-            assert_eq!(class.reason().parse::<FailureClass>().unwrap(), class);
-        }
-        assert!("Other".parse::<FailureClass>().is_err());
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! * The *core* is the whole state, and keeps its own books consistent.
 //! * The *reactor* has one function for each event: state and event in, commands out. No I/O, no clock, no randomness.
-//! * *Placement* decides which waiting task goes to which worker next.
+//! * The *scheduler*, a crate of its own, decides which waiting task goes to which worker next, and what becomes of one that failed.
 //! * *Comm* carries commands out: into streams' queues and to the [`State`], without waiting.
 //! * The *doors* turn workers' calls and streams into events: the native door is Provost's own, the unary one SP1's.
 //! * A *term* is the time in which this replica leads. Before and after it knows only who is joined.
@@ -20,7 +20,6 @@ mod explain;
 mod failure;
 mod ids;
 mod output;
-mod placement;
 mod proof_spec;
 mod reactor;
 mod refusal;

@@ -16,17 +16,17 @@ pub struct ProofSpec {
     pub inputs: Vec<String>,
     /// The root task's outputs.
     pub outputs: Vec<String>,
-    /// Who asked for it.
+    /// Who asked for it: the workers are shared out fairly among requesters, and among the proofs of each.
     pub requester: String,
     /// Higher goes first.
     pub priority: i32,
-    /// When it was asked for; among equals the oldest goes first.
+    /// When it was asked for.
     pub created_at_ms: Millis,
     /// Tasks that may run at once on provers; `None` is the coordinator's default.
     pub parallelism: Option<u32>,
     /// Retries of a failed task; `None` is the coordinator's default.
     pub max_retries: Option<u32>,
-    /// When it fails with Timeout, if it has not ended.
+    /// When it fails with Timeout, if it has not ended. In the minutes before it goes before others of its priority.
     pub expires_at_ms: Option<Millis>,
 }
 

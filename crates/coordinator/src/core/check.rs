@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
+use provost_proto::class_of;
 use provost_proto::worker::{TaskType, WorkerType};
 
-use super::{Core, Phase, Worker};
+use super::{Core, Phase};
 use crate::proof_spec::Root;
 use crate::state::Counts;
 
@@ -20,7 +21,7 @@ impl Core {
     /// Says what is inconsistent, if anything is.
     pub(crate) fn check(&self) -> Result<(), String> {
         self.check_workers()?;
-        self.check_queues()?;
+        self.check_schedule()?;
         self.check_proofs()?;
         self.check_streams()?;
         self.check_links()
@@ -33,27 +34,28 @@ impl Core {
             + self.channels.len()
             + self.readers.len()
             + self.subs.len()
-            + self.delayed.len()
-            + self.queue.len()
+            + self.schedule.scheduler.tasks()
+            + self.schedule.named_tasks()
+            + self.schedule.tenants()
     }
 
     fn check_workers(&self) -> Result<(), String> {
         for worker in self.workers.values() {
             let id = &worker.id;
-            let weigh = |wanted: &dyn Fn(TaskType) -> bool| -> u64 {
-                let holds = worker.holds().values().filter(|h| wanted(h.kind));
-                holds.map(|h| u64::from(h.weight)).sum()
-            };
-            ensure!(worker.used() == weigh(&|_| true), "{id}: weight");
-            let controllers = weigh(&|kind| kind == TaskType::Controller);
-            let room = u64::from(worker.max_weight) - controllers;
-            ensure!(worker.room() == room, "{id}: controllers");
-            ensure!(
-                worker.used() <= u64::from(worker.max_weight),
-                "{id}: {} of {}",
-                worker.used(),
-                worker.max_weight
-            );
+            let known = worker
+                .key
+                .and_then(|key| self.schedule.scheduler.worker(key));
+            let known = known.ok_or(format!("{id}: not in the schedule"))?;
+            ensure!(worker.used() == known.used, "{id}: weight");
+            ensure!(worker.holds().len() == known.holds, "{id}: holds");
+            ensure!(worker.max_weight == known.capacity, "{id}: capacity");
+            ensure!(worker.is_available() == known.open, "{id}: open");
+            for (task, hold) in worker.holds() {
+                ensure!(
+                    hold.is_live() == hold.room.is_none(),
+                    "{id}: room of {task}"
+                );
+            }
             for (task, _) in worker.live() {
                 let holder = self.task(task).and_then(|t| t.worker());
                 ensure!(holder == Some(id), "{id} holds {task}, {holder:?} has it");
@@ -67,36 +69,34 @@ impl Core {
             let live = worker.holds().get(&task.id).is_some_and(|h| h.is_live());
             ensure!(live, "{} is not held by {id}", task.id);
         }
-        let pods: usize = self.pods.values().map(BTreeSet::len).sum();
+        let pods: usize = self.pods.values().map(|pod| pod.workers.len()).sum();
         ensure!(pods == self.workers.len(), "pods");
-        for class in [WorkerType::Cpu, WorkerType::Gpu] {
-            let fleet: BTreeSet<_> = self.fleet.by_free(class).collect();
-            let takes = |w: &&Worker| w.is_available() && super::serves(w.kind, class);
-            let workers = self.workers.values().filter(takes);
-            let expected: BTreeSet<_> = workers.map(|w| (w.free(), &w.id)).collect();
-            ensure!(fleet == expected, "fleet {fleet:?}, not {expected:?}");
-        }
         Ok(())
     }
 
-    fn check_queues(&self) -> Result<(), String> {
-        let queued: BTreeSet<_> = self.queue.ids().into_iter().collect();
-        ensure!(queued.len() == self.queue.len(), "length of the queue");
+    fn check_schedule(&self) -> Result<(), String> {
+        let scheduler = &self.schedule.scheduler;
+        scheduler.verify()?;
+        let mut scheduled = 0;
         for (id, task) in &self.tasks {
-            let waits = *task.phase() == Phase::Queued;
-            ensure!(queued.contains(id) == waits, "{id} in the queue");
-            if let Phase::Delayed(until) = task.phase() {
-                let listed = self.delayed.contains(&(*until, id.clone()));
-                ensure!(listed, "{id} not among the delayed");
+            let phase = task.phase();
+            let waits = matches!(phase, Phase::Queued | Phase::Delayed(_));
+            let runs = matches!(phase, Phase::Assigned(_));
+            ensure!(
+                task.key.is_some() == (waits || runs),
+                "{id}: in the schedule"
+            );
+            if let Some(key) = task.key {
+                scheduled += 1;
+                let worker = task.worker().and_then(|worker| self.worker(worker)?.key);
+                ensure!(scheduler.worker_of(key) == worker, "{id}: worker");
             }
-            ensure!(task.data.is_none() == task.phase().is_final(), "{id}: data");
+            ensure!(task.data.is_none() == phase.is_final(), "{id}: data");
         }
-        let delayed = self.tasks.values();
-        let delayed = delayed.filter(|t| matches!(t.phase(), Phase::Delayed(_)));
-        ensure!(delayed.count() == self.delayed.len(), "delayed");
-        for id in &queued {
-            ensure!(self.tasks.contains_key(id), "{id} is in the queue only");
-        }
+        ensure!(scheduler.tasks() == scheduled, "tasks in the schedule");
+        ensure!(self.schedule.named_tasks() == scheduled, "names of tasks");
+        let tenants: BTreeSet<_> = self.proofs.values().map(|p| &p.spec.requester).collect();
+        ensure!(self.schedule.tenants() >= tenants.len(), "tenants");
         Ok(())
     }
 
@@ -117,14 +117,13 @@ impl Core {
                     Phase::Succeeded => slot.succeeded += 1,
                     Phase::Failed => slot.failed += 1,
                 }
-                if task.worker().is_some() && task.shape.class == WorkerType::Gpu {
+                if task.worker().is_some() && class_of(task.kind) == WorkerType::Gpu {
                     capped += 1;
                 }
             }
             let known = proof.counts.iter().filter(|(_, c)| c.total() > 0);
             let known: BTreeMap<_, _> = known.map(|(k, c)| (*k, *c)).collect();
             ensure!(known == counts, "{id}: {known:?}, not {counts:?}");
-            ensure!(proof.running_capped == capped, "{id}: parallelism");
             let limit = proof.spec.parallelism.unwrap_or(self.config.parallelism);
             ensure!(capped <= limit.max(1), "{id}: over its parallelism");
             if proof.ended.is_some() {

@@ -1,11 +1,12 @@
 //! Proofs.
 
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use provost_proto::worker::TaskType;
+use provost_scheduler::ProofKey;
 
-use super::task::{Phase, Tally, is_unit};
+use super::tally::Tally;
+use super::task::{Phase, is_unit};
 use super::{Core, LinkId, Stray, in_order};
 use crate::Millis;
 use crate::failure::task_name;
@@ -16,7 +17,6 @@ use crate::state::{Counts, ProofProgress};
 /// A proof, from its submission until it is forgotten.
 pub(crate) struct Proof {
     pub(crate) spec: ProofSpec,
-    pub(crate) order: ProofOrder,
     /// How often it was begun again.
     pub(crate) run: u32,
     /// The root task of this run.
@@ -40,7 +40,8 @@ pub(crate) struct Proof {
     pub(crate) recovered: bool,
     /// Tasks of a recovered run that are spoken of and not known.
     pub(crate) strays: BTreeMap<TaskId, Stray>,
-    pub(super) running_capped: u32,
+    /// What the scheduler calls it.
+    pub(super) key: Option<ProofKey>,
     pub(super) reserve: u32,
     pub(super) counts: BTreeMap<TaskType, Counts>,
 }
@@ -51,14 +52,6 @@ pub(crate) struct Ended {
     pub(crate) at: Millis,
     /// Whether the outcome is in the state.
     pub(crate) stored: bool,
-}
-
-/// A proof's place among the proofs: priority, then age.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct ProofOrder {
-    priority: Reverse<i32>,
-    created_at: Millis,
-    seq: u64,
 }
 
 impl Proof {
@@ -122,13 +115,7 @@ impl Core {
 
     /// Adds a proof without tasks. `reserve` is what a worker must be able to give to the Controller's children.
     pub(crate) fn add_proof(&mut self, spec: ProofSpec, reserve: u32) {
-        let order = ProofOrder {
-            priority: Reverse(spec.priority),
-            created_at: spec.created_at_ms,
-            seq: self.next_seq(),
-        };
         let proof = Proof {
-            order,
             run: 0,
             root: None,
             tasks: BTreeSet::new(),
@@ -141,7 +128,7 @@ impl Core {
             concluders: BTreeSet::new(),
             recovered: false,
             strays: BTreeMap::new(),
-            running_capped: 0,
+            key: self.schedule.add_proof(&spec),
             reserve,
             counts: BTreeMap::new(),
             spec,
@@ -151,7 +138,11 @@ impl Core {
 
     /// Forgets a proof that has no tasks and no subscriptions left.
     pub(crate) fn remove_proof(&mut self, id: &ProofId) {
-        self.proofs.remove(id);
+        if let Some(proof) = self.proofs.remove(id)
+            && let Some(key) = proof.key
+        {
+            self.schedule.remove_proof(key, &proof.spec.requester);
+        }
         self.dirty.remove(id);
     }
 
@@ -159,12 +150,11 @@ impl Core {
         let Some(proof) = self.proofs.get_mut(id) else {
             return false;
         };
-        let old = proof.order.clone();
-        proof.order.priority = Reverse(priority);
         proof.spec.priority = priority;
-        let new = proof.order.clone();
-        self.queue.reorder(&old, &new);
-        true
+        let known = proof
+            .key
+            .map(|key| self.schedule.scheduler.set_priority(key, priority));
+        known.is_some_and(|known| known.is_ok())
     }
 
     /// Begins a proof's next run. Its tasks must be gone already.

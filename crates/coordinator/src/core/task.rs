@@ -1,15 +1,15 @@
 //! Tasks, and their way through the phases.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
 use std::sync::Arc;
 
-use provost_proto::class_of;
-use provost_proto::worker::{TaskData, TaskStatus, TaskType, WorkerType};
+use provost_proto::worker::{TaskData, TaskStatus, TaskType};
+use provost_scheduler::{Pod, TaskKey};
 
-use super::queue::{Rank, Shape};
-use super::{Core, LinkId, Proof};
+use super::kinds::stage_of;
+use super::tally::{Spot, Tally};
+use super::{Core, LinkId};
 use crate::Millis;
-use crate::failure::FailureClass;
 use crate::ids::{ProofId, SubId, TaskId, WorkerId};
 
 /// One unit of work, or a marker.
@@ -17,23 +17,31 @@ pub(crate) struct Task {
     pub(crate) id: TaskId,
     pub(crate) proof: ProofId,
     pub(crate) kind: TaskType,
-    pub(crate) shape: Shape,
-    pub(crate) rank: Rank,
+    /// Memory, in GiB.
+    pub(crate) weight: u32,
+    /// Memory, in GiB, that some worker must be able to give to its children while it runs.
+    pub(super) reserve: u32,
+    /// Its place among its proof's tasks: the later stage first, then the older.
+    pub(crate) rank: (Reverse<u8>, u64),
+    /// What the scheduler calls it, while it waits or runs.
+    pub(super) key: Option<TaskKey>,
     /// What goes to the worker; dropped once the task is final.
     pub(crate) data: Option<Arc<TaskData>>,
     /// Assignments so far.
     pub(crate) attempt: u32,
     /// Failed attempts. For a task that restarts its proof the proof's own tally counts instead, since the task does not survive.
     pub(crate) tally: Tally,
-    /// The worker of the last attempt: another is better.
-    pub(crate) avoid: Option<WorkerId>,
+    /// Where its last attempt was.
+    pub(crate) spot: Option<Spot>,
+    /// A pod that it should not go to, if there is another.
+    pub(crate) avoid: Option<Pod>,
     /// Subscriptions that wait for the result.
     pub(crate) subs: Vec<SubId>,
     /// Processes that wait for the result, or have not taken it in: the creator's, and those that watch.
     pub(crate) takers: Vec<LinkId>,
     /// The process that keeps the result until all of them have.
     pub(crate) keeper: Option<LinkId>,
-    phase: Phase,
+    pub(super) phase: Phase,
 }
 
 /// Where a task is.
@@ -45,7 +53,7 @@ pub(crate) enum Phase {
     Held(Held),
     /// In the queue.
     Queued,
-    /// Waiting out a back-off.
+    /// In the queue from the given time on.
     Delayed(Millis),
     /// With a worker, which holds it.
     Assigned(WorkerId),
@@ -77,22 +85,6 @@ impl Phase {
     }
 }
 
-/// Failed attempts by kind.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Tally {
-    pub(crate) retries: u32,
-    pub(crate) losses: BTreeMap<FailureClass, u32>,
-}
-
-impl Tally {
-    /// Counts one more loss of the class and says how many there are now.
-    pub(crate) fn lose(&mut self, class: FailureClass) -> u32 {
-        let count = self.losses.entry(class).or_default();
-        *count = count.saturating_add(1);
-        *count
-    }
-}
-
 /// Whether a task of this type restarts its proof when it has to run again. What the Controller has taken in can not be replaced piecemeal, and
 /// CoreExecute feeds it.
 pub(crate) const fn is_unit(kind: TaskType) -> bool {
@@ -100,22 +92,6 @@ pub(crate) const fn is_unit(kind: TaskType) -> bool {
         kind,
         TaskType::Controller | TaskType::CoreExecute | TaskType::ExecuteOnly
     )
-}
-
-/// How close to the end of its proof a task is: what is further goes first, since it frees the most. What everything else waits for goes before all.
-pub(crate) const fn stage_of(kind: TaskType) -> u8 {
-    match kind {
-        TaskType::SetupVkey => 9,
-        TaskType::Controller | TaskType::CoreExecute | TaskType::ExecuteOnly => 8,
-        TaskType::PlonkWrap | TaskType::Groth16Wrap => 7,
-        TaskType::ShrinkWrap => 6,
-        TaskType::RecursionReduce => 5,
-        TaskType::RecursionDeferred => 4,
-        TaskType::ProveShard => 3,
-        TaskType::UtilVkeyMapController => 2,
-        TaskType::UtilVkeyMapChunk => 1,
-        TaskType::MarkerDeferredRecord | TaskType::UnspecifiedTaskType => 0,
-    }
 }
 
 impl Task {
@@ -129,11 +105,6 @@ impl Task {
             Phase::Assigned(worker) => Some(worker),
             _ => None,
         }
-    }
-
-    /// Whether it counts towards its proof's parallelism: what runs on provers does. The root never does, or nothing else could run.
-    fn is_capped(&self) -> bool {
-        self.shape.class == WorkerType::Gpu
     }
 }
 
@@ -172,130 +143,53 @@ impl Core {
             id: id.clone(),
             proof: proof.clone(),
             kind,
-            shape: Shape {
-                class: class_of(kind),
-                weight,
-                reserve,
-            },
-            rank: Rank::new(stage_of(kind), seq),
+            weight,
+            reserve,
+            rank: (Reverse(stage_of(kind)), seq),
+            key: None,
             data: Some(Arc::new(data)),
             attempt: 0,
             tally: Tally::default(),
+            spot: None,
             avoid: None,
             subs: Vec::new(),
             takers: Vec::new(),
             keeper: None,
-            phase: phase.clone(),
+            phase,
         };
-        owner.count(kind, &phase, 1);
+        owner.count(kind, &task.phase, 1);
         self.total_tasks += 1;
         self.tasks.insert(id.clone(), task);
-        self.enter(&id, &phase);
+        self.dirty.insert(proof.clone());
+        self.reschedule(&id, &Phase::Marker);
     }
 
-    /// Moves a task to another phase, and with it the queue, the counts and the proof's parallelism. The hold of the worker that had it is the
-    /// caller's to end.
+    /// Moves a task to another phase, and with it the counts and the schedule. The hold of the worker that had it is the caller's to end.
     pub(crate) fn set_phase(&mut self, id: &TaskId, phase: Phase) {
-        let Some(old) = self.leave(id) else { return };
         let Some(task) = self.tasks.get_mut(id) else {
             return;
         };
         if phase.is_final() {
             task.data = None;
         }
-        task.phase = phase.clone();
+        let old = std::mem::replace(&mut task.phase, phase);
         if let Some(proof) = self.proofs.get_mut(&task.proof) {
             proof.count(task.kind, &old, -1);
-            proof.count(task.kind, &phase, 1);
+            proof.count(task.kind, &task.phase, 1);
         }
-        self.enter(id, &phase);
+        self.dirty.insert(task.proof.clone());
+        self.reschedule(id, &old);
     }
 
     /// Forgets a task altogether. Its hold is the caller's to end.
     pub(crate) fn remove_task(&mut self, id: &TaskId) -> Option<Task> {
-        let old = self.leave(id)?;
+        self.unschedule(id);
         let task = self.tasks.remove(id)?;
         if let Some(proof) = self.proofs.get_mut(&task.proof) {
-            proof.count(task.kind, &old, -1);
+            proof.count(task.kind, &task.phase, -1);
             proof.tasks.remove(id);
             self.dirty.insert(task.proof.clone());
         }
         Some(task)
-    }
-
-    fn leave(&mut self, id: &TaskId) -> Option<Phase> {
-        let task = self.tasks.get(id)?;
-        let phase = task.phase.clone();
-        match &phase {
-            Phase::Queued => {
-                if let Some(proof) = self.proofs.get(&task.proof) {
-                    self.queue.remove(&task.shape, &proof.order, &task.rank);
-                }
-            }
-            Phase::Delayed(until) => {
-                self.delayed.remove(&(*until, id.clone()));
-            }
-            Phase::Assigned(_) if task.is_capped() => {
-                if let Some(proof) = self.proofs.get_mut(&task.proof) {
-                    proof.running_capped = proof.running_capped.saturating_sub(1);
-                    self.wake = true;
-                }
-            }
-            _ => {}
-        }
-        Some(phase)
-    }
-
-    fn enter(&mut self, id: &TaskId, phase: &Phase) {
-        let Some(task) = self.tasks.get(id) else {
-            return;
-        };
-        self.dirty.insert(task.proof.clone());
-        match phase {
-            Phase::Queued => {
-                if let Some(proof) = self.proofs.get(&task.proof) {
-                    self.queue
-                        .insert(task.shape, &proof.order, &task.proof, task.rank, id.clone());
-                    self.wake = true;
-                }
-            }
-            Phase::Delayed(until) => {
-                self.delayed.insert((*until, id.clone()));
-            }
-            Phase::Assigned(_) if task.is_capped() => {
-                if let Some(proof) = self.proofs.get_mut(&task.proof) {
-                    proof.running_capped += 1;
-                }
-            }
-            _ => {}
-        }
-    }
-
-    /// Tasks whose back-off is over.
-    pub(crate) fn due(&self, now: Millis) -> Vec<TaskId> {
-        self.delayed
-            .iter()
-            .take_while(|(until, _)| *until <= now)
-            .map(|(_, id)| id.clone())
-            .collect()
-    }
-
-    /// The tally that counts for a task: its proof's where the task restarts the proof, else its own.
-    pub(crate) fn tally_mut(&mut self, id: &str) -> Option<&mut Tally> {
-        let task = self.tasks.get_mut(id)?;
-        let proof = self.proofs.get_mut(&task.proof)?;
-        if proof.restarts_with(task.kind) {
-            Some(proof.tallies.entry(task.kind).or_default())
-        } else {
-            Some(&mut task.tally)
-        }
-    }
-
-    /// Whether the proof may not have more tasks on provers.
-    pub(crate) fn at_cap(&self, proof: &str) -> bool {
-        let limit = |proof: &Proof| proof.spec.parallelism.unwrap_or(self.config.parallelism);
-        self.proofs
-            .get(proof)
-            .is_some_and(|proof| proof.running_capped >= limit(proof).max(1))
     }
 }

@@ -1,9 +1,9 @@
 //! How the state looks from outside.
 
+use provost_proto::class_of;
 use provost_proto::worker::WorkerType;
 
-use super::fleet::serves;
-use super::{Core, Phase, Worker};
+use super::{Core, Phase, Worker, serves};
 use crate::events::{ClassStats, Stats, WorkerView};
 
 impl Core {
@@ -37,7 +37,7 @@ impl Core {
         }
         let waits =
             |phase: &Phase| matches!(phase, Phase::Held(_) | Phase::Queued | Phase::Delayed(_));
-        let tasks = self.tasks.values().filter(|t| t.shape.class == class);
+        let tasks = self.tasks.values().filter(|t| class_of(t.kind) == class);
         stats.queued = count(tasks.filter(|t| waits(t.phase())));
         stats
     }

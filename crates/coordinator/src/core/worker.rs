@@ -1,15 +1,14 @@
-//! Workers, and what they hold.
+//! Workers.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use provost_proto::worker::{TaskType, WorkerType};
+use provost_proto::worker::WorkerType;
+use provost_scheduler::{Pod, WorkerKey};
 
-use super::{Core, LinkId};
+use super::kinds::{class, worker_kind};
+use super::{Core, Hold, LinkId};
 use crate::Millis;
-use crate::ids::{ConnId, ProofId, TaskId, WorkerId};
-
-/// How many finished tasks a worker is remembered for.
-const MAX_RECENT: usize = 256;
+use crate::ids::{ConnId, TaskId, WorkerId};
 
 /// A registered worker.
 pub(crate) struct Worker {
@@ -34,34 +33,18 @@ pub(crate) struct Worker {
     pub(crate) silent: bool,
     pub(crate) last_seen: Millis,
     pub(crate) last_beat_sent: Millis,
-    holds: BTreeMap<TaskId, Hold>,
-    used: u64,
-    /// Weight of the Controllers among the holds.
-    controllers: u64,
+    pub(super) holds: BTreeMap<TaskId, Hold>,
+    /// What the scheduler calls it.
+    pub(super) key: Option<WorkerKey>,
     /// Tasks that it reported final lately: a heartbeat written before may still name them.
-    recent: VecDeque<(TaskId, Millis)>,
+    pub(super) recent: VecDeque<(TaskId, Millis)>,
 }
 
-/// A task that takes up room on a worker.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Hold {
-    pub(crate) proof: ProofId,
-    pub(crate) kind: TaskType,
-    pub(crate) weight: u32,
-    /// Which attempt at the task it is.
-    pub(crate) attempt: u32,
-    /// When it was last sent there.
-    pub(crate) sent_at: Millis,
-    /// How often it was sent again.
-    pub(crate) resends: u32,
-    /// Set once the worker should let go of it: when it was told so, or `None` if it lets go by itself.
-    pub(crate) ended: Option<Option<Millis>>,
-}
-
-impl Hold {
-    pub(crate) const fn is_live(&self) -> bool {
-        self.ended.is_none()
-    }
+/// The registrations of a pod.
+pub(super) struct Registrations {
+    /// A pod that comes back has another.
+    pub(super) number: Pod,
+    pub(super) workers: BTreeSet<WorkerId>,
 }
 
 impl Worker {
@@ -88,8 +71,7 @@ impl Worker {
             last_seen: now,
             last_beat_sent: now,
             holds: BTreeMap::new(),
-            used: 0,
-            controllers: 0,
+            key: None,
             recent: VecDeque::new(),
         }
     }
@@ -100,17 +82,13 @@ impl Worker {
     }
 
     /// Weight of everything that takes up room on it.
-    pub(crate) const fn used(&self) -> u64 {
-        self.used
+    pub(crate) fn used(&self) -> u64 {
+        let holds = self.holds.values();
+        holds.map(|hold| u64::from(hold.weight)).sum()
     }
 
     pub(crate) fn free(&self) -> u64 {
-        u64::from(self.max_weight).saturating_sub(self.used)
-    }
-
-    /// What it could give at most to one task, once all but its Controllers is done.
-    pub(crate) fn room(&self) -> u64 {
-        u64::from(self.max_weight).saturating_sub(self.controllers)
+        u64::from(self.max_weight).saturating_sub(self.used())
     }
 
     pub(crate) fn holds(&self) -> &BTreeMap<TaskId, Hold> {
@@ -131,27 +109,17 @@ impl Worker {
         recent.any(|(id, at)| **id == *task && *at >= since)
     }
 
-    /// The index entry: what it has free, if it takes tasks.
-    fn slot(&self) -> Option<(WorkerType, u64)> {
-        self.is_available().then(|| (self.kind, self.free()))
+    /// What the scheduler has to know of it.
+    const fn offer(&self) -> (bool, u32) {
+        (self.is_available(), self.max_weight)
     }
+}
 
-    fn put(&mut self, task: TaskId, hold: Hold) {
-        self.take(&task);
-        self.used += u64::from(hold.weight);
-        if hold.kind == TaskType::Controller {
-            self.controllers += u64::from(hold.weight);
-        }
-        self.holds.insert(task, hold);
-    }
-
-    fn take(&mut self, task: &str) -> Option<Hold> {
-        let hold = self.holds.remove(task)?;
-        self.used -= u64::from(hold.weight);
-        if hold.kind == TaskType::Controller {
-            self.controllers -= u64::from(hold.weight);
-        }
-        Some(hold)
+/// Whether a worker of type `kind` runs tasks of class `of`.
+pub(crate) const fn serves(kind: WorkerType, of: WorkerType) -> bool {
+    match class(of) {
+        Some(class) => worker_kind(kind).serves(class),
+        None => false,
     }
 }
 
@@ -166,82 +134,76 @@ impl Core {
 
     /// The registrations of a pod.
     pub(crate) fn workers_of(&self, pod: &str) -> Vec<WorkerId> {
-        let set = self.pods.get(pod);
-        set.into_iter().flatten().cloned().collect()
+        let pod = self.pods.get(pod);
+        let ids = pod.into_iter().flat_map(|pod| &pod.workers);
+        ids.cloned().collect()
     }
 
-    pub(crate) fn add_worker(&mut self, worker: Worker) {
+    pub(crate) fn add_worker(&mut self, mut worker: Worker) {
         let id = worker.id.clone();
-        if let Some((kind, free)) = worker.slot() {
-            self.fleet.insert(kind, free, &id);
-            self.wake = true;
-        }
-        self.pods
-            .entry(id.pod().to_owned())
-            .or_default()
-            .insert(id.clone());
+        let schedule = &mut self.schedule;
+        let pod = self.pods.entry(id.pod().to_owned());
+        let pod = pod.or_insert_with(|| Registrations {
+            number: schedule.number_pod(),
+            workers: BTreeSet::new(),
+        });
+        pod.workers.insert(id.clone());
+        let key = schedule.add_worker(&worker, pod.number);
+        schedule.open(key, worker.is_available());
+        worker.key = Some(key);
         self.workers.insert(id, worker);
     }
 
     /// Forgets a worker; what it held is the caller's to see to.
     pub(crate) fn remove_worker(&mut self, id: &str) -> Option<Worker> {
         let worker = self.workers.remove(id)?;
-        if let Some((kind, free)) = worker.slot() {
-            self.fleet.remove(kind, free, &worker.id);
+        if let Some(key) = worker.key {
+            self.schedule.remove_worker(key);
         }
-        if let Some(set) = self.pods.get_mut(worker.id.pod()) {
-            set.remove(&worker.id);
-            if set.is_empty() {
+        if let Some(pod) = self.pods.get_mut(worker.id.pod()) {
+            pod.workers.remove(&worker.id);
+            if pod.workers.is_empty() {
                 self.pods.remove(worker.id.pod());
             }
         }
         Some(worker)
     }
 
-    /// Changes a worker and keeps the index of free workers right.
+    /// Changes a worker, and tells the scheduler what it has to know of that.
     pub(crate) fn update_worker<R>(
         &mut self,
         id: &str,
         change: impl FnOnce(&mut Worker) -> R,
     ) -> Option<R> {
         let worker = self.workers.get_mut(id)?;
-        let before = worker.slot();
+        let (was_open, had) = worker.offer();
         let result = change(worker);
-        let after = worker.slot();
-        if before != after {
-            if let Some((kind, free)) = before {
-                self.fleet.remove(kind, free, &worker.id);
+        let (open, capacity) = worker.offer();
+        if let Some(key) = worker.key {
+            if open != was_open {
+                self.schedule.open(key, open);
             }
-            if let Some((kind, free)) = after {
-                self.fleet.insert(kind, free, &worker.id);
-                self.wake |= before.is_none_or(|(_, had)| free > had);
+            if capacity != had {
+                self.schedule.resize(key, capacity);
             }
         }
         Some(result)
     }
 
-    /// Puts a task on a worker: it takes up room from now on.
-    pub(crate) fn hold(&mut self, worker: &str, task: &TaskId, hold: Hold) {
-        self.update_worker(worker, |w| w.put(task.clone(), hold));
-    }
-
-    /// The worker let go of a task.
-    pub(crate) fn release(&mut self, worker: &str, task: &str) -> Option<Hold> {
-        self.update_worker(worker, |w| w.take(task)).flatten()
-    }
-
-    /// The worker says itself that it is done with a task: it lets go of it now, though a heartbeat on its way may still name it.
-    pub(crate) fn release_finished(&mut self, worker: &str, task: &TaskId, now: Millis) -> bool {
-        let held = self.update_worker(worker, |w| {
-            let held = w.take(task).is_some();
-            if held {
-                w.recent.push_back((task.clone(), now));
-                if w.recent.len() > MAX_RECENT {
-                    w.recent.pop_front();
-                }
-            }
-            held
-        });
-        held.unwrap_or(false)
+    /// A worker registers as one of another type. What it has goes on.
+    pub(crate) fn set_worker_kind(&mut self, id: &WorkerId, kind: WorkerType) {
+        let Some(worker) = self.workers.get_mut(id).filter(|w| w.kind != kind) else {
+            return;
+        };
+        worker.kind = kind;
+        let pod = self.pods.get(id.pod()).map(|pod| pod.number);
+        let (Some(old), Some(pod)) = (worker.key, pod) else {
+            return;
+        };
+        self.schedule.remove_worker(old);
+        let key = self.schedule.add_worker(worker, pod);
+        self.schedule.open(key, worker.is_available());
+        worker.key = Some(key);
+        self.move_holds(id, key);
     }
 }

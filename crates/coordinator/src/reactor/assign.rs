@@ -7,24 +7,14 @@ use provost_proto::worker::{WorkerTask, server_message};
 use super::Reactor;
 use crate::core::{Hold, Phase};
 use crate::ids::{TaskId, WorkerId};
-use crate::placement::{self, Stepped};
 use crate::state::TaskChangeKind;
 
 impl Reactor<'_> {
-    /// Places what can be placed. The last step of every event that may have made room or work.
+    /// Places what can be placed. The last step of every event that may have made room or work, and of every tick: some tasks wait for a time only.
     pub(super) fn dispatch(&mut self) {
-        if !self.core.take_wake() {
-            return;
+        while let Some((task, worker)) = self.core.next_placement(self.now) {
+            self.assign(&task, &worker);
         }
-        let mut stepped = Stepped::new();
-        while self.core.queue().len() > 0 {
-            let Some(choice) = placement::choose(self.core, &mut stepped) else {
-                break;
-            };
-            self.assign(&choice.task, &choice.worker);
-        }
-        // Placing only ever takes room away: nothing that it woke is new.
-        self.core.take_wake();
     }
 
     fn assign(&mut self, id: &TaskId, worker: &WorkerId) {
@@ -35,15 +25,7 @@ impl Reactor<'_> {
         task.attempt += 1;
         let attempt = task.attempt;
         let proof = task.proof.clone();
-        let hold = Hold {
-            proof: proof.clone(),
-            kind: task.kind,
-            weight: task.shape.weight,
-            attempt,
-            sent_at: now,
-            resends: 0,
-            ended: None,
-        };
+        let hold = Hold::new(proof.clone(), task.kind, task.weight, attempt, now);
         self.core.set_phase(id, Phase::Assigned(worker.clone()));
         self.core.hold(worker, id, hold);
         if let Some(proof) = self.core.proof_mut(&proof)

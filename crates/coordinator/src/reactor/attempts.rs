@@ -1,12 +1,13 @@
 //! What becomes of a task whose attempt failed, or whose worker is gone.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use provost_proto::worker::{TaskStatus, TaskType};
+use provost_scheduler::retry::{Decision, GiveUp};
 
 use super::{Reactor, change};
 use crate::Millis;
-use crate::core::{Phase, Task};
+use crate::core::{Phase, from_ticks};
 use crate::failure::{Failure, FailureClass, Loss, task_name};
 use crate::ids::{ProofId, TaskId};
 use crate::output::ReaderEnd;
@@ -21,20 +22,15 @@ impl Reactor<'_> {
             self.tasks_lost(std::slice::from_ref(id), &loss);
             return;
         }
-        let Some(tally) = self.core.tally_mut(id) else {
-            return;
-        };
-        tally.retries = tally.retries.saturating_add(1);
-        let retries = tally.retries;
-        let proof = self.core.task(id).and_then(|t| self.core.proof(&t.proof));
-        let max = proof.and_then(|proof| proof.spec.max_retries);
-        if retries > max.unwrap_or(self.core.config().max_retries) {
-            let message = format!("{} (attempt {retries}, the last)", failure.message);
-            self.give_up(id, Failure { message, ..failure });
-            return;
+        match self.core.attempt_failed(id, failure.class, 0, self.now) {
+            None => {}
+            Some(Decision::Retry { at, .. }) => self.requeue(id, failure, from_ticks(at)),
+            Some(Decision::Fail { why, .. }) => {
+                let kind = self.core.task(id).map(|task| task.kind);
+                let message = last_words(kind.unwrap_or_default(), why, &failure);
+                self.give_up(id, Failure { message, ..failure });
+            }
         }
-        let wait = self.core.config().backoff_for(retries);
-        self.requeue(id, failure, self.now + wait);
     }
 
     /// Tasks whose worker is gone, or that it handed back. Each is counted as lost once, and they all go elsewhere, unless one has been lost too often.
@@ -48,12 +44,17 @@ impl Reactor<'_> {
                     .push(id.clone());
             }
         }
+        let weights = lost
+            .iter()
+            .filter_map(|id| Some(self.core.task(id)?.weight));
+        let heaviest = weights.max().unwrap_or(0);
         for (proof, lost) in by_proof {
-            let poison = self.count_losses(&proof, &lost, loss.class);
+            let poison = self.count_losses(&proof, &lost, loss.class, heaviest);
             let failure = Failure::new(loss.class, lost_once(loss));
-            if let Some((culprit, count)) = poison {
+            if let Some((culprit, why)) = poison {
                 let kind = self.core.task(&culprit).map(|task| task.kind);
-                let message = lost_too_often(kind.unwrap_or_default(), count, loss);
+                let name = task_name(kind.unwrap_or_default());
+                let message = lost_too_often(why, loss).text(loss.class, name, &loss.message);
                 self.give_up(&culprit, Failure::new(loss.class, message));
                 if self.core.proof(&proof).is_some_and(|p| p.ended.is_some()) {
                     continue;
@@ -69,36 +70,40 @@ impl Reactor<'_> {
         proof: &ProofId,
         lost: &[TaskId],
         class: FailureClass,
-    ) -> Option<(TaskId, u32)> {
-        let limit = match class {
-            FailureClass::Preempted => self.core.config().max_preemptions,
-            _ => self.core.config().max_losses,
+        heaviest: u32,
+    ) -> Option<(TaskId, GiveUp)> {
+        let tasks = lost.iter().filter_map(|id| self.core.task(id));
+        // One of each type that dies with its run, and its count with it: to name it all the same, its type is counted over all runs.
+        let owner = self.core.proof(proof)?;
+        let leaves = tasks.filter(|task| !owner.restarts_with(task.kind));
+        let leaves: BTreeMap<_, _> = leaves.map(|task| (task.kind, task.id.clone())).collect();
+        let given_up = |decision| match decision {
+            Some(Decision::Fail { why, .. }) => Some(why),
+            _ => None,
         };
+        let now = self.now;
         let mut poisoned = None;
+        let mut suspects = BTreeMap::new();
         for id in lost {
-            let count = self.core.tally_mut(id).map_or(0, |tally| tally.lose(class));
-            if count >= limit {
-                poisoned.get_or_insert_with(|| (id.clone(), count));
+            let kind = self.core.task(id).map(|task| task.kind);
+            let decision = self.core.attempt_failed(id, class, heaviest, now);
+            if let (Some(kind), Some(why)) = (kind, given_up(decision)) {
+                poisoned.get_or_insert_with(|| (id.clone(), why));
+                if !leaves.contains_key(&kind) {
+                    suspects.insert(kind, why);
+                }
             }
         }
-        let tasks = lost.iter().filter_map(|id| self.core.task(id));
-        let kinds: BTreeSet<_> = tasks.map(|task| task.kind).collect();
-        let owner = self.core.proof_mut(proof)?;
-        for kind in kinds {
-            // A leaf dies with its run, and its count with it: to name it all the same, its kind is counted over all runs.
-            if !owner.restarts_with(kind) {
-                owner.tallies.entry(kind).or_default().lose(class);
+        for (kind, id) in leaves {
+            if let Some(why) = given_up(self.core.kind_failed(&id, class, heaviest, now)) {
+                suspects.insert(kind, why);
             }
         }
-        let (first, count) = poisoned?;
-        let often = |task: &Task| {
-            let tally = self.core.proof(proof)?.tallies.get(&task.kind)?;
-            tally.losses.get(&class).copied().filter(|n| *n >= limit)
-        };
+        let first = poisoned?;
         let tasks = lost.iter().filter_map(|id| self.core.task(id));
-        let suspects = tasks.filter_map(|task| Some((task, often(task)?)));
-        let culprit = suspects.max_by_key(|(task, _)| task.shape.weight);
-        Some(culprit.map_or((first, count), |(task, n)| (task.id.clone(), n)))
+        let suspects = tasks.filter_map(|task| Some((task, *suspects.get(&task.kind)?)));
+        let culprit = suspects.max_by_key(|(task, _)| task.weight);
+        Some(culprit.map_or(first, |(task, why)| (task.id.clone(), why)))
     }
 
     fn requeue_all(&mut self, proof: &ProofId, lost: &[TaskId], failure: &Failure) {
@@ -126,7 +131,7 @@ impl Reactor<'_> {
             return;
         }
         let (kind, proof) = (task.kind, task.proof.clone());
-        task.avoid = task.worker().cloned();
+        task.avoid = task.spot.map(|spot| spot.pod);
         let failure = failure.of(id.clone(), kind);
         if self
             .core
@@ -156,7 +161,7 @@ impl Reactor<'_> {
     /// Begins a proof again: Controller and CoreExecute can not go on without each other, nor without what they had taken in.
     fn restart(&mut self, proof: &ProofId, because: &TaskId, failure: Failure, at: Millis) {
         tracing::warn!(%proof, task = %because, class = %failure.class, message = failure.message, "proof begins again");
-        let avoid = self.core.task(because).and_then(|task| task.avoid.clone());
+        let avoid = self.core.task(because).and_then(|task| task.avoid);
         let requeued = TaskChangeKind::Requeued {
             failure,
             not_before: at,
@@ -240,15 +245,22 @@ fn lost_once(loss: &Loss) -> String {
     format!("{what}{}", place(loss))
 }
 
-fn lost_too_often(kind: TaskType, count: u32, loss: &Loss) -> String {
-    let (name, place) = (task_name(kind), place(loss));
-    match loss.class {
-        FailureClass::OutOfMemory => {
-            format!("{name} ran out of memory on {count} workers{place}: raise the pool's memory")
+/// A worker runs out of memory only once: as many losses were as many workers.
+fn lost_too_often(why: GiveUp, loss: &Loss) -> GiveUp {
+    match why {
+        GiveUp::Losses { losses } if loss.class == FailureClass::OutOfMemory => {
+            GiveUp::Poison { workers: losses }
         }
-        FailureClass::Preempted => {
-            format!("{name} was interrupted {count} times by workers that were told to go{place}")
+        why => why,
+    }
+}
+
+fn last_words(kind: TaskType, why: GiveUp, failure: &Failure) -> String {
+    match why {
+        GiveUp::Final => failure.message.clone(),
+        GiveUp::Retries { attempts } => {
+            format!("{} (attempt {attempts}, the last)", failure.message)
         }
-        _ => format!("{name} was on {count} workers when they vanished{place}"),
+        _ => why.text(failure.class, task_name(kind), &failure.message),
     }
 }

@@ -104,7 +104,7 @@ impl Reactor<'_> {
         let run = proof.run;
         let data = root_data(kind, &proof.spec);
         self.core.add_task(id.clone(), proof_id, kind, data, phase);
-        let weight = self.core.task(&id)?.shape.weight;
+        let weight = self.core.task(&id)?.weight;
         self.core.proof_mut(proof_id)?.root = Some(id.clone());
         let created = TaskChangeKind::Created {
             weight,

@@ -50,7 +50,7 @@ impl Reactor<'_> {
         let run = proof_run(self.core.proof(&proof_id));
         self.core
             .add_task(id.clone(), &proof_id, new.kind, new.data, phase);
-        let weight = self.core.task(&id).map_or(0, |task| task.shape.weight);
+        let weight = self.core.task(&id).map_or(0, |task| task.weight);
         let kind = TaskChangeKind::Created {
             weight,
             root: false,

@@ -11,5 +11,6 @@ mod peer;
 mod placement;
 mod random;
 mod retries;
+mod sharing;
 mod subs;
 mod terms;

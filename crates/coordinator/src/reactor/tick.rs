@@ -4,7 +4,7 @@ use provost_proto::worker::{ServerHeartbeat, server_message};
 
 use super::Reactor;
 use crate::config::millis;
-use crate::core::{Hold, Phase};
+use crate::core::Hold;
 use crate::failure::{Failure, FailureClass, Loss};
 use crate::ids::WorkerId;
 
@@ -16,7 +16,6 @@ impl Reactor<'_> {
             return;
         }
         self.tend_recovery();
-        self.wake_delayed();
         self.check_workers();
         self.check_cancelled();
         self.beat_workers();
@@ -24,12 +23,6 @@ impl Reactor<'_> {
         self.expire_proofs();
         self.dispatch();
         self.tell_progress();
-    }
-
-    fn wake_delayed(&mut self) {
-        for task in self.core.due(self.now) {
-            self.core.set_phase(&task, Phase::Queued);
-        }
     }
 
     fn check_workers(&mut self) {

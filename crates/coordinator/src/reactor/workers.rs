@@ -39,12 +39,8 @@ impl Reactor<'_> {
                 opened.conn,
                 now,
             ));
-        } else if self.core.worker(&opened.id).map(|w| w.kind) != Some(opened.kind) {
-            // The index goes by kind: take the worker out and put it back in.
-            if let Some(mut worker) = self.core.remove_worker(&opened.id) {
-                worker.kind = opened.kind;
-                self.core.add_worker(worker);
-            }
+        } else {
+            self.core.set_worker_kind(&opened.id, opened.kind);
         }
         let link = opened.link.and_then(|link| self.core.link(link));
         let (unreported, draining) = link.map_or((false, false), |l| (!l.reported, l.draining));
@@ -217,16 +213,10 @@ impl Reactor<'_> {
                     task_id: task.to_string(),
                 }),
             );
-            let hold = Hold {
-                proof,
-                kind: TaskType::UnspecifiedTaskType,
-                weight: u32::try_from(std::mem::take(&mut rest)).unwrap_or(u32::MAX),
-                attempt: 0,
-                sent_at: self.now,
-                resends: 0,
-                ended: Some(Some(self.now)),
-            };
-            self.core.hold(id, &task, hold);
+            let weight = u32::try_from(std::mem::take(&mut rest)).unwrap_or(u32::MAX);
+            let hold = Hold::new(proof, TaskType::UnspecifiedTaskType, weight, 0, self.now);
+            let hold = hold.ended(Some(self.now));
+            self.core.occupy(id, &task, hold);
         }
     }
 

@@ -49,7 +49,7 @@ impl Reactor<'_> {
             return Ok(());
         };
         task.takers.push(link);
-        let weight = task.shape.weight;
+        let weight = task.weight;
         let created = TaskChangeKind::Created {
             weight,
             root: false,
@@ -121,18 +121,10 @@ impl Reactor<'_> {
         };
         task.attempt = task.attempt.max(attempt);
         let proof = task.proof.clone();
-        let hold = Hold {
-            proof: proof.clone(),
-            kind: task.kind,
-            weight: task.shape.weight,
-            attempt,
-            sent_at: now,
-            resends: 0,
-            ended: None,
-        };
+        let hold = Hold::new(proof.clone(), task.kind, task.weight, attempt, now);
         self.core.release(worker, id);
         self.core.set_phase(id, Phase::Assigned(worker.clone()));
-        self.put_on(worker, id, hold);
+        self.core.hold(worker, id, hold);
         if let Some(proof) = self.core.proof_mut(&proof)
             && proof.root.as_ref() == Some(id)
         {
@@ -150,26 +142,9 @@ impl Reactor<'_> {
 
     /// A task takes up room on a worker without being its: `told` is when the worker was told to stop it.
     fn occupy(&mut self, worker: &WorkerId, running: &Running, told: Option<i64>) {
-        let hold = Hold {
-            proof: running.run.proof.clone(),
-            kind: running.kind,
-            weight: self.core.config().weights.of(running.kind),
-            attempt: running.attempt,
-            sent_at: self.now,
-            resends: 0,
-            ended: Some(told),
-        };
-        self.core.release(worker, &running.task);
-        self.put_on(worker, &running.task, hold);
-    }
-
-    /// What runs is there, whether our books have room for it or not.
-    fn put_on(&mut self, worker: &WorkerId, task: &TaskId, mut hold: Hold) {
-        let free = self
-            .core
-            .worker(worker)
-            .map_or(0, crate::core::Worker::free);
-        hold.weight = hold.weight.min(u32::try_from(free).unwrap_or(u32::MAX));
-        self.core.hold(worker, task, hold);
+        let (proof, kind) = (running.run.proof.clone(), running.kind);
+        let weight = self.core.config().weights.of(kind);
+        let hold = Hold::new(proof, kind, weight, running.attempt, self.now).ended(told);
+        self.core.occupy(worker, &running.task, hold);
     }
 }

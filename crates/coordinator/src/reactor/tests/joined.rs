@@ -6,7 +6,6 @@ use provost_proto::worker::TaskType::*;
 use super::env::{Env, Said, p, spec, t};
 use super::peer::*;
 use crate::core::Phase;
-use crate::failure::FailureClass;
 
 /// A process with the root of proof `p` on it; the root is `t1`.
 fn with_root() -> (Env, Peer) {
@@ -311,5 +310,5 @@ fn a_task_handed_back_goes_elsewhere() {
     env.hear(&peer, [Up::Done(stopped)]);
     assert_eq!(env.heard(&other), ["Assign c 2"]);
     let tally = &env.core.task("c").unwrap().tally;
-    assert_eq!(tally.losses[&FailureClass::Preempted], 1);
+    assert_eq!(tally.other.preemptions, 1);
 }

@@ -165,8 +165,8 @@ fn a_failure_of_the_program_fails_the_proof() {
 #[test]
 fn only_who_works_on_a_proof_may_fail_it() {
     let mut env = Env::new();
-    env.open_pod("a", 16, 16);
-    env.open_pod("b", 15, 15);
+    env.open_pod("a", 15, 15);
+    env.open_pod("b", 16, 16);
     env.submit(spec("p"));
     assert_eq!(env.fail_proof("b/execute", "p", None), Acknowledge::Now);
     let other = Some(t("t99"));

@@ -2,6 +2,7 @@
 
 use provost_proto::worker::TaskType::*;
 use provost_proto::worker::WorkerType;
+use provost_scheduler::retry::History;
 
 use super::env::{Env, Said, spec, w};
 use crate::core::Phase;
@@ -96,7 +97,7 @@ fn a_pod_with_both_roles_is_one_loss_for_each_of_its_tasks() {
     assert_eq!(proof.run, 1);
     for kind in [Controller, CoreExecute, ProveShard] {
         let tally = &proof.tallies[&kind];
-        assert_eq!(tally.losses[&OutOfMemory], 1, "{kind:?}");
+        assert_eq!(tally.memory.losses, 1, "{kind:?}");
     }
     assert!(env.outcome().is_none());
 }
@@ -213,8 +214,8 @@ fn the_word_of_the_pod_watch_ends_the_grace() {
     env.lose("a", OutOfMemory);
     assert_eq!(env.phase(&shard), Some(Phase::Queued));
     let task = env.core.task(&shard).unwrap();
-    assert_eq!(task.tally.losses[&OutOfMemory], 1);
-    assert_eq!(task.tally.losses.len(), 1);
+    assert_eq!(task.tally.memory.losses, 1);
+    assert_eq!(task.tally.other, History::default());
 }
 
 #[test]
@@ -276,5 +277,23 @@ fn a_draining_worker_hands_tasks_back() {
     env.fail("a/prove", "p", &shard, true, Some(Preempted))
         .unwrap();
     assert_eq!(env.worker_of(&shard).unwrap(), "b/prove");
-    assert_eq!(env.core.task(&shard).unwrap().tally.retries, 0);
+    assert_eq!(env.core.task(&shard).unwrap().tally.other.retries, 0);
+}
+
+#[test]
+fn a_light_task_beside_a_heavy_one_is_not_to_blame_for_the_memory() {
+    let mut env = with_driver();
+    env.open("a/prove", WorkerType::Gpu, 8);
+    let vkey = env.create("driver", "p", SetupVkey);
+    let shard = env.create("driver", "p", ProveShard);
+    env.open("large/prove", WorkerType::Gpu, 16);
+    env.open("b/prove", WorkerType::Gpu, 8);
+    env.lose("a", OutOfMemory);
+    let tally = |id| &env.core.task(id).unwrap().tally.memory;
+    assert_eq!(
+        (tally(&vkey).min_capacity, tally(&shard).min_capacity),
+        (0, 9)
+    );
+    assert_eq!(env.worker_of(&vkey).unwrap(), "b/prove");
+    assert_eq!(env.worker_of(&shard).unwrap(), "large/prove");
 }

@@ -10,6 +10,7 @@ use provost_proto::worker::WorkerType;
 use super::env::{Env, Said, p, spec, w};
 use crate::failure::FailureClass::{self, NodeLost, OutOfMemory, Preempted, Transient};
 use crate::ids::{SubId, TaskId};
+use crate::proof_spec::ProofSpec;
 use crate::state::{TaskChange, TaskChangeKind};
 
 /// One event; numbers pick among what there is.
@@ -86,7 +87,8 @@ fn op() -> impl Strategy<Value = Op> {
 fn worker(i: usize) -> (String, WorkerType, u32) {
     let pod = (i / 2) % PODS;
     match (pod, i % 2) {
-        (3, _) => ("stock".to_owned(), WorkerType::All, 30),
+        (3, _) if i < 48 => ("stock".to_owned(), WorkerType::All, 30),
+        (3, _) => ("stock".to_owned(), WorkerType::Cpu, 12),
         (_, 0) => (format!("pod{pod}/execute"), WorkerType::Cpu, 18),
         _ => (format!("pod{pod}/prove"), WorkerType::Gpu, 9),
     }
@@ -143,7 +145,11 @@ fn apply(env: &mut Env, op: Op, readers: &mut u64, forgotten: &mut usize) {
             let _ = env.react(|r| r.heartbeat(&id, &active, 20));
         }
         Op::Submit(i) => {
-            let _ = env.react(|r| r.proof_submitted(spec(&proof(i))));
+            let spec = ProofSpec {
+                requester: format!("tenant{}", i % 3),
+                ..spec(&proof(i))
+            };
+            let _ = env.react(|r| r.proof_submitted(spec));
         }
         Op::Create(i, kind) => {
             let root = env.core.proof(&proof(i)).and_then(|p| p.root.clone());
@@ -311,6 +317,11 @@ proptest! {
         let ended = env.out.said.iter().filter(|s| matches!(s, Said::Finish(_))).count();
         prop_assert_eq!(begun, ended + forgotten);
         prop_assert_eq!(env.core.stats().active_tasks, 0);
+        env.wait(3_600_000);
+        (0..PROOFS).for_each(|i| {
+            env.react(|r| r.proof_forgotten(&p(&proof(i))));
+        });
+        prop_assert_eq!(env.core.left_over(), 0);
         tasks_end_once(&env.out.changes);
     }
 }

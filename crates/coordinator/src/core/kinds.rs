@@ -1,0 +1,68 @@
+//! Types of tasks and workers, and times, in the scheduler's terms.
+
+use provost_proto::class_of;
+use provost_proto::worker::{TaskType, WorkerType};
+use provost_scheduler::{Class, Shape, Slot, TaskKind, WorkerKind};
+
+use crate::Millis;
+
+/// The circuit files of a PlonkWrap fill a machine's cache and disk: one at a time.
+const PLONK: Slot = Slot::new(0);
+
+/// What a task of a type asks of a worker; `None` for what no worker runs.
+pub(super) fn shape_of(kind: TaskType, weight: u32, reserve: u32) -> Option<Shape> {
+    let class = class(class_of(kind))?;
+    let shape = Shape::new(class, weight).with_reserve(reserve);
+    Some(match kind {
+        TaskType::PlonkWrap => shape.with_slot(PLONK),
+        _ => shape,
+    })
+}
+
+/// The class of tasks that a kind of worker runs; `None` where that is not one.
+pub(super) const fn class(kind: WorkerType) -> Option<Class> {
+    match kind {
+        WorkerType::Cpu => Some(Class::Cpu),
+        WorkerType::Gpu => Some(Class::Gpu),
+        _ => None,
+    }
+}
+
+/// Which tasks a worker runs; the doors let no other kinds in.
+pub(super) const fn worker_kind(kind: WorkerType) -> WorkerKind {
+    match kind {
+        WorkerType::Gpu => WorkerKind::Gpu,
+        WorkerType::All => WorkerKind::All,
+        _ => WorkerKind::Cpu,
+    }
+}
+
+/// How close to the end of its proof a task is: the higher goes first.
+pub(super) const fn stage_of(kind: TaskType) -> u8 {
+    let kind = match kind {
+        TaskType::Controller => TaskKind::Controller,
+        TaskType::CoreExecute => TaskKind::CoreExecute,
+        TaskType::ExecuteOnly => TaskKind::ExecuteOnly,
+        TaskType::SetupVkey => TaskKind::SetupVkey,
+        TaskType::ProveShard => TaskKind::ProveShard,
+        TaskType::RecursionDeferred => TaskKind::RecursionDeferred,
+        TaskType::RecursionReduce => TaskKind::RecursionReduce,
+        TaskType::ShrinkWrap => TaskKind::ShrinkWrap,
+        TaskType::PlonkWrap => TaskKind::PlonkWrap,
+        TaskType::Groth16Wrap => TaskKind::Groth16Wrap,
+        TaskType::UtilVkeyMapController => TaskKind::UtilVkeyMapController,
+        TaskType::UtilVkeyMapChunk => TaskKind::UtilVkeyMapChunk,
+        TaskType::MarkerDeferredRecord | TaskType::UnspecifiedTaskType => return 0,
+    };
+    kind.stage()
+}
+
+/// Time as the scheduler counts it.
+pub(crate) fn ticks(at: Millis) -> provost_scheduler::Millis {
+    provost_scheduler::Millis::try_from(at).unwrap_or(0)
+}
+
+/// The scheduler's time as ours.
+pub(crate) fn from_ticks(at: provost_scheduler::Millis) -> Millis {
+    Millis::try_from(at).unwrap_or(Millis::MAX)
+}

@@ -1,0 +1,121 @@
+//! What is remembered of failed attempts.
+
+use provost_proto::class_of;
+use provost_scheduler::Pod;
+use provost_scheduler::retry::{Decision, Failure, FailureClass, History, Place, Policy};
+
+use super::kinds::ticks;
+use super::worker::serves;
+use super::{Core, Task};
+use crate::Millis;
+use crate::ids::TaskId;
+
+/// Failed attempts of a task, or of all tasks of a type. Workers that ran out of memory are counted apart from those that vanished: one says nothing of
+/// the other.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tally {
+    /// Workers that ran out of memory.
+    pub(crate) memory: History,
+    /// Everything else.
+    pub(crate) other: History,
+}
+
+impl Tally {
+    fn fail(&mut self, policy: &Policy, failure: &Failure) -> Decision {
+        let history = match failure.class {
+            FailureClass::OutOfMemory => &mut self.memory,
+            _ => &mut self.other,
+        };
+        // Waits have no jitter, so chance plays no part.
+        history.fail(policy, failure, 0)
+    }
+}
+
+/// Where a task was last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Spot {
+    pub(crate) pod: Pod,
+    pub(crate) capacity: u32,
+}
+
+impl Core {
+    /// Counts a failed attempt, and says what follows from it. `heaviest` is the weight of the heaviest task that was lost with this one.
+    pub(crate) fn attempt_failed(
+        &mut self,
+        id: &TaskId,
+        class: FailureClass,
+        heaviest: u32,
+        now: Millis,
+    ) -> Option<Decision> {
+        let (policy, failure) = self.judge(id, class, heaviest, now)?;
+        Some(self.tally_mut(id)?.fail(&policy, &failure))
+    }
+
+    /// The same for the tasks of its type in the proof, over all runs: a leaf dies with its run, and its own tally with it.
+    pub(crate) fn kind_failed(
+        &mut self,
+        id: &TaskId,
+        class: FailureClass,
+        heaviest: u32,
+        now: Millis,
+    ) -> Option<Decision> {
+        let (policy, failure) = self.judge(id, class, heaviest, now)?;
+        let task = self.tasks.get(id)?;
+        let proof = self.proofs.get_mut(&task.proof)?;
+        let tally = proof.tallies.entry(task.kind).or_default();
+        Some(tally.fail(&policy, &failure))
+    }
+
+    fn judge(
+        &self,
+        id: &TaskId,
+        class: FailureClass,
+        heaviest: u32,
+        now: Millis,
+    ) -> Option<(Policy, Failure)> {
+        let task = self.tasks.get(id)?;
+        let proof = self.proofs.get(&task.proof)?;
+        let failure = Failure {
+            class,
+            at: ticks(now),
+            place: task.spot.map(|spot| self.place(task, spot, heaviest)),
+        };
+        Some((self.config.policy(proof.spec.max_retries), failure))
+    }
+
+    fn place(&self, task: &Task, spot: Spot, heaviest: u32) -> Place {
+        let class = class_of(task.kind);
+        let mut fleet = self.workers.values().filter(|worker| {
+            // One that goes is no place for another attempt.
+            serves(worker.kind, class) && !worker.closed && !worker.retiring
+        });
+        Place {
+            pod: spot.pod,
+            capacity: spot.capacity,
+            larger: fleet.any(|worker| worker.max_weight > spot.capacity),
+            // It is the heavy ones that memory runs out for.
+            suspect: task.weight.saturating_mul(2) >= heaviest,
+        }
+    }
+
+    /// The tally that counts for a task: its proof's where the task restarts the proof, since the task does not survive, else its own.
+    fn tally_mut(&mut self, id: &TaskId) -> Option<&mut Tally> {
+        let task = self.tasks.get_mut(id)?;
+        let proof = self.proofs.get_mut(&task.proof)?;
+        if proof.restarts_with(task.kind) {
+            Some(proof.tallies.entry(task.kind).or_default())
+        } else {
+            Some(&mut task.tally)
+        }
+    }
+
+    /// The least capacity of a worker for a task, in GiB, once it ran out of memory; 0 before.
+    pub(super) fn min_capacity(&self, task: &Task) -> u32 {
+        let proof = self.proofs.get(&task.proof);
+        let tally = match proof.filter(|proof| proof.restarts_with(task.kind)) {
+            Some(proof) => proof.tallies.get(&task.kind),
+            None => Some(&task.tally),
+        };
+        tally.map_or(0, |tally| tally.memory.min_capacity)
+    }
+}
