@@ -28,6 +28,8 @@ pub struct Config {
     pub max_preemptions: u32,
     /// Retries of a failed task, where the proof does not say. Attempts that found the store away do not count.
     pub max_retries: u32,
+    /// How long the attempts at a task may find the store away, without any that finds it there, before its proof fails.
+    pub store_patience: Duration,
     /// Wait before the first retry; each further one waits twice as long.
     pub backoff: Duration,
     /// The longest such wait.
@@ -66,6 +68,7 @@ impl Default for Config {
             max_losses: 3,
             max_preemptions: 10,
             max_retries: 3,
+            store_patience: Duration::from_secs(3600),
             backoff: Duration::from_secs(1),
             max_backoff: Duration::from_secs(60),
             parallelism: 40,
@@ -90,10 +93,10 @@ impl Config {
             killed_workers: self.max_losses,
             losses: self.max_losses,
             preemptions: self.max_preemptions.saturating_sub(1),
+            store_patience: ticks(self.store_patience),
             backoff: ticks(self.backoff),
             max_backoff: ticks(self.max_backoff),
             jitter_percent: 0,
-            ..Policy::default()
         }
     }
 }

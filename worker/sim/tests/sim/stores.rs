@@ -1,12 +1,16 @@
 //! Stores that are slow, away or full.
 
-use provost_coordinator::FailureClass;
+use std::sync::Arc;
+use std::time::Duration;
+
+use provost_artifacts::MemoryStore;
+use provost_coordinator::{Config, FailureClass};
 use provost_proto::worker::TaskType;
 use provost_worker_sim::Class;
 use provost_worker_sim::faults::{Action, Fault, StoreOp};
 use provost_worker_sim::graph::Mode;
 
-use crate::cluster::{Cluster, again, graph};
+use crate::cluster::{Cluster, again, config, graph};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slow_store_costs_only_time() {
@@ -52,7 +56,11 @@ async fn a_store_that_is_full_for_a_moment_costs_a_task() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_store_that_stays_away_ends_the_proof_with_that_reason() {
-    let cluster = Cluster::start().await;
+    let config = Config {
+        store_patience: Duration::from_millis(500),
+        ..config()
+    };
+    let cluster = Cluster::with(config, Arc::new(MemoryStore::new()), None).await;
     let graph = graph(2);
     let _cpu = cluster.workers(Class::Cpu, 1, &graph).await;
     let gpu = cluster.workers(Class::Gpu, 1, &graph).await;
@@ -61,6 +69,6 @@ async fn a_store_that_stays_away_ends_the_proof_with_that_reason() {
     cluster.prove("p").await;
     let (class, message) = cluster.failure("p").await;
     assert_eq!(class, FailureClass::StoreUnavailable, "{message}");
-    assert_eq!(gpu.stats().of(TaskType::SetupVkey).started, 4);
+    assert!(gpu.stats().of(TaskType::SetupVkey).started > 1);
     cluster.assert_idle().await;
 }
