@@ -121,6 +121,12 @@ impl Queue {
         self.settle(&change.task);
     }
 
+    /// Whether [`Queue::next`] may have something to give at `now`.
+    pub(super) fn is_behind(&mut self, now: i64) -> bool {
+        self.ripen(now);
+        !self.order.is_empty()
+    }
+
     /// The next write at `now`; the same task comes again only after [`Queue::done`].
     pub(super) fn next(&mut self, now: i64) -> Option<(TaskId, Job)> {
         self.ripen(now);

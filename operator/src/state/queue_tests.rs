@@ -48,6 +48,16 @@ fn a_task_that_ends_within_the_horizon_is_never_written() {
 }
 
 #[test]
+fn nothing_is_behind_before_the_horizon_has_passed() {
+    let mut queue = Queue::default();
+    record(&mut queue, "t", [created(false), assigned()]);
+    assert!(!queue.is_behind(LATER - 1));
+    assert!(queue.is_behind(LATER));
+    assert!(write(&mut queue, LATER).is_some());
+    assert!(!queue.is_behind(LATER));
+}
+
+#[test]
 fn a_task_that_runs_on_is_written_twice() {
     let mut queue = Queue::default();
     record(&mut queue, "t", [created(false), assigned()]);

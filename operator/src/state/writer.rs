@@ -92,6 +92,10 @@ impl TaskWriter {
     /// Writes until nothing is behind.
     async fn drain(&self, shutdown: &CancellationToken) {
         loop {
+            // Most changes lead to no write: they must not use up the budget.
+            if !self.queue().is_behind(now()) {
+                return;
+            }
             // What waits for the budget is not taken out of the queue yet, so that it is written as it is then.
             self.budget.take().await;
             let next = self.queue().next(now());
