@@ -62,10 +62,9 @@ fn proving(request: Manifest, name: &str) -> Value {
     })
 }
 
-/// How often the workers that are there now began each task of the proof.
-fn starts(proof: &Value) -> HashMap<String, usize> {
-    let uid = proof["metadata"]["uid"].as_str().unwrap();
-    let log = kubectl_ok(&[
+/// What the workers that are there now have said.
+fn worker_log() -> String {
+    kubectl_ok(&[
         "-n",
         SYSTEM,
         "logs",
@@ -73,9 +72,14 @@ fn starts(proof: &Value) -> HashMap<String, usize> {
         "provost.dev/pool=workers",
         "--tail",
         "-1",
-    ]);
+    ])
+}
+
+/// How often they began each task of the proof.
+fn starts(proof: &Value) -> HashMap<String, usize> {
+    let uid = proof["metadata"]["uid"].as_str().unwrap();
     let mut starts = HashMap::new();
-    for line in log
+    for line in worker_log()
         .lines()
         .filter(|line| line.contains("task started") && line.contains(uid))
     {
@@ -95,6 +99,10 @@ fn starts(proof: &Value) -> HashMap<String, usize> {
 fn a_core_proof_of_fibonacci_verifies_though_the_leader_is_killed() {
     let name = "leader-killed";
     let proof = proving(Manifest::new(name, "fibonacci", "Core", &[1000]), name);
+    let program = proof["status"]["programId"].as_str().unwrap();
+    let proven_before = worker_log()
+        .lines()
+        .any(|line| line.contains("verifying key kept") && line.contains(program));
     let before = leader();
     kill(before.rsplit_once('_').unwrap().0);
     let killed = Instant::now();
@@ -109,9 +117,12 @@ fn a_core_proof_of_fibonacci_verifies_though_the_leader_is_killed() {
 
     let done = wait_succeeded(name, CORE_PROOF);
     assert!(done["status"]["proof"]["sizeBytes"].as_u64().unwrap() > 1_000_000);
+    // A program that this worker has proven before needs no set-up.
+    let set_up = &done["status"]["tasks"]["SetupVkey"];
+    assert_eq!(set_up.is_null(), proven_before, "{set_up}");
     // No task was begun twice, and none in another run.
     let starts = starts(&proof);
-    assert!(starts.len() >= 4, "{starts:?}");
+    assert!(starts.len() >= 3, "{starts:?}");
     assert!(starts.values().all(|times| *times == 1), "{starts:?}");
     let printed = verify(name, &guest("fibonacci"));
     // n = 1000, then the last two numbers modulo 7919, each a little-endian u32.
