@@ -38,10 +38,10 @@ impl Client {
         self.link.done(order, outcome);
     }
 
-    /// Returns when the coordinator has taken note of all results of this worker.
+    /// Returns when the coordinator has taken note of all that ended in this worker, and nothing runs in it.
     pub(crate) async fn settled(&self) {
         let mut status = self.link.status_changes();
-        let _ = status.wait_for(|status| status.kept.results == 0).await;
+        let _ = status.wait_for(|status| status.kept.is_flushed()).await;
     }
 
     /// Says that a marker is complete.

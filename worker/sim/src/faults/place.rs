@@ -20,7 +20,7 @@ pub enum Point {
     Stored,
     /// All is done, nothing reported. For Controller and ExecuteOnly: before they conclude the proof.
     Report,
-    /// The coordinator has taken note of the result. For Controller and ExecuteOnly: the end of the proof is stored, their own is not reported.
+    /// The coordinator has taken note of the result, and of all others of the worker. For Controller and ExecuteOnly: the end of the proof is stored, their own is not reported.
     Reported,
 }
 

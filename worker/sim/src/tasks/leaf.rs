@@ -30,6 +30,10 @@ pub(super) async fn run(context: &Context) -> Result<(), TaskError> {
                 task = context.task_id,
                 "already completed by an earlier delivery"
             );
+            if let Some((marker, _)) = &parts.deferred {
+                // The earlier worker may be gone before its word of this left it.
+                context.client.complete_marker(marker).await;
+            }
             Ok(())
         }
         result => result,
