@@ -62,6 +62,8 @@ async fn run_one(client: Client, role: Role, bench: Bench, order: Order) {
     let cancelled = &order.cancelled;
     let outcome = match role {
         Role::Execute => tokio::select! {
+            // A root hears that its proof's end is stored, and then at once that the run is over: it has ended by itself.
+            biased;
             result = work => settle(result),
             () = cancelled.cancelled() => Outcome::Stopped,
         },
