@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::cluster::{Cluster, eventually, graph};
+use crate::cluster::{Cluster, config, eventually, graph};
 
 /// Simulated workers in a process of their own, killed when this is dropped.
 struct Process {
@@ -94,7 +94,7 @@ impl Drop for Process {
 
 /// A fault ends the process; its proof is made by another all the same.
 async fn ends(fault: &str) -> ExitStatus {
-    let cluster = Cluster::with_server().await;
+    let cluster = Cluster::with_server(config()).await;
     let mut process = Process::start(&cluster, &["--fault", fault]).await;
     cluster.prove("p").await;
     // One that drains waits for the Controller that it runs, and that for shards which it takes no more.
@@ -124,7 +124,7 @@ async fn after_a_panic_the_process_drains_and_asks_to_be_replaced() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sigterm_drains() {
-    let cluster = Cluster::with_server().await;
+    let cluster = Cluster::with_server(config()).await;
     let profile = r#"{"graph":{"durations":{"EXECUTE_ONLY":{"ms":1000}}}}"#;
     let mut process = Process::start(&cluster, &["--profile", profile]).await;
     cluster.submit("run", None, "", "0").await;
@@ -147,7 +147,7 @@ async fn sigterm_drains() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn faults_come_and_go_over_http() {
-    let cluster = Cluster::with_server().await;
+    let cluster = Cluster::with_server(config()).await;
     let process = Process::start(&cluster, &["--workers", "3"]).await;
     assert_eq!(process.call("GET", "/healthz", "").await.0, 200);
     let fault = r#"{"do":"fail","at":"running","task":"PROVE_SHARD","nth":2}"#;
@@ -167,7 +167,7 @@ async fn faults_come_and_go_over_http() {
     assert_eq!(status["execute"]["state"], "ready");
     assert_eq!(status["prove"]["state"], "ready");
     assert_eq!(status["registrations"], 6);
-    assert_eq!((&status["epoch"], &status["tasks"]), (&1.into(), &0.into()));
+    assert_eq!(status["epoch"], 1);
     assert_eq!(status["leader"], "");
     let shards = &status["done"][TaskType::ProveShard.as_str_name()];
     assert_eq!(
