@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::FutureExt as _;
 use provost_link::{Order, Orders, Outcome};
-use provost_proto::worker::TaskType;
+use provost_proto::worker::{TaskData, TaskType};
 use sp1_prover::worker::TaskMetadata;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
@@ -127,13 +127,25 @@ async fn dispatch(client: &Client, engine: Engine, order: &Order) -> Result<Task
         }
         Engine::Prove(engine) => {
             let span = origin::span(&data.proof_id);
+            let marker = marker(&data);
             let work = move |prover| {
                 let work = async move { prove::dispatch(&prover, task_id, kind, data).await };
                 work.instrument(span).boxed()
             };
-            engine.run(work).await
+            let metadata = engine.run(work).await?;
+            if let Some(marker) = marker {
+                client.link().complete_marker(&order.run, marker);
+            }
+            Ok(metadata)
         }
     }
+}
+
+/// The marker of a shard that leaves a deferred record. SP1 completes it while it proves and takes that for lasting, but if the shard was
+/// finished by an earlier delivery, that worker may be gone before its word left it: so it is said again.
+fn marker(data: &TaskData) -> Option<String> {
+    let leaves_record = data.task_type() == TaskType::ProveShard && data.outputs.len() > 1;
+    data.inputs.get(3).filter(|_| leaves_record).cloned()
 }
 
 /// A task type that this role cannot run.

@@ -4,6 +4,7 @@
 
 mod batching;
 mod beats;
+mod dial;
 mod failover;
 mod life;
 mod replica;

@@ -15,7 +15,7 @@ use provost_coordinator::{
 use provost_proto::worker::TaskType;
 use provost_worker_sim::graph::Mode;
 use provost_worker_sim::profile::{Graph, Profile};
-use provost_worker_sim::{Capacity, Class, Settings, Simulator};
+use provost_worker_sim::{Capacity, Class, Settings, Simulator, Timing};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -36,6 +36,16 @@ pub(crate) fn config() -> Config {
         resend_result: Duration::from_secs(1),
         parallelism: 1000,
         ..Config::default()
+    }
+}
+
+/// Links that beat, and come back, as quickly as [`config`] expects.
+fn timing() -> Timing {
+    Timing {
+        beat: Duration::from_millis(100),
+        first_pause: Duration::from_millis(20),
+        longest_pause: Duration::from_millis(200),
+        ..Timing::default()
     }
 }
 
@@ -102,10 +112,10 @@ impl Cluster {
     }
 
     /// With artifacts in the store that Provost installs.
-    pub(crate) async fn with_server() -> Self {
+    pub(crate) async fn with_server(config: Config) -> Self {
         let server = StoreServer::start().await;
         let store = Arc::new(S3Store::new(server.config.clone()));
-        Self::with(config(), store, Some(server)).await
+        Self::with(config, store, Some(server)).await
     }
 
     pub(crate) async fn with(
@@ -149,9 +159,9 @@ impl Cluster {
         Settings {
             name: format!("{class:?}").to_lowercase(),
             store: Some(self.store.clone()),
-            beat: Duration::from_millis(100),
+            timing: timing(),
             ..Settings::new(
-                &self.address,
+                vec![self.address.clone()],
                 workers,
                 Capacity::share(class, capacity, Some(76)),
             )
@@ -209,10 +219,19 @@ impl Cluster {
     }
 
     pub(crate) async fn outcome_within(&self, proof: &str, limit: Duration) -> ProofOutcome {
-        within(limit, &format!("proof {proof} ends"), || {
-            self.state.outcome(proof)
-        })
-        .await
+        let deadline = Instant::now() + limit;
+        loop {
+            if let Some(outcome) = self.state.outcome(proof) {
+                return outcome;
+            }
+            if Instant::now() >= deadline {
+                let progress = self.coordinator.progress(proof).await;
+                let why = self.coordinator.explain(proof).await;
+                let workers = self.coordinator.workers().await;
+                panic!("{proof} has not ended: {progress:#?}, {why:#?}, {workers:#?}");
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 
     /// What CompleteProof said of it.
@@ -281,12 +300,8 @@ pub(crate) async fn begin(settings: Settings) -> Simulator {
 }
 
 /// Waits until there is something.
-pub(crate) async fn eventually<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
-    within(LIMIT, what, look).await
-}
-
-async fn within<T>(limit: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + limit;
+pub(crate) async fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + LIMIT;
     loop {
         if let Some(found) = look() {
             return found;

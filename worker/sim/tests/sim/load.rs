@@ -7,17 +7,20 @@ use provost_artifacts::MemoryStore;
 use provost_coordinator::Config;
 use provost_worker_sim::graph::Mode;
 use provost_worker_sim::profile::{Graph, Profile};
-use provost_worker_sim::{Class, Settings};
+use provost_worker_sim::{Class, Settings, Timing};
 
 use crate::cluster::{Cluster, again, begin, graph};
 
 /// With the waits that a cluster runs with: a busy machine must not look like one that loses its workers.
-async fn cluster() -> Cluster {
-    let config = Config {
+fn patient() -> Config {
+    Config {
         parallelism: 1000,
         ..Config::default()
-    };
-    Cluster::with(config, Arc::new(MemoryStore::new()), None).await
+    }
+}
+
+async fn cluster() -> Cluster {
+    Cluster::with(patient(), Arc::new(MemoryStore::new()), None).await
 }
 
 async fn many(cluster: &Cluster, proofs: usize, workers: usize, graph: Graph, artifacts: bool) {
@@ -26,8 +29,7 @@ async fn many(cluster: &Cluster, proofs: usize, workers: usize, graph: Graph, ar
             graph: graph.clone(),
             variants: Vec::new(),
         },
-        // Beats of hundreds of registrations are a load of their own.
-        beat: Duration::from_millis(500),
+        timing: Timing::default(),
         ..cluster.settings(Class::All, workers)
     };
     if !artifacts {
@@ -73,7 +75,7 @@ async fn twenty_proofs_on_a_hundred_workers_leave_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_store_server_holds_nothing_after_many_proofs() {
-    let cluster = Cluster::with_server().await;
+    let cluster = Cluster::with_server(patient()).await;
     many(&cluster, 10, 10, graph(10), true).await;
 }
 

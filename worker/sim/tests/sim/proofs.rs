@@ -6,11 +6,11 @@ use provost_worker_sim::Class;
 use provost_worker_sim::graph::Mode;
 use provost_worker_sim::profile::Graph;
 
-use crate::cluster::{Cluster, again, graph, output};
+use crate::cluster::{Cluster, again, config, graph, output};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_mode_ends_with_a_proof_and_leaves_nothing() {
-    let cluster = Cluster::with_server().await;
+    let cluster = Cluster::with_server(config()).await;
     let graph = graph(6);
     let modes = [
         ("compressed", Mode::Compressed),
