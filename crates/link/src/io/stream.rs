@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use provost_proto::headers;
 use provost_proto::link::Down;
@@ -10,7 +11,7 @@ use provost_proto::link::down_message;
 use provost_proto::link::link_client::LinkClient;
 use provost_proto::link::up_message::Message;
 use tokio::sync::{Notify, mpsc};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tonic::transport::{Channel, Endpoint, Uri};
 
@@ -22,6 +23,9 @@ use crate::state::StreamId;
 /// Bytes that a replica may send before they are taken in: a stream's, a connection's.
 const STREAM_WINDOW: u32 = 4 << 20;
 const CONNECTION_WINDOW: u32 = 8 << 20;
+
+/// A stream that lasted for so long was no mistake.
+const SETTLED: Duration = Duration::from_millis(100);
 
 /// What streams tell the hub.
 #[derive(Debug)]
@@ -68,13 +72,20 @@ pub(super) async fn keep(common: Arc<Common>, replica: Replica) {
         };
         match channel {
             Ok(channel) => {
+                let opened = Instant::now();
                 if serve(&common, &replica, channel).await.is_err() {
                     return;
                 }
-                if replica.alive.swap(false, Ordering::AcqRel) {
+                let answered = replica.alive.swap(false, Ordering::AcqRel);
+                common.broke.notify_one();
+                if answered {
                     backoff.reset();
                 }
-                common.broke.notify_one();
+                // The leader soon takes a process without a stream for lost: the first attempt comes at once. A replica that takes
+                // streams only to end them is not run into again and again.
+                if answered && opened.elapsed() >= SETTLED {
+                    continue;
+                }
             }
             Err(error) => {
                 tracing::debug!(address = %replica.address, error = ?error, "no connection to the replica yet");
