@@ -282,6 +282,7 @@ impl Reactor<'_> {
         }
         if let Some((worker, attempt, ran)) = self.other_attempt(id) {
             tracing::info!(%proof, task = %id, %worker, message = failure.message, "task goes on where it was begun before");
+            self.core.set_phase(id, Phase::Queued);
             self.adopt(&worker, id, attempt, ran);
             return;
         }

@@ -59,6 +59,9 @@ impl Reactor<'_> {
                 span(limit),
                 task_name(kind)
             );
+            if let Some(worker) = self.core.task(&root).and_then(|t| t.worker()).cloned() {
+                self.cancel_on(&worker, &proof, &root);
+            }
             self.attempt_failed(&root, Failure::new(FailureClass::Timeout, message));
         }
     }

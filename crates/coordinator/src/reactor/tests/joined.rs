@@ -94,7 +94,7 @@ fn a_failure_is_retried_and_a_stale_one_ignored() {
     let (mut env, peer) = with_root();
     env.hear(&peer, [Up::Create(create("p", 0, "c", ProveShard))]);
     env.hear(&peer, [Up::Done(failed(run("p", 0), "c", 1, "prove"))]);
-    assert_eq!(env.heard(&peer), ["Assign c 1", "Settled c"]);
+    assert_eq!(env.heard(&peer), ["Assign c 1", "Counted c", "Settled c"]);
     env.wait(2_000);
     assert_eq!(env.heard(&peer), ["Assign c 2"]);
     env.hear(&peer, [Up::Done(failed(run("p", 0), "c", 1, "prove"))]);
@@ -256,7 +256,7 @@ fn silence_takes_the_leaves_away_and_a_word_ends_it() {
     env.hear(&peer, [Up::Create(create("p", 0, "c", ProveShard))]);
     env.forget();
     env.wait(8_000);
-    assert_eq!(env.heard(&peer), ["Cancel c"]);
+    assert_eq!(env.heard(&peer), ["Cancel c", "Counted c"]);
     env.hear(&peer, [Up::Done(done(run("p", 0), "c", 1, "prove"))]);
     assert_eq!(env.phase(&t("c")), Some(Phase::Succeeded));
     env.hear(&peer, [Up::Create(create("p", 0, "d", ProveShard))]);
