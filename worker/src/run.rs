@@ -206,14 +206,14 @@ impl Worker {
     async fn drain(&self) {
         tracing::info!("draining: no new tasks");
         let link = self.client.link();
-        link.drain();
+        let limit = Duration::from_secs(self.args.drain_seconds);
+        link.drain_within(limit);
         self.tracker.close();
         let mut status = link.status_changes();
         let drained = async {
             self.tracker.wait().await;
             let _ = status.wait_for(|status| status.kept.is_flushed()).await;
         };
-        let limit = Duration::from_secs(self.args.drain_seconds);
         if tokio::time::timeout(limit, drained).await.is_err() {
             tracing::warn!("tasks still ran when the time to drain was up");
         }

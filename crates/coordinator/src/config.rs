@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use provost_proto::worker::TaskType;
 use provost_scheduler::retry::Policy;
+pub use provost_scheduler::retry::Timeouts;
 
 use crate::Millis;
 
@@ -16,7 +17,11 @@ pub struct Config {
     pub doors: Doors,
     /// Memory that each type of task needs.
     pub weights: Weights,
-    /// How long a worker whose stream broke may take to open a new one before its tasks go elsewhere.
+    /// How long a joined process whose stream has ended may take to open a new one before its tasks go elsewhere. One that lives does so at once, so
+    /// this is how soon the end of a process is acted on. One that is back later takes back what nobody has begun again.
+    pub break_grace: Duration,
+    /// How long a worker of the unary door may take to open a new stream, before its tasks go elsewhere; and when a joined process without a stream is
+    /// taken to be gone for good.
     pub lost_grace: Duration,
     /// How long a worker may be silent before its leaf tasks go elsewhere.
     pub leaf_liveness: Duration,
@@ -36,6 +41,10 @@ pub struct Config {
     pub max_backoff: Duration,
     /// Tasks of a proof that may run at once on provers, where the proof does not say.
     pub parallelism: u32,
+    /// How long an attempt at a task of each type may take.
+    pub timeouts: Timeouts,
+    /// How long a proof may be without any progress while nothing of it waits for a worker and none of its proving tasks runs, before it begins again.
+    pub progress_limit: Duration,
     /// How long a worker may report a cancelled task before its pod is to be replaced.
     pub recycle_grace: Duration,
     /// How long after its assignment a task must appear in the worker's heartbeats, or it is sent again.
@@ -62,6 +71,7 @@ impl Default for Config {
             replica: String::new(),
             doors: Doors::default(),
             weights: Weights::default(),
+            break_grace: Duration::from_millis(150),
             lost_grace: Duration::from_secs(5),
             leaf_liveness: Duration::from_secs(8),
             root_liveness: Duration::from_secs(30),
@@ -72,6 +82,8 @@ impl Default for Config {
             backoff: Duration::from_secs(1),
             max_backoff: Duration::from_secs(60),
             parallelism: 40,
+            timeouts: Timeouts::default(),
+            progress_limit: Duration::from_secs(1800),
             recycle_grace: Duration::from_secs(5),
             resend_task: Duration::from_secs(4),
             max_resends: 3,

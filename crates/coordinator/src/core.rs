@@ -6,14 +6,18 @@
 mod channel;
 #[cfg(test)]
 mod check;
+mod departure;
 mod hold;
 mod kinds;
 mod link;
 mod moves;
 mod names;
+mod outlook;
+mod pace;
 mod proof;
 mod recovery;
 mod schedule;
+mod standstill;
 mod stray;
 mod sub;
 mod tally;
@@ -28,6 +32,7 @@ use crate::config::Config;
 use crate::ids::{ConnId, ProofId, SubId, TaskId, WorkerId};
 
 pub(crate) use channel::Channel;
+pub(crate) use departure::{Departure, Lost};
 pub(crate) use hold::Hold;
 pub(crate) use kinds::from_ticks;
 pub(crate) use link::{Link, LinkId};
@@ -35,8 +40,12 @@ pub(crate) use proof::{Ended, Proof};
 pub(crate) use recovery::Recovery;
 pub(crate) use stray::{Stray, StrayDone};
 pub(crate) use sub::{Sub, Unacked};
+pub(crate) use tally::Tally;
 pub(crate) use task::{Held, Phase, Task, is_unit};
 pub(crate) use worker::{Worker, serves};
+
+/// Between two looks at what takes minutes.
+const LOOK: Millis = 1_000;
 
 /// The whole state.
 pub(crate) struct Core {
@@ -56,6 +65,9 @@ pub(crate) struct Core {
     recovery: Option<Recovery>,
     schedule: schedule::Schedule,
     dirty: HashSet<ProofId>,
+    paces: pace::Paces,
+    /// When what is looked at once a second is due.
+    next_look: Millis,
     /// Last sequence number given to a task.
     seq: u64,
     total_tasks: u64,
@@ -78,6 +90,8 @@ impl Core {
             seen_epoch: 0,
             recovery: None,
             dirty: HashSet::new(),
+            paces: pace::Paces::default(),
+            next_look: 0,
             seq: 0,
             total_tasks: 0,
         }
@@ -95,6 +109,15 @@ impl Core {
     /// Proofs whose counts changed since the last call.
     pub(crate) fn take_dirty(&mut self) -> Vec<ProofId> {
         in_order(self.dirty.drain())
+    }
+
+    /// Whether it is time for what is looked at once a second.
+    pub(crate) const fn look_is_due(&mut self, now: Millis) -> bool {
+        let due = now >= self.next_look;
+        if due {
+            self.next_look = now + LOOK;
+        }
+        due
     }
 
     fn next_seq(&mut self) -> u64 {

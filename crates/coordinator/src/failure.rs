@@ -76,3 +76,19 @@ pub fn task_name(task: TaskType) -> &'static str {
         TaskType::UtilVkeyMapChunk => "UtilVkeyMapChunk",
     }
 }
+
+/// A task type by its name on the wire (`PROVE_SHARD`) or as users see it (`ProveShard`).
+pub fn task_type(name: &str) -> Option<TaskType> {
+    let shouted = name
+        .chars()
+        .enumerate()
+        .fold(String::new(), |mut out, (i, c)| {
+            let camel = !name.contains('_') && name.chars().any(char::is_lowercase);
+            if camel && i > 0 && c.is_uppercase() {
+                out.push('_');
+            }
+            out.push(c.to_ascii_uppercase());
+            out
+        });
+    TaskType::from_str_name(&shouted)
+}

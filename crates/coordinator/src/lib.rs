@@ -9,6 +9,7 @@
 //!
 //! One lock guards core and comm. It is held for the microseconds of one event and never over a wait, so commands leave in the order of events.
 
+mod attempts;
 mod clock;
 mod comm;
 mod config;
@@ -34,11 +35,12 @@ mod word;
 /// Milliseconds since the Unix epoch, by a clock that never goes back.
 pub type Millis = i64;
 
-pub use config::{Config, Doors, Weights};
+pub use attempts::{Attempts, AttemptsByType};
+pub use config::{Config, Doors, Timeouts, Weights};
 pub use coordinator::Coordinator;
 pub use events::{ClassStats, Stats, WorkerEvent, WorkerView};
 pub use explain::{Explanation, Wait, WaitReason};
-pub use failure::{Failure, FailureClass, Loss, UnknownClass, task_name};
+pub use failure::{Failure, FailureClass, Loss, UnknownClass, task_name, task_type};
 pub use ids::{ConnId, ProofId, SubId, TaskId, WorkerId};
 pub use proof_spec::{ProofSpec, Root};
 pub use refusal::Refusal;

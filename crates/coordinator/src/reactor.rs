@@ -4,8 +4,11 @@
 mod assign;
 mod attempts;
 mod channels;
+mod drain;
 mod ending;
+mod limits;
 mod links;
+mod others;
 mod proofs;
 mod recovery;
 mod subs;

@@ -9,6 +9,7 @@ use futures::future::BoxFuture;
 use provost_proto::worker::TaskType;
 
 use crate::Millis;
+use crate::attempts::AttemptsByType;
 use crate::failure::Failure;
 use crate::ids::{ProofId, TaskId, WorkerId};
 
@@ -43,6 +44,8 @@ pub struct RunStart {
     pub run: u32,
     /// Its root task.
     pub root: TaskId,
+    /// Attempts that failed before, over all runs. A later leader goes on counting from there.
+    pub attempts: AttemptsByType,
 }
 
 /// Why an outcome was not stored.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::attempts::AttemptsByType;
 use crate::ids::TaskId;
 use crate::proof_spec::ProofSpec;
 
@@ -50,6 +51,8 @@ pub struct RecoveredProof {
     pub run: u32,
     /// The root task of that run.
     pub root: TaskId,
+    /// Attempts that had failed before it began, as [`crate::State::begin_run`] stored them.
+    pub attempts: AttemptsByType,
 }
 
 /// Something happened to the term.

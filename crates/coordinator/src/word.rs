@@ -3,6 +3,8 @@
 use bytes::Bytes;
 use provost_proto::worker::{TaskData, TaskStatus, TaskType, WorkerType};
 
+use crate::Millis;
+use crate::attempts::Attempts;
 use crate::failure::Failure;
 use crate::ids::{ProofId, TaskId};
 
@@ -37,7 +39,8 @@ pub(crate) enum Word {
     },
     Say(Said),
     Listen(Listen),
-    Drain,
+    /// It takes no more tasks, and ends after that time, if it says one.
+    Drain(Option<Millis>),
     /// Out of a report: it runs a task.
     Running(Running),
     /// Out of a report: it was told how a task ended.
@@ -48,6 +51,12 @@ pub(crate) enum Word {
     },
     /// Out of a report: it created a task, and has not taken in the result.
     Created(Child),
+    /// Out of a report: attempts at such a task that failed under an earlier leader.
+    Counted {
+        run: RunId,
+        task: TaskId,
+        attempts: Attempts,
+    },
 }
 
 impl Word {
@@ -57,15 +66,18 @@ impl Word {
             Self::Create(child) | Self::Created(child) => Some(&child.run),
             Self::Done(done) => Some(&done.run),
             Self::Conclude(conclusion) => Some(&conclusion.run),
-            Self::Watch { run, .. } | Self::Taken { run, .. } | Self::Known { run, .. } => {
-                Some(run)
-            }
+            Self::Watch { run, .. }
+            | Self::Taken { run, .. }
+            | Self::Known { run, .. }
+            | Self::Counted { run, .. } => Some(run),
             Self::Say(said) => Some(&said.run),
             Self::Listen(listen) => Some(&listen.run),
             Self::Running(running) => Some(&running.run),
-            Self::Hello(_) | Self::Role(_) | Self::Report(_) | Self::Beat { .. } | Self::Drain => {
-                None
-            }
+            Self::Hello(_)
+            | Self::Role(_)
+            | Self::Report(_)
+            | Self::Beat { .. }
+            | Self::Drain(_) => None,
         }
     }
 }
@@ -107,6 +119,7 @@ pub(crate) struct Report {
     pub(crate) listens: Vec<Listen>,
     pub(crate) conclusions: Vec<Conclusion>,
     pub(crate) results: Vec<(RunId, TaskId, TaskStatus)>,
+    pub(crate) counted: Vec<(RunId, TaskId, Attempts)>,
     pub(crate) last: bool,
 }
 
@@ -118,6 +131,10 @@ pub(crate) struct Running {
     pub(crate) attempt: u32,
     pub(crate) role: String,
     pub(crate) kind: TaskType,
+    /// For how long.
+    pub(crate) ran: Millis,
+    /// It was told to stop, and has yet to.
+    pub(crate) stopping: bool,
 }
 
 /// A task that a worker creates.

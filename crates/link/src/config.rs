@@ -60,7 +60,8 @@ pub struct Timing {
     pub connect: Duration,
     /// For a replica's Welcome, and between two messages of a leader: after that its stream is opened anew.
     pub silence: Duration,
-    /// Pause before the first repeated connection. It doubles up to `longest_pause`.
+    /// Pause before the second attempt to connect again; it doubles up to `longest_pause`. The first attempt after a stream that had settled comes
+    /// at once.
     pub first_pause: Duration,
     /// Longest pause between two connections.
     pub longest_pause: Duration,

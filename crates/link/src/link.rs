@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use provost_artifacts::id;
@@ -180,7 +180,14 @@ impl Link {
 
     /// The worker takes no more tasks. What runs goes on; see [`Status::kept`] for when the process may end.
     pub fn drain(&self) {
-        self.send(Command::Drain);
+        self.send(Command::Drain { grace: None });
+    }
+
+    /// The worker takes no more tasks, and its process ends after `grace`. What the leader does not expect to end by then goes elsewhere at once: of
+    /// that a Controller and what belongs to it is cancelled here, and anything else goes on, for as long as there is time.
+    pub fn drain_within(&self, grace: Duration) {
+        let grace = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX).max(1);
+        self.send(Command::Drain { grace: Some(grace) });
     }
 
     /// The link now.

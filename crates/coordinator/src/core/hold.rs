@@ -19,6 +19,8 @@ pub(crate) struct Hold {
     pub(crate) weight: u32,
     /// Which attempt at the task it is.
     pub(crate) attempt: u32,
+    /// When the attempt began.
+    pub(crate) began_at: Millis,
     /// When it was last sent there.
     pub(crate) sent_at: Millis,
     /// How often it was sent again.
@@ -43,11 +45,19 @@ impl Hold {
             kind,
             weight,
             attempt,
+            began_at: now,
             sent_at: now,
             resends: 0,
             ended: None,
             room: None,
         }
+    }
+
+    /// The same, when it began so long ago.
+    #[must_use]
+    pub(crate) const fn ran(mut self, for_millis: Millis) -> Self {
+        self.began_at = self.began_at.saturating_sub(for_millis);
+        self
     }
 
     /// The same, when the worker is to let go of it.

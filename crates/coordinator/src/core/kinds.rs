@@ -4,6 +4,7 @@ use provost_proto::class_of;
 use provost_proto::worker::{TaskType, WorkerType};
 use provost_scheduler::{Class, Shape, Slot, TaskKind, WorkerKind};
 
+use super::Core;
 use crate::Millis;
 
 /// The circuit files of a PlonkWrap fill a machine's cache and disk: one at a time.
@@ -39,7 +40,15 @@ pub(super) const fn worker_kind(kind: WorkerType) -> WorkerKind {
 
 /// How close to the end of its proof a task is: the higher goes first.
 pub(super) const fn stage_of(kind: TaskType) -> u8 {
-    let kind = match kind {
+    match task_kind(kind) {
+        Some(kind) => kind.stage(),
+        None => 0,
+    }
+}
+
+/// A type of tasks; `None` for what no worker runs.
+pub(super) const fn task_kind(kind: TaskType) -> Option<TaskKind> {
+    Some(match kind {
         TaskType::Controller => TaskKind::Controller,
         TaskType::CoreExecute => TaskKind::CoreExecute,
         TaskType::ExecuteOnly => TaskKind::ExecuteOnly,
@@ -52,9 +61,15 @@ pub(super) const fn stage_of(kind: TaskType) -> u8 {
         TaskType::Groth16Wrap => TaskKind::Groth16Wrap,
         TaskType::UtilVkeyMapController => TaskKind::UtilVkeyMapController,
         TaskType::UtilVkeyMapChunk => TaskKind::UtilVkeyMapChunk,
-        TaskType::MarkerDeferredRecord | TaskType::UnspecifiedTaskType => return 0,
-    };
-    kind.stage()
+        TaskType::MarkerDeferredRecord | TaskType::UnspecifiedTaskType => return None,
+    })
+}
+
+impl Core {
+    /// How long an attempt at a task of a type may take; `None` for what no worker runs.
+    pub(crate) fn time_limit(&self, kind: TaskType) -> Option<Millis> {
+        task_kind(kind).map(|kind| from_ticks(self.config.timeouts.of(kind)))
+    }
 }
 
 /// Time as the scheduler counts it.

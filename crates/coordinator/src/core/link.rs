@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::Core;
+use super::{Core, Departure};
 use crate::Millis;
 use crate::ids::{ConnId, WorkerId};
 use crate::word::{Process, Report, Role, Word};
@@ -24,12 +24,16 @@ pub(crate) struct Link {
     pub(crate) roles: Vec<(Role, WorkerId)>,
     /// It takes no more tasks, by its own word.
     pub(crate) draining: bool,
+    /// When it ends, by its own word; `None` while it waits for whatever runs.
+    pub(crate) ends_at: Option<Millis>,
     /// Whether it has said, on this stream and to this leader, what still counts. Before that it gets no tasks.
     pub(crate) reported: bool,
     /// The report as far as it came.
     pub(crate) report: Vec<Report>,
     /// What it said before the report was complete.
     pub(crate) pending: Vec<Word>,
+    /// What it had when it was given up, if it was. It may come back, or turn out to be gone for another reason.
+    pub(crate) departure: Option<Departure>,
 }
 
 impl Link {

@@ -9,6 +9,7 @@ use super::tally::Tally;
 use super::task::{Phase, is_unit};
 use super::{Core, LinkId, Stray, in_order};
 use crate::Millis;
+use crate::attempts::AttemptsByType;
 use crate::failure::task_name;
 use crate::ids::{ProofId, SubId, TaskId};
 use crate::proof_spec::{ProofSpec, Root};
@@ -40,6 +41,10 @@ pub(crate) struct Proof {
     pub(crate) recovered: bool,
     /// Tasks of a recovered run that are spoken of and not known.
     pub(crate) strays: BTreeMap<TaskId, Stray>,
+    /// Counts everything that brings it on.
+    pub(super) steps: u64,
+    /// How many steps there were at the last look, and since when there were no more.
+    pub(super) standstill: (u64, Millis),
     /// What the scheduler calls it.
     pub(super) key: Option<ProofKey>,
     pub(super) reserve: u32,
@@ -58,6 +63,20 @@ impl Proof {
     /// Whether a task of this type that has to run again restarts the whole proof.
     pub(crate) fn restarts_with(&self, kind: TaskType) -> bool {
         self.spec.kind != Root::None && is_unit(kind)
+    }
+
+    /// Failed attempts over all runs, as they are stored.
+    pub(crate) fn attempts(&self) -> AttemptsByType {
+        let counts = self.tallies.iter();
+        let counts = counts.map(|(kind, tally)| (*kind, tally.attempts()));
+        counts.filter(|(_, counts)| !counts.is_empty()).collect()
+    }
+
+    /// Goes on counting from what an earlier leader stored.
+    pub(crate) fn recall(&mut self, attempts: &AttemptsByType) {
+        let tallies = attempts.iter();
+        let tallies = tallies.map(|(kind, counts)| (*kind, Tally::from(counts)));
+        self.tallies = tallies.collect();
     }
 
     pub(super) fn count(&mut self, kind: TaskType, phase: &Phase, by: i32) {
@@ -128,6 +147,8 @@ impl Core {
             concluders: BTreeSet::new(),
             recovered: false,
             strays: BTreeMap::new(),
+            steps: 1,
+            standstill: (0, 0),
             key: self.schedule.add_proof(&spec),
             reserve,
             counts: BTreeMap::new(),

@@ -72,6 +72,7 @@ impl Core {
         };
         for link in self.links.values_mut() {
             link.start_over();
+            link.departure = None;
         }
     }
 }

@@ -7,14 +7,15 @@ use bytes::Bytes;
 use provost_proto::worker::TaskStatus;
 
 use super::LinkId;
+use crate::Millis;
 use crate::ids::WorkerId;
 use crate::word::Outcome;
 
 /// What is known of such a task.
 #[derive(Default)]
 pub(crate) struct Stray {
-    /// Who runs it, in which attempt. It takes up room there.
-    pub(crate) running: Option<(WorkerId, u32)>,
+    /// Who runs it, in which attempt, and for how long it has. It takes up room there.
+    pub(crate) running: Option<(WorkerId, u32, Millis)>,
     /// How an attempt ended, and who keeps that.
     pub(crate) done: Option<StrayDone>,
     /// How the task ended, once that is known.

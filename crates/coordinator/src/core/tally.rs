@@ -1,13 +1,15 @@
 //! What is remembered of failed attempts.
 
 use provost_proto::class_of;
+use provost_proto::worker::TaskType;
 use provost_scheduler::Pod;
 use provost_scheduler::retry::{Decision, Failure, FailureClass, History, Place, Policy};
 
 use super::kinds::ticks;
 use super::worker::serves;
-use super::{Core, Task};
+use super::{Core, Lost, Task};
 use crate::Millis;
+use crate::attempts::Attempts;
 use crate::ids::TaskId;
 
 /// Failed attempts of a task, or of all tasks of a type. Workers that ran out of memory are counted apart from those that vanished: one says nothing of
@@ -21,13 +23,35 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    fn fail(&mut self, policy: &Policy, failure: &Failure) -> Decision {
+    /// As it is stored.
+    pub(crate) fn attempts(&self) -> Attempts {
+        Attempts::new(&self.memory, &self.other)
+    }
+
+    /// A loss of the given class does not count.
+    pub(super) fn forgive(&mut self, class: FailureClass, pod: Pod) {
+        match class {
+            FailureClass::OutOfMemory => self.memory.forgive(class, pod),
+            _ => self.other.forgive(class, pod),
+        }
+    }
+
+    pub(super) fn fail(&mut self, policy: &Policy, failure: &Failure) -> Decision {
         let history = match failure.class {
             FailureClass::OutOfMemory => &mut self.memory,
             _ => &mut self.other,
         };
         // Waits have no jitter, so chance plays no part.
         history.fail(policy, failure, 0)
+    }
+}
+
+impl From<&Attempts> for Tally {
+    fn from(attempts: &Attempts) -> Self {
+        Self {
+            memory: attempts.memory(),
+            other: attempts.other(),
+        }
     }
 }
 
@@ -66,6 +90,15 @@ impl Core {
         Some(tally.fail(&policy, &failure))
     }
 
+    /// Attempts at a task failed under an earlier leader: counting goes on from there.
+    pub(crate) fn recall(&mut self, id: &TaskId, attempts: &Attempts) {
+        let Some(task) = self.tasks.get_mut(id) else {
+            return;
+        };
+        task.tally = Tally::from(attempts);
+        self.reshape(id);
+    }
+
     fn judge(
         &self,
         id: &TaskId,
@@ -78,13 +111,33 @@ impl Core {
         let failure = Failure {
             class,
             at: ticks(now),
-            place: task.spot.map(|spot| self.place(task, spot, heaviest)),
+            place: task
+                .spot
+                .map(|spot| self.place(task.kind, task.weight, spot, heaviest)),
         };
         Some((self.config.policy(proof.spec.max_retries), failure))
     }
 
-    fn place(&self, task: &Task, spot: Spot, heaviest: u32) -> Place {
-        let class = class_of(task.kind);
+    /// The same of a task that may be gone by now.
+    pub(super) fn judge_lost(
+        &self,
+        lost: &Lost,
+        class: FailureClass,
+        heaviest: u32,
+        now: Millis,
+    ) -> Option<(Policy, Failure)> {
+        let proof = self.proofs.get(&lost.proof)?;
+        let place = |spot| self.place(lost.kind, lost.weight, spot, heaviest);
+        let failure = Failure {
+            class,
+            at: ticks(now),
+            place: lost.spot().map(place),
+        };
+        Some((self.config.policy(proof.spec.max_retries), failure))
+    }
+
+    fn place(&self, kind: TaskType, weight: u32, spot: Spot, heaviest: u32) -> Place {
+        let class = class_of(kind);
         let mut fleet = self.workers.values().filter(|worker| {
             // One that goes is no place for another attempt.
             serves(worker.kind, class) && !worker.closed && !worker.retiring
@@ -94,7 +147,7 @@ impl Core {
             capacity: spot.capacity,
             larger: fleet.any(|worker| worker.max_weight > spot.capacity),
             // It is the heavy ones that memory runs out for.
-            suspect: task.weight.saturating_mul(2) >= heaviest,
+            suspect: weight.saturating_mul(2) >= heaviest,
         }
     }
 

@@ -10,6 +10,7 @@ use super::kinds::stage_of;
 use super::tally::{Spot, Tally};
 use super::{Core, LinkId};
 use crate::Millis;
+use crate::failure::Failure;
 use crate::ids::{ProofId, SubId, TaskId, WorkerId};
 
 /// One unit of work, or a marker.
@@ -41,6 +42,10 @@ pub(crate) struct Task {
     pub(crate) takers: Vec<LinkId>,
     /// The process that keeps the result until all of them have.
     pub(crate) keeper: Option<LinkId>,
+    /// Workers that were given up, came back, and go on with it, while it was begun again elsewhere.
+    pub(crate) also: Vec<WorkerId>,
+    /// Why its worker was given up, while it waits to see whether that comes back before the proof is begun again for it.
+    pub(crate) adrift: Option<Box<Failure>>,
     pub(super) phase: Phase,
 }
 
@@ -155,9 +160,12 @@ impl Core {
             subs: Vec::new(),
             takers: Vec::new(),
             keeper: None,
+            also: Vec::new(),
+            adrift: None,
             phase,
         };
         owner.count(kind, &task.phase, 1);
+        owner.steps += 1;
         self.total_tasks += 1;
         self.tasks.insert(id.clone(), task);
         self.dirty.insert(proof.clone());
@@ -176,6 +184,7 @@ impl Core {
         if let Some(proof) = self.proofs.get_mut(&task.proof) {
             proof.count(task.kind, &old, -1);
             proof.count(task.kind, &task.phase, 1);
+            proof.steps += 1;
         }
         self.dirty.insert(task.proof.clone());
         self.reschedule(id, &old);

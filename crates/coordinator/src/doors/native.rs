@@ -66,9 +66,21 @@ impl Link for NativeDoor {
                     }
                 }
             }
-            let mut inner = shared.lock();
-            inner.comm.detach_link(conn);
-            inner.react(|r| r.link_broken(conn));
+            // When the server goes down, it is the server that ended the stream: that says nothing of the worker.
+            if shared.shutdown.is_cancelled() {
+                return;
+            }
+            let grace = {
+                let mut inner = shared.lock();
+                inner.comm.detach_link(conn);
+                inner.react(|r| r.link_broken(conn));
+                inner.core.config().break_grace
+            };
+            // The next tick may be too late.
+            tokio::select! {
+                () = shared.shutdown.cancelled() => {}
+                () = tokio::time::sleep(grace) => shared.react(|r| r.breaks_due()),
+            }
         });
         Ok(Response::new(Frames::new(queue, end)))
     }

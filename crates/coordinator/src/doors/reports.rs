@@ -2,10 +2,9 @@
 //! badly is still a failure.
 
 use percent_encoding::percent_decode_str;
-use provost_proto::worker::TaskType;
 use serde::Deserialize;
 
-use crate::failure::{Failure, FailureClass};
+use crate::failure::{Failure, FailureClass, task_type};
 
 /// Longest message that is kept, in characters.
 const MAX_MESSAGE: usize = 4096;
@@ -70,22 +69,6 @@ pub(super) fn of_proof(extra_data: &str) -> Failure {
     failure
 }
 
-/// A task type by its name on the wire (`PROVE_SHARD`) or as people see it (`ProveShard`).
-fn task_type(name: &str) -> Option<TaskType> {
-    let shouted = name
-        .chars()
-        .enumerate()
-        .fold(String::new(), |mut out, (i, c)| {
-            let camel = !name.contains('_') && name.chars().any(char::is_lowercase);
-            if camel && i > 0 && c.is_uppercase() {
-                out.push('_');
-            }
-            out.push(c.to_ascii_uppercase());
-            out
-        });
-    TaskType::from_str_name(&shouted)
-}
-
 fn clip(text: String) -> String {
     match text.char_indices().nth(MAX_MESSAGE) {
         Some((end, _)) => format!("{}...", &text[..end]),
@@ -95,6 +78,8 @@ fn clip(text: String) -> String {
 
 #[cfg(test)]
 mod tests {
+    use provost_proto::worker::TaskType;
+
     use super::*;
 
     #[test]

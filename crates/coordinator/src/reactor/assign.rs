@@ -13,7 +13,9 @@ impl Reactor<'_> {
     /// Places what can be placed. The last step of every event that may have made room or work, and of every tick: some tasks wait for a time only.
     pub(super) fn dispatch(&mut self) {
         while let Some((task, worker)) = self.core.next_placement(self.now) {
-            self.assign(&task, &worker);
+            if !self.begin_adrift(&task) {
+                self.assign(&task, &worker);
+            }
         }
     }
 

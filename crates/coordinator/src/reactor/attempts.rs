@@ -7,7 +7,7 @@ use provost_scheduler::retry::{Decision, GiveUp};
 
 use super::{Reactor, change};
 use crate::Millis;
-use crate::core::{Phase, from_ticks};
+use crate::core::{Departure, Lost, Phase, Tally, from_ticks};
 use crate::failure::{Failure, FailureClass, Loss, task_name};
 use crate::ids::{ProofId, TaskId};
 use crate::output::ReaderEnd;
@@ -17,14 +17,26 @@ use crate::state::TaskChangeKind;
 impl Reactor<'_> {
     /// A failure that another attempt may not meet. The worker has let go of the task.
     pub(super) fn attempt_failed(&mut self, id: &TaskId, failure: Failure) {
+        self.attempt_failed_until(id, failure, 0);
+    }
+
+    /// The same, where another attempt waits until a time at least.
+    pub(super) fn attempt_failed_until(
+        &mut self,
+        id: &TaskId,
+        failure: Failure,
+        not_before: Millis,
+    ) {
         if failure.class.is_loss() {
             let loss = Loss::new(failure.class, failure.message);
             self.tasks_lost(std::slice::from_ref(id), &loss);
             return;
         }
-        match self.core.attempt_failed(id, failure.class, 0, self.now) {
+        match self.count_failed(id, failure.class, 0) {
             None => {}
-            Some(Decision::Retry { at, .. }) => self.requeue(id, failure, from_ticks(at)),
+            Some(Decision::Retry { at, .. }) => {
+                self.requeue(id, failure, from_ticks(at).max(not_before));
+            }
             Some(Decision::Fail { why, .. }) => {
                 let kind = self.core.task(id).map(|task| task.kind);
                 let message = last_words(kind.unwrap_or_default(), why, &failure);
@@ -35,6 +47,117 @@ impl Reactor<'_> {
 
     /// Tasks whose worker is gone, or that it handed back. Each is counted as lost once, and they all go elsewhere, unless one has been lost too often.
     pub(super) fn tasks_lost(&mut self, lost: &[TaskId], loss: &Loss) {
+        for (proof, lost, failure) in self.count_lost(lost, loss) {
+            self.requeue_all(&proof, &lost, &failure);
+        }
+    }
+
+    /// The same for a worker that may come back. A proof is begun again only once there is a place for it: until then its worker may take it back.
+    pub(super) fn tasks_adrift(&mut self, lost: &[TaskId], loss: &Loss) {
+        let lost = self.count_lost(lost, loss);
+        let mut units = false;
+        for (proof, lost, failure) in &lost {
+            for id in lost {
+                if self.restarts(proof, id) {
+                    self.set_adrift(id, failure);
+                    units = true;
+                }
+            }
+        }
+        if units {
+            // What goes down with them is not sent anywhere before.
+            self.dispatch();
+        }
+        for (proof, lost, failure) in lost {
+            let leaves = lost.iter().filter(|id| !self.restarts(&proof, id));
+            for id in leaves.cloned().collect::<Vec<_>>() {
+                self.requeue(&id, failure.clone(), self.now);
+            }
+        }
+    }
+
+    fn restarts(&self, proof: &ProofId, id: &TaskId) -> bool {
+        let kind = self.core.task(id).map(|task| task.kind);
+        let proof = self.core.proof(proof);
+        kind.is_some_and(|kind| proof.is_some_and(|proof| proof.restarts_with(kind)))
+    }
+
+    /// Lets a task wait that its proof has to begin again for.
+    fn set_adrift(&mut self, id: &TaskId, failure: &Failure) {
+        let Some(task) = self.core.task_mut(id) else {
+            return;
+        };
+        let failure = failure.clone().of(id.clone(), task.kind);
+        tracing::info!(proof = %task.proof, task = %id, message = failure.message, "task waits for its worker, or for another");
+        task.avoid = task.spot.map(|spot| spot.pod);
+        task.adrift = Some(Box::new(failure.clone()));
+        let not_before = self.now;
+        let requeued = TaskChangeKind::Requeued {
+            failure,
+            not_before,
+        };
+        self.record(id, requeued);
+        self.core.set_phase(id, Phase::Queued);
+    }
+
+    /// There is a place for a task whose worker was given up: now its proof begins again. False if it is none.
+    pub(super) fn begin_adrift(&mut self, id: &TaskId) -> bool {
+        let Some(task) = self.core.task_mut(id) else {
+            return false;
+        };
+        let proof = task.proof.clone();
+        let Some(failure) = task.adrift.take() else {
+            return false;
+        };
+        self.restart(&proof, id, *failure, self.now);
+        true
+    }
+
+    /// A process that was given up is gone for good, and for this reason.
+    pub(super) fn departed(&mut self, departure: Departure, loss: &Loss) {
+        let Departure {
+            class,
+            heaviest,
+            tasks,
+        } = departure;
+        if class != loss.class {
+            self.recount(&tasks, class, heaviest, loss);
+        }
+        for lost in tasks {
+            self.begin_adrift(&lost.task);
+        }
+    }
+
+    /// What was lost was lost for another reason than was counted.
+    fn recount(&mut self, tasks: &[Lost], from: FailureClass, heaviest: u32, loss: &Loss) {
+        let mut given_up: BTreeMap<ProofId, (&Lost, GiveUp)> = BTreeMap::new();
+        for lost in tasks {
+            let decision = self
+                .core
+                .recount(lost, from, loss.class, heaviest, self.now);
+            self.tell_counted(&lost.task);
+            if let Some(Decision::Fail { why, .. }) = decision {
+                let entry = given_up.entry(lost.proof.clone());
+                let culprit = entry.or_insert((lost, why));
+                if lost.weight > culprit.0.weight {
+                    *culprit = (lost, why);
+                }
+            }
+        }
+        for (proof, (lost, why)) in given_up {
+            let message =
+                lost_too_often(why, loss).text(loss.class, task_name(lost.kind), &loss.message);
+            let failure = Failure::new(loss.class, message);
+            let failure = failure.of(lost.task.clone(), lost.kind);
+            match self.core.task(&lost.task) {
+                Some(_) => self.give_up(&lost.task, failure),
+                None => self.fail_live_proof(&proof, failure, String::new()),
+            }
+        }
+    }
+
+    /// Counts tasks as lost, and ends proofs for which that was once too often. The answer is what is to go elsewhere, by proof.
+    fn count_lost(&mut self, lost: &[TaskId], loss: &Loss) -> Vec<(ProofId, Vec<TaskId>, Failure)> {
         let mut by_proof: BTreeMap<ProofId, Vec<TaskId>> = BTreeMap::new();
         for id in lost {
             if let Some(task) = self.core.task(id) {
@@ -48,6 +171,7 @@ impl Reactor<'_> {
             .iter()
             .filter_map(|id| Some(self.core.task(id)?.weight));
         let heaviest = weights.max().unwrap_or(0);
+        let mut again = Vec::new();
         for (proof, lost) in by_proof {
             let poison = self.count_losses(&proof, &lost, loss.class, heaviest);
             let failure = Failure::new(loss.class, lost_once(loss));
@@ -60,8 +184,9 @@ impl Reactor<'_> {
                     continue;
                 }
             }
-            self.requeue_all(&proof, &lost, &failure);
+            again.push((proof, lost, failure));
         }
+        again
     }
 
     /// Counts one loss for each task, and names the one to blame if one has had too many: the heaviest of them.
@@ -86,7 +211,7 @@ impl Reactor<'_> {
         let mut suspects = BTreeMap::new();
         for id in lost {
             let kind = self.core.task(id).map(|task| task.kind);
-            let decision = self.core.attempt_failed(id, class, heaviest, now);
+            let decision = self.count_failed(id, class, heaviest);
             if let (Some(kind), Some(why)) = (kind, given_up(decision)) {
                 poisoned.get_or_insert_with(|| (id.clone(), why));
                 if !leaves.contains_key(&kind) {
@@ -106,15 +231,29 @@ impl Reactor<'_> {
         Some(culprit.map_or(first, |(task, why)| (task.id.clone(), why)))
     }
 
+    /// Counts a failed attempt, and lets the task's creator know.
+    fn count_failed(
+        &mut self,
+        id: &TaskId,
+        class: FailureClass,
+        heaviest: u32,
+    ) -> Option<Decision> {
+        let decision = self.core.attempt_failed(id, class, heaviest, self.now)?;
+        // What restarts its proof is counted there, and stored with the next run.
+        let counts = self
+            .core
+            .task(id)
+            .is_some_and(|t| t.tally != Tally::default());
+        if counts && matches!(decision, Decision::Retry { .. }) {
+            self.tell_counted(id);
+        }
+        Some(decision)
+    }
+
     fn requeue_all(&mut self, proof: &ProofId, lost: &[TaskId], failure: &Failure) {
-        let restarts = |r: &Self, id: &TaskId| {
-            let task = r.core.task(id)?;
-            let owner = r.core.proof(proof)?;
-            owner.restarts_with(task.kind).then(|| id.clone())
-        };
         // One restart takes all other tasks along.
-        if let Some(id) = lost.iter().find_map(|id| restarts(self, id)) {
-            self.requeue(&id, failure.clone(), self.now);
+        if let Some(id) = lost.iter().find(|id| self.restarts(proof, id)) {
+            self.requeue(id, failure.clone(), self.now);
             return;
         }
         for id in lost {
@@ -139,6 +278,12 @@ impl Reactor<'_> {
             .is_some_and(|p| p.restarts_with(kind))
         {
             self.restart(&proof, id, failure, not_before);
+            return;
+        }
+        if let Some((worker, attempt, ran)) = self.other_attempt(id) {
+            tracing::info!(%proof, task = %id, %worker, message = failure.message, "task goes on where it was begun before");
+            self.core.set_phase(id, Phase::Queued);
+            self.adopt(&worker, id, attempt, ran);
             return;
         }
         tracing::info!(%proof, task = %id, kind = task_name(kind), class = %failure.class, message = failure.message, "task goes again");
@@ -198,6 +343,7 @@ impl Reactor<'_> {
         if let Some(worker) = task.worker().cloned() {
             self.cancel_on(&worker, &proof, id);
         }
+        self.stop_others(id, "");
         self.record_change(dropped);
         self.end_channel(id, ReaderEnd::RunOver);
         self.core.remove_task(id);
@@ -215,6 +361,7 @@ impl Reactor<'_> {
         let failure = failure.of(id.clone(), kind);
         self.core.set_phase(id, Phase::Failed);
         self.record(id, TaskChangeKind::Failed(failure.clone()));
+        self.stop_others(id, "");
         self.notify(id, TaskStatus::FailedFatal);
         if self
             .core

@@ -47,6 +47,7 @@ impl Reactor<'_> {
         for reader in due {
             self.out.message(reader, payload.clone());
         }
+        self.core.step(task);
         self.tell_listeners(task, number, &payload);
         Ok(())
     }

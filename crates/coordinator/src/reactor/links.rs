@@ -126,7 +126,7 @@ impl Reactor<'_> {
         match word {
             Word::Role(role) => self.role_played(link, role),
             Word::Beat { epoch, sequence } => self.beaten(link, epoch, sequence),
-            Word::Drain => self.draining(link),
+            Word::Drain(grace) => self.draining(link, grace),
             Word::Hello(_) => {
                 let refusal = Refusal::Invalid("Hello comes once".to_owned());
                 answers.refused.push((TaskId::from(""), refusal));
@@ -176,15 +176,22 @@ impl Reactor<'_> {
             Word::Created(child) => self.child_created(link, child, true),
             Word::Running(running) => self.found_running(link, &running),
             Word::Known { run, task, status } => self.result_known(link, &run, task, status),
+            Word::Counted {
+                run,
+                task,
+                attempts,
+            } => self.counted_before(&run, &task, &attempts),
             Word::Done(done) => self.attempt_ended(link, done),
             Word::Conclude(conclusion) => self.concluded(link, conclusion),
             Word::Watch { run, tasks } => self.watched(link, run, tasks, answers),
             Word::Taken { run, tasks } => self.taken(link, run, &tasks),
             Word::Say(said) => self.said(link, said),
             Word::Listen(listen) => self.listened(link, &listen),
-            Word::Hello(_) | Word::Role(_) | Word::Report(_) | Word::Beat { .. } | Word::Drain => {
-                Ok(())
-            }
+            Word::Hello(_)
+            | Word::Role(_)
+            | Word::Report(_)
+            | Word::Beat { .. }
+            | Word::Drain(_) => Ok(()),
         };
         answers.note(judged);
     }

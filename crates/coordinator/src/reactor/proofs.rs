@@ -70,11 +70,14 @@ impl Reactor<'_> {
         let id = self.ids.task();
         let held = Phase::Held(Held::Storing(not_before));
         let id = self.add_root(proof_id, id, held)?;
-        let run = self.core.proof(proof_id)?.run;
+        let proof = self.core.proof(proof_id)?;
+        let attempts = proof.attempts();
+        let run = proof.run;
         self.out.begin_run(RunStart {
             proof: proof_id.clone(),
             run,
             root: id.clone(),
+            attempts,
         });
         Some(id)
     }

@@ -59,7 +59,12 @@ impl Reactor<'_> {
 
     /// A proof that an earlier leader had begun. Its root is held until it shows where that runs.
     pub(crate) fn proof_recovered(&mut self, proof: RecoveredProof) -> Result<TaskId, Refusal> {
-        let RecoveredProof { spec, run, root } = proof;
+        let RecoveredProof {
+            spec,
+            run,
+            root,
+            attempts,
+        } = proof;
         let id = spec.proof_id.clone();
         if let Some(known) = self.core.proof(&id) {
             return match (&known.ended, &known.root) {
@@ -76,6 +81,7 @@ impl Reactor<'_> {
         if let Some(proof) = self.core.proof_mut(&id) {
             proof.run = run;
             proof.recovered = true;
+            proof.recall(&attempts);
         }
         self.add_root(&id, root.clone(), Phase::Held(Held::Recovery));
         match self.core.recovery_mut() {

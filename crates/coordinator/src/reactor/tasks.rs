@@ -129,6 +129,7 @@ impl Reactor<'_> {
         if let Some(other) = other {
             self.cancel_on(&other, &proof, id);
         }
+        self.stop_others(id, worker.pod());
         self.record(id, TaskChangeKind::Succeeded { metadata });
         self.notify(id, TaskStatus::Succeeded);
         self.end_channel(id, ReaderEnd::Complete);

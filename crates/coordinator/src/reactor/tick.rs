@@ -18,6 +18,11 @@ impl Reactor<'_> {
         self.tend_recovery();
         self.check_workers();
         self.check_cancelled();
+        if self.core.look_is_due(self.now) {
+            self.end_late_attempts();
+            self.end_standstills();
+            self.tend_drains();
+        }
         self.beat_workers();
         self.tend_subs();
         self.expire_proofs();

@@ -240,16 +240,31 @@ impl Reactor<'_> {
 
     /// A pod is gone, and with it all its registrations. Says how many those were.
     pub(crate) fn pod_lost(&mut self, pod: &str, loss: &Loss) -> usize {
-        let ids = self.core.workers_of(pod);
-        self.unlink(pod);
-        self.lose_workers(&ids, loss);
+        let lost = self.lose_pod(pod, loss);
         self.tend_recovery();
         self.dispatch();
+        lost
+    }
+
+    /// Forgets a pod: its process, and its registrations, as many as the answer says. Its tasks go elsewhere, each counted as lost once.
+    pub(super) fn lose_pod(&mut self, pod: &str, loss: &Loss) -> usize {
+        let ids = self.core.workers_of(pod);
+        let departure = self.unlink(pod);
+        self.lose_workers(&ids, loss);
+        if let Some(departure) = departure {
+            self.departed(departure, loss);
+        }
         ids.len()
     }
 
     /// Forgets workers; their tasks go elsewhere, each counted as lost once.
     pub(super) fn lose_workers(&mut self, ids: &[WorkerId], loss: &Loss) {
+        let lost = self.remove_workers(ids, loss);
+        self.tasks_lost(&lost, loss);
+    }
+
+    /// Forgets workers, and says what they had.
+    pub(super) fn remove_workers(&mut self, ids: &[WorkerId], loss: &Loss) -> Vec<TaskId> {
         let mut lost = Vec::new();
         for id in ids {
             let Some(worker) = self.core.remove_worker(id) else {
@@ -264,7 +279,7 @@ impl Reactor<'_> {
                 message: loss.message.clone(),
             });
         }
-        self.tasks_lost(&lost, loss);
+        lost
     }
 
     /// A worker has been silent for so long that its leaf tasks go elsewhere. It keeps the others for a while; without any it is lost.

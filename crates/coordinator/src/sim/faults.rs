@@ -17,6 +17,8 @@ pub(super) enum Fault {
         worker: Option<(usize, Option<Millis>)>,
     },
     KillReplica(usize),
+    /// It is told to go, and ends after that long.
+    Drain(usize, Millis, Option<Millis>),
     /// The leader loses the Lease without knowing.
     LoseLease,
     Cancel(usize),
@@ -35,7 +37,8 @@ fn one(rng: &mut Rng) -> Fault {
     let seen = |rng: &mut Rng| rng.chance(80).then(|| rng.range(0, 1_500));
     match rng.range(0, 100) {
         0..30 => Fault::BreakStream(w, rng.pick(REPLICAS)),
-        30..45 => Fault::KillWorker(w, seen(rng)),
+        30..40 => Fault::KillWorker(w, seen(rng)),
+        40..45 => Fault::Drain(w, rng.range(0, 6_000), seen(rng)),
         45..53 => Fault::Freeze(w, rng.range(1_000, 14_000)),
         53..75 => Fault::KillLeader { worker: None },
         75..83 => Fault::KillLeader {

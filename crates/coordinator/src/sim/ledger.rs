@@ -6,6 +6,10 @@ use provost_proto::worker::TaskType;
 
 use super::process::{Order, Run};
 use super::world::is_unit;
+use crate::Millis;
+
+/// How long an order may be under way.
+const UNDER_WAY: Millis = 1_000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -29,6 +33,9 @@ pub(super) struct Ledger {
     broken: BTreeSet<Run>,
     /// Processes that died, or were out of reach for so long that giving them up is right.
     excused: BTreeSet<usize>,
+    /// Until when processes are excused that a leader gave up because they were not back at once.
+    away: BTreeMap<usize, Millis>,
+    pub(super) now: Millis,
     pub(super) starts: usize,
 }
 
@@ -37,19 +44,37 @@ impl Ledger {
         self.excused.insert(process);
     }
 
+    /// A leader gives a process up.
+    pub(super) fn given_up(&mut self, process: usize) {
+        self.away.insert(process, Millis::MAX);
+    }
+
+    /// It is back. What was sent elsewhere may still be under way.
+    pub(super) fn is_back(&mut self, process: usize) {
+        if let Some(until) = self.away.get_mut(&process) {
+            *until = self.now + UNDER_WAY;
+        }
+    }
+
+    fn is_excused(&self, process: usize) -> bool {
+        let away = self.away.get(&process);
+        self.excused.contains(&process) || away.is_some_and(|until| *until >= self.now)
+    }
+
     /// A task begins. It must not run, nor be done, in the same run on a process that nobody had a reason to give up.
     pub(super) fn started(&mut self, process: usize, order: &Order) {
         self.starts += 1;
         let key = (order.run.clone(), order.task.clone());
-        let records = self.records.entry(key).or_default();
-        for record in records.iter().filter(|r| r.state != State::Ended) {
+        let records = self.records.get(&key).into_iter().flatten();
+        for record in records.filter(|r| r.state != State::Ended) {
             // An order to one that was given up may be under way for long.
             let excused = [record.process, process]
                 .iter()
-                .any(|p| self.excused.contains(p));
+                .any(|p| self.is_excused(*p));
             assert!(excused, "{order:?} starts on {process}, and is {record:?}");
         }
         let state = State::Running;
+        let records = self.records.entry(key).or_default();
         records.push(Record { process, state });
         if is_unit(order.data.task_type()) {
             self.hosts
@@ -86,7 +111,7 @@ impl Ledger {
     /// A run begins again. That must have a reason: a unit failed, or who had one is gone, or nobody ever had the root.
     pub(super) fn begun_again(&self, run: &Run, root: &str) {
         let hosts = self.hosts.get(run).cloned().unwrap_or_default();
-        let gone = hosts.iter().any(|host| self.excused.contains(host));
+        let gone = hosts.iter().any(|host| self.is_excused(*host));
         let root = self.records.get(&(run.clone(), root.to_owned()));
         let runs = root.is_some_and(|all| all.iter().any(|r| r.state == State::Running));
         let justified = gone || self.broken.contains(run) || !runs;

@@ -27,6 +27,8 @@ pub(super) struct Play {
 pub(super) enum Next {
     Wait,
     After(i64),
+    /// It never goes on by itself.
+    Hangs,
     Ended(done::Outcome),
 }
 
@@ -69,6 +71,9 @@ impl Play {
     }
 
     pub(super) fn start(&mut self, process: &mut Process, rng: &mut Rng) -> Next {
+        if !super::world::is_unit(self.kind) && rng.chance(1) {
+            return Next::Hangs;
+        }
         if self.kind != TaskType::Controller {
             return Next::After(rng.range(5, 400));
         }

@@ -12,6 +12,8 @@ use provost_proto::link::down_message::Message as Down;
 use provost_proto::link::up_message::Message as Up;
 use provost_proto::worker::{TaskData, TaskStatus, TaskType, WorkerType};
 
+use crate::Millis;
+
 /// A run, as a key.
 pub(super) type Run = (String, u32);
 
@@ -48,6 +50,7 @@ struct Running {
 #[derive(Default)]
 struct Kept {
     created: BTreeMap<String, wire::Create>,
+    counted: BTreeMap<String, wire::Counted>,
     results: BTreeMap<String, wire::Done>,
     awaited: BTreeSet<String>,
     known: BTreeMap<String, TaskStatus>,
@@ -70,6 +73,9 @@ pub(super) struct Process {
     begins: BTreeMap<String, u32>,
     roles: Vec<(&'static str, WorkerType, u32)>,
     beats: u64,
+    pub(super) now: Millis,
+    /// It takes no more tasks, and ends then.
+    ends_at: Option<Millis>,
     /// What goes out, by replica.
     pub(super) out: Vec<(usize, Up)>,
     pub(super) effects: Vec<Effect>,
@@ -103,6 +109,8 @@ impl Process {
                 ("prove", WorkerType::Gpu, 9),
             ],
             beats: 0,
+            now: 0,
+            ends_at: None,
             out: Vec::new(),
             effects: Vec::new(),
         }
@@ -157,6 +165,19 @@ impl Process {
         self.streams.remove(&replica);
         if self.leader == Some(replica) {
             self.leader = None;
+        }
+    }
+
+    /// It takes no more tasks, and ends after `grace`.
+    pub(super) fn drain(&mut self, grace: Millis) {
+        self.ends_at = Some(self.now + grace);
+        self.say_drain();
+    }
+
+    fn say_drain(&mut self) {
+        if let Some(end) = self.ends_at {
+            let grace_ms = u64::try_from((end - self.now).max(1)).unwrap();
+            self.tell(Up::Drain(wire::Drain { grace_ms }));
         }
     }
 

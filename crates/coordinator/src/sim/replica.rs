@@ -5,13 +5,16 @@ use provost_proto::link::down_message::Message as Down;
 use provost_proto::worker::{ServerSubMessage, server_message};
 
 use crate::Millis;
-use crate::config::Config;
+use crate::config::{Config, Timeouts};
 use crate::core::Core;
 use crate::events::WorkerEvent;
 use crate::ids::{ConnId, IdSource, ProofId, SubId, TaskId, WorkerId};
 use crate::output::{Output, ReaderEnd};
 use crate::reactor::Reactor;
 use crate::state::{ProofOutcome, ProofProgress, RunStart, TaskChange};
+
+/// After how long a task that hangs is begun again, in milliseconds.
+const HANG: u64 = 15_000;
 
 /// A command that leaves the reactor.
 pub(super) enum Command {
@@ -20,6 +23,10 @@ pub(super) enum Command {
     Begin(RunStart),
     Finish(Box<ProofOutcome>),
     Deposed(u64),
+    /// A pod's worker is given up.
+    Lost(String),
+    /// A pod's worker takes tasks.
+    Registered(String),
 }
 
 #[derive(Default)]
@@ -54,7 +61,17 @@ impl Output for Commands {
         self.0.push(Command::Finish(Box::new(outcome)));
     }
     fn settled(&mut self, _: &ProofId) {}
-    fn event(&mut self, _: WorkerEvent) {}
+    fn event(&mut self, event: WorkerEvent) {
+        match event {
+            WorkerEvent::Lost { worker, .. } => {
+                self.0.push(Command::Lost(worker.pod().to_owned()));
+            }
+            WorkerEvent::Registered { worker, .. } => {
+                self.0.push(Command::Registered(worker.pod().to_owned()));
+            }
+            WorkerEvent::Closed { .. } | WorkerEvent::Recycle { .. } => {}
+        }
+    }
 }
 
 /// Names that no other leader gives.
@@ -81,7 +98,15 @@ pub(super) struct Replica {
 impl Replica {
     pub(super) fn new(index: usize, life: u64) -> Self {
         Self {
-            core: Core::new(Config::default()),
+            core: Core::new(Config {
+                timeouts: Timeouts {
+                    setup_vkey: HANG,
+                    prove_shard: HANG,
+                    recursion_reduce: HANG,
+                    ..Timeouts::default()
+                },
+                ..Config::default()
+            }),
             out: Commands::default(),
             names: Names {
                 prefix: format!("t{index}.{life}"),

@@ -50,6 +50,8 @@ enum Event {
     Restart(usize),
     PodGone(String),
     Respawn,
+    /// A process that was told to go ends.
+    Leave(usize, Option<Millis>),
     Submit(usize),
     Fault(Fault),
 }
@@ -169,6 +171,7 @@ impl World {
         let end = self.now + 900_000;
         while let Some(Reverse((at, seq))) = self.queue.pop() {
             self.now = at;
+            self.ledger.now = at;
             if let Some(event) = self.events.remove(&seq) {
                 self.event(event);
             }
@@ -207,6 +210,9 @@ impl World {
     }
 
     fn event(&mut self, event: Event) {
+        for worker in &mut self.workers {
+            worker.process.now = self.now;
+        }
         match event {
             Event::Up(stream, messages) => self.deliver_up(stream, messages),
             Event::Down(stream, messages) => self.deliver_down(stream, messages),
@@ -247,6 +253,7 @@ impl World {
                 }
             }
             Event::Respawn => self.respawn(),
+            Event::Leave(process, seen) => self.end_process(process, seen),
             Event::Submit(n) => self.submit(n),
             Event::Fault(fault) => self.fault(fault),
         }

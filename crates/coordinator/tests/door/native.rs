@@ -244,6 +244,7 @@ async fn a_replica_leads_and_ceases_to_on_the_same_streams() {
             spec: spec("p", Root::Prove),
             run: 2,
             root: "root".into(),
+            attempts: Default::default(),
         }],
         ..Term::first(5)
     };
@@ -260,6 +261,8 @@ async fn a_replica_leads_and_ceases_to_on_the_same_streams() {
         attempt: 1,
         role: "execute".to_owned(),
         task_type: TaskType::Controller.into(),
+        ran_ms: 0,
+        stopping: false,
     };
     let mut events = coordinator.term_events();
     let beat = Up::Beat(wire::Beat {
@@ -276,4 +279,61 @@ async fn a_replica_leads_and_ceases_to_on_the_same_streams() {
     assert_eq!(coordinator.epoch(), 0);
     assert!(coordinator.progress("p").await.is_none());
     shutdown.cancel();
+}
+
+async fn assigned(process: &mut Process) -> wire::Assign {
+    loop {
+        if let Ok(Some(Down::Assign(assign))) = process.next().await {
+            return assign;
+        }
+    }
+}
+
+/// Sees to it that nothing but the end of a stream can be why a process is given up.
+fn patient() -> Config {
+    let long = Duration::from_secs(3_600);
+    Config {
+        lost_grace: long,
+        leaf_liveness: long,
+        root_liveness: long,
+        ..Config::default()
+    }
+}
+
+#[tokio::test]
+async fn what_a_process_had_goes_elsewhere_when_its_stream_ends() {
+    let (server, _) = start_in_memory(patient()).await;
+    let mut first = Process::join(server.address(), "a", 0).await;
+    first.say([report(None)]);
+    let spec = spec("p", Root::Prove);
+    server.coordinator.submit_proof(spec).await.unwrap();
+    assert_eq!(assigned(&mut first).await.run, 0);
+    let mut second = Process::join(server.address(), "b", 0).await;
+    second.say([report(None)]);
+    second.welcome().await;
+    drop(first);
+    assert_eq!(assigned(&mut second).await.run, 1);
+}
+
+#[tokio::test]
+async fn a_coordinator_that_goes_down_gives_nobody_up() {
+    let (server, state) = start_in_memory(patient()).await;
+    let mut process = Process::join(server.address(), "a", 0).await;
+    process.say([report(None)]);
+    let spec = spec("p", Root::Prove);
+    server.coordinator.submit_proof(spec).await.unwrap();
+    assigned(&mut process).await;
+    server.shutdown.cancel();
+    while let Ok(Some(_)) = process.next().await {}
+    drop(process);
+    // Longer than the grace.
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    assert_eq!(server.coordinator.workers().await.len(), 2);
+    let requeued = |change: &provost_coordinator::TaskChange| {
+        matches!(
+            change.kind,
+            provost_coordinator::TaskChangeKind::Requeued { .. }
+        )
+    };
+    assert!(!state.take_changes().iter().any(requeued));
 }

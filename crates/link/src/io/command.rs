@@ -6,7 +6,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::error::Ended;
 use crate::order::{Order, Outcome, Role};
-use crate::state::{ListenerId, WatcherId};
+use crate::state::{ListenerId, Millis, WatcherId};
 use crate::{Run, listener, watcher};
 
 /// A call of a [`crate::Link`] or of a consumer.
@@ -68,5 +68,8 @@ pub(crate) enum Command {
         run: Run,
         listener: ListenerId,
     },
-    Drain,
+    /// With what is left of the process's life, in milliseconds.
+    Drain {
+        grace: Option<Millis>,
+    },
 }

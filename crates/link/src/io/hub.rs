@@ -117,6 +117,7 @@ impl Hub {
     }
 
     fn event(&mut self, event: Event) {
+        self.kept.at(self.now());
         match event {
             Event::Opened {
                 stream,
@@ -149,6 +150,7 @@ impl Hub {
 
     fn call(&mut self, call: Command) {
         let (now, out) = (self.now(), &mut self.effects);
+        self.kept.at(now);
         match call {
             Command::AddRole { role, sink } => {
                 self.consumers.roles.insert(role.name.clone(), sink);
@@ -206,7 +208,7 @@ impl Hub {
                 self.consumers.listeners.remove(&listener);
                 self.kept.unlisten(&run, listener);
             }
-            Command::Drain => self.kept.drain(out),
+            Command::Drain { grace } => self.kept.drain(grace, out),
         }
         self.carry_out();
     }

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
 use provost_proto::headers;
@@ -11,7 +12,7 @@ use provost_proto::link::down_message;
 use provost_proto::link::link_client::LinkClient;
 use provost_proto::link::up_message::Message;
 use tokio::sync::{Notify, mpsc};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tonic::transport::{Channel, Endpoint, Uri};
 
@@ -23,6 +24,9 @@ use crate::state::StreamId;
 /// Bytes that a replica may send before they are taken in: a stream's, a connection's.
 const STREAM_WINDOW: u32 = 4 << 20;
 const CONNECTION_WINDOW: u32 = 8 << 20;
+
+/// A stream that lasted for so long was no mistake.
+const SETTLED: Duration = Duration::from_millis(100);
 
 /// What streams tell the hub.
 #[derive(Debug)]
@@ -69,13 +73,20 @@ pub(super) async fn keep(common: Arc<Common>, replica: Replica) {
         };
         match channel {
             Ok(channel) => {
+                let opened = Instant::now();
                 if serve(&common, &replica, channel).await.is_err() {
                     return;
                 }
-                if replica.alive.swap(false, Ordering::AcqRel) {
+                let answered = replica.alive.swap(false, Ordering::AcqRel);
+                common.broke.notify_one();
+                if answered {
                     backoff.reset();
                 }
-                common.broke.notify_one();
+                // The leader soon takes a process without a stream for lost: the first attempt comes at once. A replica that takes
+                // streams only to end them is not run into again and again.
+                if answered && opened.elapsed() >= SETTLED {
+                    continue;
+                }
             }
             Err(error) => {
                 tracing::debug!(address = %replica.address, error = ?error, "no connection to the replica yet");

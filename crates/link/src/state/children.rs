@@ -22,6 +22,16 @@ impl Kept {
         self.tell(Message::Create(create), out);
     }
 
+    /// The leader has counted failed attempts at a task. The next leader is to count on from there.
+    pub(super) fn counted(&mut self, counted: proto::Counted) {
+        let run = Run::named(counted.run.clone());
+        if let Some(kept) = self.kept.get_mut(&run)
+            && kept.created.contains_key(&counted.task_id)
+        {
+            kept.counted.insert(counted.task_id.clone(), counted);
+        }
+    }
+
     /// A consumer of results of the run begins.
     pub(crate) fn watch(&mut self, run: &Run, watcher: WatcherId, out: &mut Vec<Effect>) {
         match self.of_run(run) {
@@ -111,6 +121,7 @@ impl Kept {
             return;
         };
         kept.created.remove(&task_id);
+        kept.counted.remove(&task_id);
         let watchers = kept.awaited.remove(&task_id).unwrap_or_default();
         kept.known.insert(task_id.clone(), status);
         if watchers.is_empty() {
@@ -137,6 +148,7 @@ impl Kept {
             return;
         };
         let watchers = kept.awaited.remove(task_id);
+        kept.counted.remove(task_id);
         if kept.created.remove(task_id).is_none() && watchers.is_none() {
             return;
         }

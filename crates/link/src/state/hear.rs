@@ -44,6 +44,7 @@ impl Kept {
             }
             Message::Over(over) => self.over(&Run::named(over.run), now, out),
             Message::Refused(refused) => self.refused(refused, now, out),
+            Message::Counted(counted) => self.counted(counted),
             Message::Beat(_) | Message::Welcome(_) => {}
         }
     }

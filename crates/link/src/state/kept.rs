@@ -36,7 +36,10 @@ pub(crate) struct Kept {
     pub(super) about: About,
     pub(super) part_bytes: usize,
     pub(super) roles: BTreeMap<String, Role>,
-    pub(super) draining: bool,
+    /// It takes no more tasks, and ends at the given time, if any.
+    pub(super) draining: Option<Drain>,
+    /// The time, as of the latest event.
+    pub(super) now: Millis,
     pub(super) streams: Streams,
     /// By task. They outlive their run until they have really stopped.
     pub(super) running: BTreeMap<String, Running>,
@@ -48,11 +51,20 @@ pub(crate) struct Kept {
     beats: u64,
 }
 
+/// A worker takes no more tasks.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Drain {
+    /// When its process ends.
+    ends_at: Option<Millis>,
+}
+
 /// What is kept of one run.
 #[derive(Debug, Default)]
 pub(super) struct KeptOfRun {
     /// Tasks created here that are not known to be final.
     pub(super) created: BTreeMap<String, proto::Create>,
+    /// Attempts at them that failed, by the last word of a leader.
+    pub(super) counted: BTreeMap<String, proto::Counted>,
     /// How attempts ended here, until it is settled.
     pub(super) results: BTreeMap<String, proto::Done>,
     /// Tasks whose result is awaited, and who awaits it.
@@ -94,7 +106,8 @@ impl Kept {
             about,
             part_bytes,
             roles: BTreeMap::new(),
-            draining: false,
+            draining: None,
+            now: 0,
             streams: Streams::default(),
             running: BTreeMap::new(),
             serial: 0,
@@ -136,14 +149,32 @@ impl Kept {
         out.extend(streams.map(|stream| Effect::Send(stream, said.clone())));
     }
 
-    /// The worker takes no more tasks.
-    pub(crate) fn drain(&mut self, out: &mut Vec<Effect>) {
-        self.draining = true;
-        self.tell(Message::Drain(proto::Drain {}), out);
+    /// The time passes. Before each event.
+    pub(crate) fn at(&mut self, now: Millis) {
+        self.now = now.max(self.now);
+    }
+
+    /// The worker takes no more tasks, and ends after `grace`; without one it waits for whatever runs. Orders that have not begun are
+    /// handed back.
+    pub(crate) fn drain(&mut self, grace: Option<Millis>, out: &mut Vec<Effect>) {
+        let ends_at = grace.map(|grace| self.now.saturating_add(grace));
+        self.draining = Some(Drain { ends_at });
+        self.say_drain(out);
+        self.hand_back_waiting(out);
+    }
+
+    /// Says that the worker drains, if it does.
+    pub(super) fn say_drain(&self, out: &mut Vec<Effect>) {
+        if let Some(drain) = self.draining {
+            let left = drain.ends_at.map(|end| end.saturating_sub(self.now).max(1));
+            let grace_ms = left.unwrap_or(0);
+            self.tell(Message::Drain(proto::Drain { grace_ms }), out);
+        }
     }
 
     /// A sign of life to every replica.
     pub(crate) fn beat(&mut self, now: Millis, out: &mut Vec<Effect>) {
+        self.at(now);
         self.beats += 1;
         out.extend(self.streams.open().map(|stream| self.beat_to(stream)));
         let mut runs = std::mem::take(&mut self.runs);
@@ -201,7 +232,7 @@ impl Kept {
 
     /// Whether the worker takes no more tasks.
     pub(crate) fn is_draining(&self) -> bool {
-        self.draining
+        self.draining.is_some()
     }
 
     /// How much is kept.

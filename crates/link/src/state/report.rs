@@ -27,9 +27,7 @@ impl Kept {
             }
             self.prune(&run);
         }
-        if self.draining {
-            self.tell(Message::Drain(proto::Drain {}), out);
-        }
+        self.say_drain(out);
         let parts = self.report().into_iter().map(Message::Report);
         out.extend(parts.map(|part| Effect::Send(leader, part)));
     }
@@ -44,6 +42,8 @@ impl Kept {
                 attempt: task.attempt,
                 role: task.role.clone(),
                 task_type: task.task_type as i32,
+                ran_ms: self.now.saturating_sub(task.began_at),
+                stopping: task.cancelled,
             };
             parts.room(running.encoded_len()).running.push(running);
         }
@@ -58,6 +58,12 @@ impl Kept {
                     .room(create.encoded_len())
                     .created
                     .push(create.clone());
+            }
+            for counted in kept.counted.values() {
+                parts
+                    .room(counted.encoded_len())
+                    .counted
+                    .push(counted.clone());
             }
             // A creator needs no Watch.
             let awaited = kept.awaited.keys();

@@ -17,8 +17,9 @@ pub(super) struct Running {
     pub(super) attempt: u32,
     pub(super) role: String,
     pub(super) task_type: TaskType,
+    pub(super) began_at: Millis,
     serial: u64,
-    cancelled: bool,
+    pub(super) cancelled: bool,
     /// A later order for the same task, which waits until this one has stopped.
     next: Option<proto::Assign>,
 }
@@ -80,6 +81,10 @@ impl Kept {
         let Some(data) = assign.data.clone() else {
             return;
         };
+        if self.is_draining() {
+            self.keep_result(&run, stopped(&assign, &run), out);
+            return;
+        }
         if !self.roles.contains_key(&assign.role) {
             let failed = refusal(&assign, Some(&run), "this worker does not play the role");
             self.keep_result(&run, failed, out);
@@ -101,6 +106,7 @@ impl Kept {
                 attempt,
                 role: role.clone(),
                 task_type: data.task_type(),
+                began_at: now,
                 serial,
                 cancelled: false,
                 next: None,
@@ -195,6 +201,16 @@ impl Kept {
         }
     }
 
+    /// Hands back the orders that wait for an earlier attempt to stop.
+    pub(super) fn hand_back_waiting(&mut self, out: &mut Vec<Effect>) {
+        let waiting = self.running.values_mut();
+        let waiting: Vec<_> = waiting.filter_map(|task| task.next.take()).collect();
+        for assign in waiting {
+            let run = run_of(&assign);
+            self.tell(Message::Done(stopped(&assign, &run)), out);
+        }
+    }
+
     /// A marker is complete: a task that no worker runs.
     pub(crate) fn marker_completed(&mut self, run: &Run, task_id: String, out: &mut Vec<Effect>) {
         let done = proto::Done {
@@ -237,6 +253,17 @@ fn is_covered(run: &Run, last: &Run) -> bool {
 fn run_of(assign: &proto::Assign) -> Run {
     let proof_id = assign.data.as_ref().map(|data| data.proof_id.as_str());
     Run::new(proof_id.unwrap_or_default(), assign.run)
+}
+
+/// The answer to an order that is handed back before it has begun.
+fn stopped(assign: &proto::Assign, run: &Run) -> proto::Done {
+    proto::Done {
+        run: Some(run.to_proto()),
+        task_id: assign.task_id.clone(),
+        attempt: assign.attempt,
+        role: assign.role.clone(),
+        outcome: Some(Said::Stopped(true)),
+    }
 }
 
 /// The answer to an order that cannot be followed.

@@ -125,6 +125,7 @@ async fn replace(pause: u64, gone: bool) {
             spec: spec("p"),
             run,
             root,
+            attempts: Default::default(),
         }],
         ..Term::first(2)
     };

@@ -138,6 +138,18 @@ impl History {
         }
     }
 
+    /// A worker that was given up is back: that it was lost does not count.
+    pub fn forgive(&mut self, class: FailureClass, pod: Pod) {
+        match class {
+            FailureClass::Preempted => self.preemptions = self.preemptions.saturating_sub(1),
+            FailureClass::NodeLost | FailureClass::OutOfMemory => {
+                self.losses = self.losses.saturating_sub(1);
+                self.killed.retain(|killed| *killed != pod);
+            }
+            _ => {}
+        }
+    }
+
     /// How many waits in a row the next attempt makes, or why there is none.
     fn retry(&mut self, policy: &Policy) -> Result<u32, GiveUp> {
         self.retries = self.retries.saturating_add(1);

@@ -94,6 +94,7 @@ pub fn recovered(
         spec: spec(request, key, &prepared),
         run: root.spec.run,
         root: root.spec.task_id.as_str().into(),
+        attempts: Default::default(),
     })
 }
 

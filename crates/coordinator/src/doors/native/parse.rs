@@ -5,6 +5,7 @@ use provost_proto::link as wire;
 use provost_proto::link::up_message::Message;
 use provost_proto::worker::TaskType;
 
+use crate::Millis;
 use crate::doors::{reports, validate};
 use crate::failure::{Failure, FailureClass};
 use crate::ids::TaskId;
@@ -46,7 +47,10 @@ pub(crate) fn word(message: wire::UpMessage) -> Parsed<Option<Word>> {
         },
         Message::Say(say) => Word::Say(said(say.run, say.task_id, say.number, vec![say.payload])?),
         Message::Listen(listen) => Word::Listen(self::listen(listen)?),
-        Message::Drain(_) => Word::Drain,
+        Message::Drain(drain) => {
+            let grace = Some(span(drain.grace_ms));
+            Word::Drain(grace.filter(|grace| *grace > 0))
+        }
     }))
 }
 
@@ -57,6 +61,13 @@ fn run(run: Option<wire::Run>) -> Parsed<RunId> {
         proof: validate::id("proof_id", run.proof_id)?,
         run: run.run,
     })
+}
+
+/// A span of time in milliseconds; one that makes no sense is a very long one.
+fn span(millis: u64) -> Millis {
+    Millis::try_from(millis)
+        .unwrap_or(Millis::MAX / 4)
+        .min(Millis::MAX / 4)
 }
 
 fn task_id(text: String) -> Parsed<TaskId> {
@@ -136,6 +147,18 @@ fn report(part: wire::Report) -> Parsed<Report> {
                 Ok((run(result.run)?, task_id(result.task_id)?, status))
             })
             .collect::<Parsed<_>>()?,
+        counted: part
+            .counted
+            .into_iter()
+            .map(|counted| {
+                let attempts = counted.attempts.unwrap_or_default();
+                Ok((
+                    run(counted.run)?,
+                    task_id(counted.task_id)?,
+                    attempts.into(),
+                ))
+            })
+            .collect::<Parsed<_>>()?,
         last: part.last,
     })
 }
@@ -148,6 +171,8 @@ fn running(running: wire::Running) -> Parsed<Running> {
         attempt: running.attempt,
         role: validate::id("role", running.role)?,
         kind,
+        ran: span(running.ran_ms),
+        stopping: running.stopping,
     })
 }
 

@@ -3,12 +3,14 @@
 use provost_proto::worker::TaskType;
 
 use super::{Declined, Judged};
-use crate::core::{Held, Hold, LinkId, Phase};
+use crate::Millis;
+use crate::attempts::Attempts;
+use crate::core::{Held, Hold, LinkId, Phase, Tally, is_unit};
 use crate::ids::{TaskId, WorkerId};
 use crate::reactor::Reactor;
 use crate::refusal::Refusal;
 use crate::state::TaskChangeKind;
-use crate::word::{Child, Running};
+use crate::word::{Child, RunId, Running};
 
 impl Reactor<'_> {
     /// A process adds a task to a run. Said again, in a report or not, it changes nothing; a result that came meanwhile is told.
@@ -60,6 +62,22 @@ impl Reactor<'_> {
         Ok(())
     }
 
+    /// Attempts at a task of the process failed under an earlier leader.
+    pub(super) fn counted_before(
+        &mut self,
+        run: &RunId,
+        id: &TaskId,
+        attempts: &Attempts,
+    ) -> Judged {
+        self.check_run(run)?;
+        let task = self.core.task(id).filter(|task| task.proof == run.proof);
+        // What this leader has counted itself has all of that in it.
+        if task.is_some_and(|task| task.tally == Tally::default()) {
+            self.core.recall(id, attempts);
+        }
+        Ok(())
+    }
+
     /// A process says in its report that it runs a task: it goes on with it, unless nobody needs that.
     pub(super) fn found_running(&mut self, link: LinkId, running: &Running) -> Judged {
         let worker = self.core.link(link).and_then(|l| l.worker(&running.role));
@@ -78,10 +96,14 @@ impl Reactor<'_> {
         }
         let id = &running.task;
         self.involve(link, &running.run.proof);
+        if running.stopping {
+            self.found_stopping(&worker, running);
+            return Ok(());
+        }
         let Some(task) = self.core.task(id) else {
             match self.stray(&running.run.proof, id) {
                 Some(stray) => {
-                    stray.running = Some((worker.clone(), running.attempt));
+                    stray.running = Some((worker.clone(), running.attempt, running.ran));
                     self.occupy(&worker, running, None);
                 }
                 None => self.stop(&worker, running),
@@ -91,18 +113,36 @@ impl Reactor<'_> {
         match task.phase() {
             Phase::Assigned(holder) if *holder == worker => {
                 let attempt = running.attempt;
+                let began_at = self.now.saturating_sub(running.ran);
                 self.core.update_worker(&worker, |w| {
                     if let Some(hold) = w.hold_mut(id) {
                         hold.attempt = attempt;
+                        hold.began_at = began_at;
                     }
                 });
             }
             Phase::Held(Held::Recovery) | Phase::Queued | Phase::Delayed(_) => {
-                self.adopt(&worker, id, running.attempt);
+                self.adopt(&worker, id, running.attempt, running.ran);
+            }
+            Phase::Assigned(_) if !is_unit(task.kind) => {
+                // It was thought lost, and begun again elsewhere. The first result counts.
+                self.occupy(&worker, running, None);
+                self.goes_on_too(&worker, id);
             }
             _ => self.stop(&worker, running),
         }
         Ok(())
+    }
+
+    /// A process says in its report that it was told to stop a task and has yet to.
+    fn found_stopping(&mut self, worker: &WorkerId, running: &Running) {
+        let task = self.core.task(&running.task);
+        if task.is_some_and(|task| task.worker() == Some(worker)) {
+            // A later attempt was sent there: it waits, or was lost on its way.
+            self.send_task(&running.task, worker);
+        } else {
+            self.occupy(worker, running, Some(self.now));
+        }
     }
 
     /// A task of a proof that is not known yet takes up room all the same.
@@ -114,14 +154,21 @@ impl Reactor<'_> {
     }
 
     /// A task goes on where it runs.
-    pub(super) fn adopt(&mut self, worker: &WorkerId, id: &TaskId, attempt: u32) {
+    pub(in crate::reactor) fn adopt(
+        &mut self,
+        worker: &WorkerId,
+        id: &TaskId,
+        attempt: u32,
+        ran: Millis,
+    ) {
         let now = self.now;
         let Some(task) = self.core.task_mut(id) else {
             return;
         };
         task.attempt = task.attempt.max(attempt);
+        task.adrift = None;
         let proof = task.proof.clone();
-        let hold = Hold::new(proof.clone(), task.kind, task.weight, attempt, now);
+        let hold = Hold::new(proof.clone(), task.kind, task.weight, attempt, now).ran(ran);
         self.core.release(worker, id);
         self.core.set_phase(id, Phase::Assigned(worker.clone()));
         self.core.hold(worker, id, hold);
@@ -144,7 +191,8 @@ impl Reactor<'_> {
     fn occupy(&mut self, worker: &WorkerId, running: &Running, told: Option<i64>) {
         let (proof, kind) = (running.run.proof.clone(), running.kind);
         let weight = self.core.config().weights.of(kind);
-        let hold = Hold::new(proof, kind, weight, running.attempt, self.now).ended(told);
+        let hold = Hold::new(proof, kind, weight, running.attempt, self.now);
+        let hold = hold.ran(running.ran).ended(told);
         self.core.occupy(worker, &running.task, hold);
     }
 }

@@ -3,8 +3,9 @@
 use provost_proto::link as wire;
 use provost_proto::link::down_message::Message;
 
+use crate::Millis;
 use crate::config::millis;
-use crate::core::{Link, LinkId};
+use crate::core::{Departure, Link, LinkId};
 use crate::failure::{FailureClass, Loss};
 use crate::ids::{ConnId, WorkerId};
 use crate::reactor::{Opened, Reactor};
@@ -33,9 +34,7 @@ impl Reactor<'_> {
         if self.core.link_of(&hello.pod).is_some() {
             let message = "another process took the worker's place";
             let loss = Loss::new(FailureClass::NodeLost, message);
-            let ids = self.core.workers_of(&hello.pod);
-            self.unlink(&hello.pod);
-            self.lose_workers(&ids, &loss);
+            self.lose_pod(&hello.pod, &loss);
         }
         tracing::info!(pod = hello.pod, version = hello.version, "worker joined");
         self.core.add_link(Link {
@@ -47,9 +46,11 @@ impl Reactor<'_> {
             last_seen: self.now,
             roles: Vec::new(),
             draining: false,
+            ends_at: None,
             reported: false,
             report: Vec::new(),
             pending: Vec::new(),
+            departure: None,
         })
     }
 
@@ -124,17 +125,20 @@ impl Reactor<'_> {
         }
     }
 
-    pub(super) fn draining(&mut self, link: LinkId) {
+    pub(super) fn draining(&mut self, link: LinkId, grace: Option<Millis>) {
+        let ends = grace.map(|grace| self.now + grace);
         let Some(known) = self.core.link_mut(link) else {
             return;
         };
         known.draining = true;
+        known.ends_at = ends;
         let roles: Vec<_> = known.roles.iter().map(|(_, id)| id.clone()).collect();
         if self.core.epoch() != 0 {
             for worker in roles {
                 // Not known only before it is opened, and then it opens closed.
                 let _ = self.worker_closed(&worker);
             }
+            self.tend_drain(link);
         }
     }
 
@@ -178,21 +182,88 @@ impl Reactor<'_> {
         }
     }
 
-    /// Forgets the process of a pod. What it held is the caller's to see to.
-    pub(in crate::reactor) fn unlink(&mut self, pod: &str) {
+    /// Forgets the process of a pod. What it held is the caller's to see to; the answer is what it had when it was given up.
+    pub(in crate::reactor) fn unlink(&mut self, pod: &str) -> Option<Departure> {
         if let Some(recovery) = self.core.recovery_mut() {
             recovery.missing.remove(pod);
         }
-        let Some(link) = self.core.link_of(pod) else {
+        let link = self.core.link_of(pod)?;
+        let link = self.core.remove_link(link)?;
+        if let Some(conn) = link.conn {
+            self.out.close_link(conn);
+        }
+        link.departure
+    }
+
+    /// A stream ended a while ago: if the process is not back, it is given up.
+    pub(crate) fn breaks_due(&mut self) {
+        if self.core.epoch() != 0 && self.give_up_broken() {
+            self.dispatch();
+        }
+    }
+
+    /// Gives up the processes whose stream has ended and that are not back. They may still come. Whether there are any.
+    fn give_up_broken(&mut self) -> bool {
+        let grace = millis(self.core.config().break_grace);
+        let missing = |pod: &str| {
+            let recovery = self.core.recovery();
+            recovery.is_some_and(|recovery| recovery.missing.contains(pod))
+        };
+        let late = |link: &Link| {
+            let broken = link.conn.is_none() && self.now - link.broken_at >= grace;
+            // What a new leader knows nothing of is held for longer.
+            broken && link.departure.is_none() && !missing(&link.pod)
+        };
+        let late = self.core.links().filter(|(_, link)| late(link));
+        let late: Vec<_> = late.map(|(id, _)| id).collect();
+        for link in &late {
+            self.give_up_link(*link);
+        }
+        !late.is_empty()
+    }
+
+    fn give_up_link(&mut self, id: LinkId) {
+        let Some(link) = self.core.link(id) else {
             return;
         };
-        if let Some(conn) = self.core.remove_link(link).and_then(|link| link.conn) {
-            self.out.close_link(conn);
+        let class = match link.draining {
+            true => FailureClass::Preempted,
+            false => FailureClass::NodeLost,
+        };
+        let pod = link.pod.clone();
+        let message = format!("worker {pod} lost its stream and is not back");
+        let workers = self.core.workers_of(&pod);
+        let live = workers.iter().filter_map(|worker| self.core.worker(worker));
+        let live = live.flat_map(|worker| worker.live().map(|(task, _)| task));
+        let tasks: Vec<_> = live.filter_map(|task| self.core.lost(task)).collect();
+        let departure = Departure {
+            class,
+            heaviest: tasks.iter().map(|task| task.weight).max().unwrap_or(0),
+            tasks,
+        };
+        if let Some(link) = self.core.link_mut(id) {
+            link.departure = Some(departure);
+        }
+        let loss = Loss::new(class, message);
+        let lost = self.remove_workers(&workers, &loss);
+        self.tasks_adrift(&lost, &loss);
+    }
+
+    /// A process that was given up is back, and has said what it goes on with: that it was lost does not count.
+    pub(super) fn welcome_back(&mut self, link: LinkId) {
+        let departure = self.core.link_mut(link).and_then(|l| l.departure.take());
+        let Some(departure) = departure else { return };
+        for lost in departure.tasks {
+            self.core.forgive(&lost, departure.class);
+            self.tell_counted(&lost.task);
         }
     }
 
     /// Processes that lost their stream and did not come back are gone.
     pub(in crate::reactor) fn expire_links(&mut self) {
+        if self.core.epoch() != 0 {
+            self.give_up_broken();
+        }
         let grace = millis(self.core.config().lost_grace);
         let gone = |link: &Link| link.conn.is_none() && self.now - link.broken_at >= grace;
         let gone = self.core.links().filter(|(_, link)| gone(link));

@@ -36,6 +36,7 @@ impl Reactor<'_> {
         }
         if first {
             self.send_lost(link, &named);
+            self.welcome_back(link);
         }
         self.take_forgotten(link, &wanted);
         for worker in self.core.workers_of(&pod) {
@@ -121,6 +122,7 @@ fn join(parts: Vec<Report>) -> Report {
         whole.listens.extend(part.listens);
         whole.conclusions.extend(part.conclusions);
         whole.results.extend(part.results);
+        whole.counted.extend(part.counted);
     }
     whole
 }
@@ -128,6 +130,12 @@ fn join(parts: Vec<Report>) -> Report {
 /// In an order in which each finds what it builds on: messages before the end of who said them, and all of that before who wants it.
 fn words(report: Report) -> impl Iterator<Item = Word> {
     let created = report.created.into_iter().map(Word::Created);
+    let counted = report.counted.into_iter();
+    let counted = counted.map(|(run, task, attempts)| Word::Counted {
+        run,
+        task,
+        attempts,
+    });
     let results = report.results.into_iter();
     let known = results.map(|(run, task, status)| Word::Known { run, task, status });
     let running = report.running.into_iter().map(Word::Running);
@@ -137,6 +145,11 @@ fn words(report: Report) -> impl Iterator<Item = Word> {
     let watches = watches.map(|(run, tasks)| Word::Watch { run, tasks });
     let listens = report.listens.into_iter().map(Word::Listen);
     let conclusions = report.conclusions.into_iter().map(Word::Conclude);
-    let first = created.chain(known).chain(running).chain(said).chain(done);
+    let first = created
+        .chain(counted)
+        .chain(known)
+        .chain(running)
+        .chain(said)
+        .chain(done);
     first.chain(watches).chain(listens).chain(conclusions)
 }

@@ -53,6 +53,7 @@ impl Reactor<'_> {
     ) -> Judged {
         let hold = self.core.worker(worker).and_then(|w| w.holds().get(&id));
         let held = hold.is_some_and(|hold| hold.attempt == attempt);
+        let began = hold.map(|hold| (hold.kind, hold.began_at));
         let Some(task) = self.core.task_mut(&id) else {
             return Ok(());
         };
@@ -68,6 +69,9 @@ impl Reactor<'_> {
         }
         match outcome {
             Outcome::Completed(metadata) => {
+                if let Some((kind, began_at)) = began.filter(|_| held) {
+                    self.core.note_pace(kind, self.now - began_at);
+                }
                 if !final_already {
                     self.succeed(worker, &id, metadata);
                 }
@@ -276,7 +280,7 @@ impl Reactor<'_> {
         let Some(stray) = self.stray(&proof, &id) else {
             return Err(Declined::Unneeded(id));
         };
-        if stray.running.as_ref().is_some_and(|(on, _)| *on == worker) {
+        if stray.running.as_ref().is_some_and(|(on, ..)| *on == worker) {
             stray.running = None;
         }
         stray.done = Some(StrayDone {

@@ -43,8 +43,8 @@ impl Reactor<'_> {
             // It may only be too much, and then the producer hears of it when it goes on.
             let _ = self.append(id, payload);
         }
-        if let Some((worker, attempt)) = stray.running {
-            self.adopt(&worker, id, attempt);
+        if let Some((worker, attempt, ran)) = stray.running {
+            self.adopt(&worker, id, attempt, ran);
         }
         if let Some(done) = stray.done {
             let (link, worker) = (done.link, done.worker);
@@ -78,7 +78,7 @@ impl Reactor<'_> {
         };
         let whole = !strays.values().any(|stray| lost(stray) || unheard(stray));
         for (id, mut stray) in strays {
-            if let Some((worker, _)) = stray.running.take() {
+            if let Some((worker, ..)) = stray.running.take() {
                 self.cancel_on(&worker, proof, &id);
             }
             if completed(&stray) {
@@ -127,7 +127,7 @@ impl Reactor<'_> {
     pub(in crate::reactor) fn clear_strays(&mut self, proof: &ProofId) {
         let strays = self.core.proof_mut(proof).map(|proof| &mut proof.strays);
         for (id, stray) in strays.map(std::mem::take).unwrap_or_default() {
-            if let Some((worker, _)) = stray.running {
+            if let Some((worker, ..)) = stray.running {
                 self.cancel_on(&worker, proof, &id);
             }
         }

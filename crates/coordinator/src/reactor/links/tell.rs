@@ -94,6 +94,21 @@ impl Reactor<'_> {
         self.tell(link, Message::Result(result));
     }
 
+    /// A task's creator keeps the count of its failed attempts, for a later leader.
+    pub(in crate::reactor) fn tell_counted(&mut self, id: &TaskId) {
+        let Some(task) = self.core.task(id) else {
+            return;
+        };
+        let counted = wire::Counted {
+            run: Some(self.wire_run(&task.proof)),
+            task_id: id.to_string(),
+            attempts: Some(task.tally.attempts().into()),
+        };
+        for link in task.takers.clone() {
+            self.tell(link, Message::Counted(counted.clone()));
+        }
+    }
+
     pub(super) fn tell_heard(&mut self, link: LinkId, task: &TaskId, number: u64, payload: Bytes) {
         let task_id = task.to_string();
         let heard = wire::Heard {

@@ -94,7 +94,7 @@ fn a_failure_is_retried_and_a_stale_one_ignored() {
     let (mut env, peer) = with_root();
     env.hear(&peer, [Up::Create(create("p", 0, "c", ProveShard))]);
     env.hear(&peer, [Up::Done(failed(run("p", 0), "c", 1, "prove"))]);
-    assert_eq!(env.heard(&peer), ["Assign c 1", "Settled c"]);
+    assert_eq!(env.heard(&peer), ["Assign c 1", "Counted c", "Settled c"]);
     env.wait(2_000);
     assert_eq!(env.heard(&peer), ["Assign c 2"]);
     env.hear(&peer, [Up::Done(failed(run("p", 0), "c", 1, "prove"))]);
@@ -251,32 +251,12 @@ fn another_process_of_the_same_pod_has_nothing_of_the_first() {
 }
 
 #[test]
-fn a_worker_that_does_not_come_back_is_lost_and_one_that_does_late_is_heard() {
-    let (mut env, peer) = with_root();
-    env.breaks(&peer);
-    env.wait(4_900);
-    assert!(env.core.worker("pod/execute").is_some());
-    env.wait(200);
-    assert!(env.core.worker("pod/execute").is_none());
-    // The proof has begun again meanwhile.
-    let peer = env.rejoin(&peer);
-    env.forget();
-    let mut report = last();
-    report
-        .running
-        .push(running(run("p", 0), "t1", Controller, "execute"));
-    env.hear(&peer, [Up::Report(report)]);
-    assert_eq!(env.heard(&peer), ["Over 0", "Assign t2 1"]);
-    assert_eq!(env.used("pod/execute"), 2);
-}
-
-#[test]
 fn silence_takes_the_leaves_away_and_a_word_ends_it() {
     let (mut env, peer) = with_root();
     env.hear(&peer, [Up::Create(create("p", 0, "c", ProveShard))]);
     env.forget();
     env.wait(8_000);
-    assert_eq!(env.heard(&peer), ["Cancel c"]);
+    assert_eq!(env.heard(&peer), ["Cancel c", "Counted c"]);
     env.hear(&peer, [Up::Done(done(run("p", 0), "c", 1, "prove"))]);
     assert_eq!(env.phase(&t("c")), Some(Phase::Succeeded));
     env.hear(&peer, [Up::Create(create("p", 0, "d", ProveShard))]);
@@ -286,7 +266,7 @@ fn silence_takes_the_leaves_away_and_a_word_ends_it() {
 #[test]
 fn a_draining_process_gets_nothing_more() {
     let (mut env, peer) = with_root();
-    env.hear(&peer, [Up::Drain(provost_proto::link::Drain {})]);
+    env.hear(&peer, [Up::Drain(provost_proto::link::Drain::default())]);
     env.hear(&peer, [Up::Create(create("p", 0, "c", ProveShard))]);
     assert!(env.heard(&peer).is_empty());
     let peer = env.rejoin(&peer);

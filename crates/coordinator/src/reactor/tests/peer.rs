@@ -64,6 +64,8 @@ pub(super) fn running(of: wire::Run, id: &str, kind: TaskType, role: &str) -> wi
         attempt: 1,
         role: role.to_owned(),
         task_type: kind.into(),
+        ran_ms: 0,
+        stopping: false,
     }
 }
 
@@ -130,8 +132,20 @@ impl Env {
         peer
     }
 
+    /// A process joins, executes and does not prove.
+    pub(super) fn driver(&mut self) -> Peer {
+        let peer = self.greet("driver", 1, false);
+        self.hear(&peer, [Up::Report(last())]);
+        self.out.told.clear();
+        peer
+    }
+
     /// A process joins and plays both roles.
     pub(super) fn hello(&mut self, pod: &str, process: u64) -> Peer {
+        self.greet(pod, process, true)
+    }
+
+    fn greet(&mut self, pod: &str, process: u64, proves: bool) -> Peer {
         let conn = self.next_conn();
         let peer = Peer {
             pod: pod.to_owned(),
@@ -154,7 +168,9 @@ impl Env {
         };
         let execute = role("execute", WorkerType::Cpu, 20);
         let prove = role("prove", WorkerType::Gpu, 8);
-        self.hear(&peer, [hello, execute, prove]);
+        let roles = [Some(execute), proves.then_some(prove)];
+        let words = [Some(hello)].into_iter().chain(roles);
+        self.hear(&peer, words.flatten());
         peer
     }
 
@@ -178,6 +194,23 @@ impl Env {
             .collect();
         let conn = peer.conn;
         self.react(|r| r.frame(conn, words)).unwrap();
+    }
+
+    /// Time passes, in which these processes beat.
+    pub(super) fn pass(&mut self, peers: &[&Peer], millis: crate::Millis) {
+        let end = self.now + millis;
+        while self.now < end {
+            self.now = end.min(self.now + 1_000);
+            for peer in peers {
+                let beat = wire::Beat {
+                    epoch: self.core.epoch(),
+                    sequence: 0,
+                };
+                self.hear(peer, [Up::Beat(beat)]);
+            }
+            self.react(|r| r.tick());
+            self.out.told.retain(|(_, m)| !matches!(m, Down::Beat(_)));
+        }
     }
 
     /// What a process was told since anyone last asked for it.
@@ -216,6 +249,7 @@ fn short(message: &Down) -> String {
         Down::Concluded(m) => format!("Concluded {}", number(&m.run)),
         Down::Over(m) => format!("Over {}", number(&m.run)),
         Down::Refused(m) => format!("Refused {} {}", m.task_id, m.reason),
+        Down::Counted(m) => format!("Counted {}", m.task_id),
         Down::Beat(m) => format!("Beat {}", m.sequence),
     }
 }

@@ -4,6 +4,7 @@ use provost_proto::worker::TaskType::*;
 use provost_proto::worker::WorkerType;
 
 use super::env::{Env, p, spec};
+use crate::config::{Config, Timeouts};
 use crate::core::Phase;
 use crate::failure::FailureClass::{NodeLost, OutOfMemory, StoreUnavailable};
 use crate::ids::TaskId;
@@ -154,7 +155,13 @@ fn without_a_larger_worker_it_says_what_is_missing() {
 
 #[test]
 fn a_store_that_is_away_does_not_use_up_retries() {
-    let mut env = Env::new();
+    let mut env = Env::with(Config {
+        timeouts: Timeouts {
+            prove_shard: u64::MAX,
+            ..Timeouts::default()
+        },
+        ..Config::default()
+    });
     env.open_pod("a", 16, 16);
     env.submit(ProofSpec {
         max_retries: Some(0),

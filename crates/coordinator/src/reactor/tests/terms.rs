@@ -8,6 +8,7 @@ use provost_proto::worker::TaskType::*;
 
 use super::env::{Env, Said, p, spec, t};
 use super::peer::*;
+use crate::attempts::{Attempts, AttemptsByType};
 use crate::config::Config;
 use crate::core::{Held, Phase};
 use crate::explain::WaitReason;
@@ -26,6 +27,7 @@ fn lead(env: &mut Env, expected: &[&str]) {
         spec: spec("p"),
         run: 3,
         root: t("root"),
+        attempts: Default::default(),
     };
     let term = Term {
         epoch: 2,
@@ -274,7 +276,7 @@ fn a_conclusion_whose_acknowledgement_was_lost_is_concluded() {
 }
 
 #[test]
-fn of_two_that_run_the_same_one_goes_on() {
+fn of_two_that_run_the_same_the_first_result_counts() {
     let mut env = leader(&["a", "b"]);
     let (a, b) = (env.hello("a", 1), env.hello("b", 1));
     for peer in [&a, &b] {
@@ -286,9 +288,11 @@ fn of_two_that_run_the_same_one_goes_on() {
         report.running.push(running(of(), "c", ProveShard, "prove"));
         env.hear(peer, [Up::Report(report)]);
     }
-    assert_eq!(env.heard(&b), ["Welcome 2", "Cancel c"]);
+    assert_eq!(env.heard(&b), ["Welcome 2"]);
     assert_eq!((env.used("a/prove"), env.used("b/prove")), (4, 4));
     assert_eq!(env.worker_of(&t("c")).as_deref(), Some("a/prove"));
+    env.hear(&a, [Up::Done(done(of(), "c", 1, "prove"))]);
+    assert_eq!(env.heard(&b), ["Cancel c"]);
 }
 
 #[test]
@@ -306,6 +310,7 @@ fn a_proof_that_is_recovered_late_finds_what_was_said_of_it() {
         spec: spec("p"),
         run: 3,
         root: t("root"),
+        attempts: Default::default(),
     };
     env.react(|r| r.proof_recovered(recovered)).unwrap();
     assert_eq!(env.worker_of(&t("root")).as_deref(), Some("a/execute"));
@@ -366,4 +371,94 @@ fn a_failure_that_the_old_leader_did_not_hear_of_counts() {
     assert!(matches!(env.phase(&t("c")), Some(Phase::Delayed(_))));
     assert_eq!(env.core.task("c").unwrap().attempt, 2);
     assert_eq!(env.heard(&b), ["Welcome 2", "Settled c"]);
+}
+
+/// A process that created `c`, of which a leader has counted what failed.
+fn with_counted(attempts: wire::Attempts) -> wire::Report {
+    let mut report = rooted();
+    report.created.push(create("p", 3, "c", ProveShard));
+    report.counted.push(wire::Counted {
+        run: Some(of()),
+        task_id: "c".to_owned(),
+        attempts: Some(attempts),
+    });
+    report
+}
+
+#[test]
+fn a_tasks_failed_attempts_are_counted_on_from_where_the_last_leader_was() {
+    let mut env = leader(&["a"]);
+    let a = env.hello("a", 1);
+    let counted = wire::Attempts {
+        failed: 2,
+        min_capacity: 7,
+        ..wire::Attempts::default()
+    };
+    env.hear(&a, [Up::Report(with_counted(counted))]);
+    assert_eq!(env.heard(&a), ["Welcome 2", "Assign c 1"]);
+    env.hear(&a, [Up::Done(failed(of(), "c", 1, "prove"))]);
+    // Its creator keeps the new count.
+    let told = env.told(&a);
+    let kept = told.iter().find_map(|message| match message {
+        wire::down_message::Message::Counted(m) => m.attempts,
+        _ => None,
+    });
+    assert_eq!(
+        kept.map(|kept| (kept.failed, kept.min_capacity)),
+        Some((3, 7))
+    );
+    env.wait(5_000);
+    env.hear(&a, [Up::Done(failed(of(), "c", 2, "prove"))]);
+    let failure = env.failure();
+    assert!(failure.message.contains("attempt 4"), "{}", failure.message);
+}
+
+#[test]
+fn a_task_that_ran_out_of_memory_waits_for_a_larger_worker_under_every_leader() {
+    let mut env = leader(&["a"]);
+    let a = env.hello("a", 1);
+    let counted = wire::Attempts {
+        out_of_memory: 1,
+        min_capacity: 9,
+        ..wire::Attempts::default()
+    };
+    env.hear(&a, [Up::Report(with_counted(counted))]);
+    assert_eq!(env.heard(&a), ["Welcome 2"], "this one has 8");
+    env.open("large/prove", provost_proto::worker::WorkerType::Gpu, 9);
+    assert_eq!(env.worker_of(&t("c")).as_deref(), Some("large/prove"));
+}
+
+#[test]
+fn what_restarted_a_proof_is_stored_with_each_run_and_recalled() {
+    let mut env = Env::standby(Config::default());
+    env.stores = false;
+    let once = |failed| {
+        let counted = Attempts {
+            failed,
+            ..Attempts::default()
+        };
+        AttemptsByType::from([(Controller, counted)])
+    };
+    let recovered = RecoveredProof {
+        spec: spec("p"),
+        run: 3,
+        root: t("root"),
+        attempts: once(2),
+    };
+    let term = Term {
+        proofs: vec![recovered],
+        expected: vec!["a".to_owned()],
+        ..Term::first(2)
+    };
+    env.react(|r| r.lead(term));
+    let a = env.hello("a", 1);
+    env.hear(&a, [Up::Report(rooted())]);
+    env.hear(&a, [Up::Done(failed(of(), "root", 1, "execute"))]);
+    let start = env.out.begun.pop().unwrap();
+    assert_eq!((start.run, start.attempts), (4, once(3)));
+    env.react(|r| r.run_stored(&p("p"), 4));
+    env.wait(5_000);
+    let root = env.root("p");
+    env.hear(&a, [Up::Done(failed(run("p", 4), &root, 1, "execute"))]);
+    assert_eq!(env.failure().class, FailureClass::Transient);
 }

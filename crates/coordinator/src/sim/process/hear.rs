@@ -60,6 +60,13 @@ impl Process {
             }
             Down::Over(over) => self.over(&key(over.run)),
             Down::Refused(refused) => self.effects.push(Effect::Refused(refused)),
+            Down::Counted(counted) => {
+                if let Some(kept) = self.kept.get_mut(&key(counted.run.clone()))
+                    && kept.created.contains_key(&counted.task_id)
+                {
+                    kept.counted.insert(counted.task_id.clone(), counted);
+                }
+            }
             Down::Beat(_) | Down::Welcome(_) => {}
         }
     }
@@ -103,6 +110,18 @@ impl Process {
             kept.results.remove(&order.task);
             kept.channels.remove(&order.task);
         }
+        if self.ends_at.is_some() {
+            let run = order.run.clone();
+            let done = wire::Done {
+                run: Some(wire_run(&run)),
+                task_id: order.task,
+                attempt: order.attempt,
+                role: order.role,
+                outcome: Some(wire::done::Outcome::Stopped(true)),
+            };
+            self.keep(&run, done);
+            return;
+        }
         let task = Running {
             order: order.clone(),
             cancelled: false,
@@ -135,6 +154,7 @@ impl Process {
     pub(super) fn result(&mut self, run: Run, task: String, status: TaskStatus) {
         let Some(kept) = self.of(&run) else { return };
         kept.created.remove(&task);
+        kept.counted.remove(&task);
         kept.known.insert(task.clone(), status);
         kept.awaited.remove(&task);
         let taken = wire::Taken {

@@ -4,6 +4,7 @@ use super::*;
 
 impl Process {
     pub(super) fn report(&mut self) {
+        self.say_drain();
         let mut whole = wire::Report::default();
         for (id, task) in &self.running {
             whole.running.push(wire::Running {
@@ -12,11 +13,14 @@ impl Process {
                 attempt: task.order.attempt,
                 role: task.order.role.clone(),
                 task_type: task.order.data.task_type,
+                ran_ms: 0,
+                stopping: task.cancelled,
             });
         }
         for (run, kept) in &self.kept {
             whole.done.extend(kept.results.values().cloned());
             whole.created.extend(kept.created.values().cloned());
+            whole.counted.extend(kept.counted.values().cloned());
             let awaited = kept
                 .awaited
                 .iter()

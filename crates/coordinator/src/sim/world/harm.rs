@@ -27,6 +27,15 @@ impl World {
                 }
             }
             Fault::KillReplica(replica) => self.kill_replica(replica),
+            Fault::Drain(w, grace, seen) => {
+                if self.workers.iter().filter(|w| w.alive).count() >= 2 {
+                    let process = self.some_worker(w);
+                    self.ledger.excuse(process);
+                    self.workers[process].process.drain(grace);
+                    self.flush(process);
+                    self.at(grace, Event::Leave(process, seen));
+                }
+            }
             Fault::LoseLease => {
                 // It does not know yet, and goes on.
                 if let Some((replica, life)) = self.leader.take() {
@@ -57,6 +66,13 @@ impl World {
             return;
         }
         let process = self.some_worker(w);
+        self.end_process(process, seen);
+    }
+
+    pub(super) fn end_process(&mut self, process: usize, seen: Option<Millis>) {
+        if !self.workers[process].alive {
+            return;
+        }
         self.ledger.excuse(process);
         self.workers[process].alive = false;
         self.workers[process].plays.clear();

@@ -128,7 +128,11 @@ impl World {
         }
         self.workers[process].process.broken(replica);
         self.flush(process);
-        let after = self.rng.range(10, 900);
+        // At once, as a rule.
+        let after = match self.rng.chance(70) {
+            true => self.rng.range(0, 40),
+            false => self.rng.range(10, 900),
+        };
         self.at(after, Event::Connect(process, replica));
     }
 }

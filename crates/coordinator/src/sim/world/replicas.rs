@@ -35,6 +35,16 @@ impl World {
                         Event::Stored(replica, life, epoch, Stored::Finish(outcome)),
                     );
                 }
+                Command::Lost(pod) => {
+                    if let Some(process) = self.process_of(&pod) {
+                        self.ledger.given_up(process);
+                    }
+                }
+                Command::Registered(pod) => {
+                    if let Some(process) = self.process_of(&pod) {
+                        self.ledger.is_back(process);
+                    }
+                }
                 Command::Deposed(epoch) => {
                     self.deposed.insert(epoch);
                     let after = self.rng.range(0, 100);
@@ -79,6 +89,7 @@ impl World {
                 spec: d.spec.clone(),
                 run: begun.run,
                 root: begun.root,
+                attempts: begun.attempts,
             })
         });
         let term = Term {

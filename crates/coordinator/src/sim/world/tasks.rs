@@ -75,6 +75,11 @@ impl World {
         }
     }
 
+    pub(super) fn process_of(&self, pod: &str) -> Option<usize> {
+        let mut workers = self.workers.iter();
+        workers.position(|worker| worker.process.pod == pod)
+    }
+
     pub(super) fn of_run(&self, process: usize, run: &Run) -> Vec<String> {
         let plays = self.workers[process].plays.iter();
         let plays = plays.filter(|(_, play)| play.run() == run);
@@ -111,6 +116,12 @@ impl World {
     pub(super) fn next(&mut self, process: usize, task: &str, next: Next) {
         match next {
             Next::Wait => {}
+            Next::Hangs => {
+                // It is right to begin it again elsewhere.
+                let play = &self.workers[process].plays[task];
+                let (run, kind) = (play.run().clone(), play.kind());
+                self.ledger.ended(process, &run, task, kind, false, false);
+            }
             Next::After(after) => {
                 let serial = self.workers[process].plays[task].serial;
                 self.at(after, Event::Play(process, task.to_owned(), serial));

@@ -173,3 +173,23 @@ fn nothing_is_created_or_awaited_in_a_run_that_is_over() {
     assert_eq!(env.take(), [over]);
     assert!(env.is_empty());
 }
+
+#[test]
+fn the_count_of_failed_attempts_is_kept_for_the_next_leader() {
+    let mut env = Env::led();
+    env.create(&run(), "c");
+    let counted = |task: &str, failed| proto::Counted {
+        run: Some(run().to_proto()),
+        task_id: task.to_owned(),
+        attempts: Some(proto::Attempts {
+            failed,
+            ..proto::Attempts::default()
+        }),
+    };
+    for (task, failed) in [("c", 1), ("c", 2), ("other", 1)] {
+        env.hear(A, Down::Counted(counted(task, failed)));
+    }
+    assert_eq!(env.report().counted, [counted("c", 2)]);
+    env.result(&run(), "c", TaskStatus::Succeeded);
+    assert!(env.report().counted.is_empty());
+}

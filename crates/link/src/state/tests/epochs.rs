@@ -132,9 +132,28 @@ fn all_replicas_get_beats_and_new_roles() {
 #[test]
 fn draining_is_said_to_every_leader() {
     let mut env = Env::led();
-    env.act(Kept::drain);
-    assert_eq!(env.said(A), [Up::Drain(proto::Drain {})]);
+    env.act(|kept, out| kept.drain(None, out));
+    assert_eq!(env.said(A), [Up::Drain(proto::Drain { grace_ms: 0 })]);
     env.lead(B, 2);
     let said = env.said(B);
     assert!(matches!(said[3..], [Up::Drain(_), Up::Report(_)]));
+}
+
+#[test]
+fn a_leader_is_told_how_much_is_left_of_the_process() {
+    let mut env = Env::led();
+    env.act(|kept, _| kept.at(1_000));
+    env.act(|kept, out| kept.drain(Some(5_000), out));
+    assert_eq!(env.said(A), [Up::Drain(proto::Drain { grace_ms: 5_000 })]);
+    for (now, left) in [(4_000, 2_000), (9_000, 1)] {
+        env.act(|kept, _| kept.at(now));
+        let epoch = env.kept.epoch() + 1;
+        env.lead(B, epoch);
+        let said = env.said(B);
+        let drain = said.iter().find_map(|message| match message {
+            Up::Drain(drain) => Some(drain.grace_ms),
+            _ => None,
+        });
+        assert_eq!(drain, Some(left));
+    }
 }

@@ -184,6 +184,7 @@ pub(super) fn together(parts: Vec<proto::Report>) -> proto::Report {
         all.conclusions.extend(part.conclusions);
         all.listens.extend(part.listens);
         all.results.extend(part.results);
+        all.counted.extend(part.counted);
     }
     all
 }

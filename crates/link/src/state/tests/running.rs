@@ -203,3 +203,34 @@ fn a_marker_is_complete_without_an_attempt() {
     assert_eq!(report.done.len(), 1);
     assert_eq!(report.done[0].attempt, 0);
 }
+
+#[test]
+fn a_worker_that_drains_hands_back_what_it_has_not_begun() {
+    let mut env = Env::led();
+    let begun = env.start("begun", &run(), 1);
+    let stopping = env.start("stopping", &run(), 1);
+    env.hear(A, cancel(1, "stopping", &run()));
+    env.assign(1, "stopping", &run(), 2);
+    env.take();
+    env.act(|kept, out| kept.drain(None, out));
+    env.assign(1, "late", &run(), 1);
+    let said = env.said(A);
+    let stopped = Said::Stopped(true);
+    assert_eq!(
+        dones(&said),
+        [("stopping", 2, &stopped), ("late", 1, &stopped)]
+    );
+    env.end(&stopping, Outcome::Stopped);
+    assert!(env.started().is_empty());
+    env.end(&begun, completed());
+    assert_eq!(env.kept.counts().running, 0);
+}
+
+#[test]
+fn a_report_says_for_how_long_a_task_has_run() {
+    let mut env = Env::led();
+    env.act(|kept, _| kept.at(0));
+    env.start("t", &run(), 1);
+    env.act(|kept, _| kept.at(7_000));
+    assert_eq!(env.report().running[0].ran_ms, 7_000);
+}

@@ -226,3 +226,18 @@ proptest! {
         prop_assert!(ended);
     }
 }
+
+#[test]
+fn a_worker_that_is_back_was_not_lost() {
+    let mut history = History::default();
+    for class in [FailureClass::NodeLost, FailureClass::Preempted] {
+        waits(&mut history, class, place(1)).unwrap();
+        waits(&mut history, class, place(2)).unwrap();
+    }
+    history.forgive(FailureClass::NodeLost, Pod(2));
+    history.forgive(FailureClass::Preempted, Pod(2));
+    assert_eq!((history.losses, history.preemptions), (1, 1));
+    assert_eq!(history.killed, [Pod(1)]);
+    history.forgive(FailureClass::Timeout, Pod(1));
+    assert_eq!(history.losses, 1, "only losses are forgiven");
+}
