@@ -118,6 +118,7 @@ fn settings(args: &RunArgs) -> Settings {
             store_bucket: args.store_bucket.clone(),
             store_region: args.store_region.clone(),
             store_secret: args.store_secret.clone(),
+            store_in_flight_mib: args.store_in_flight_mib,
         },
         concurrency: args.concurrency,
         writes: Writes {
@@ -136,6 +137,11 @@ fn store_config(args: &RunArgs, keys: StoreKeys) -> S3Config {
         access_key: keys.access_key,
         secret_key: keys.secret_key,
         retry_total: STORE_PATIENCE,
+        in_flight_bytes: args
+            .store_in_flight_mib
+            .map_or_else(S3Config::default_in_flight_bytes, |mib| {
+                u64::from(mib.get()) << 20
+            }),
     }
 }
 

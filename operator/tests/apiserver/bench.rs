@@ -363,6 +363,7 @@ fn worker_settings() -> WorkerSettings {
         store_bucket: "provost".into(),
         store_region: "us-east-1".into(),
         store_secret: "provost-store".into(),
+        store_in_flight_mib: None,
     }
 }
 
