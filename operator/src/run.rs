@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::Router;
-use kube::Client;
+use kube::{Client, Config};
 use provost_artifacts::{S3Config, S3Store};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -41,9 +41,10 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
         shutdown.clone(),
     ));
 
-    let client = Client::try_default()
+    let config = Config::infer()
         .await
         .context("no way to the API server: neither in a cluster nor a kubeconfig")?;
+    let client = crate::api::client(config, &metrics).context("the way to the API server")?;
     tracing::info!(
         namespace = args.namespace,
         version = env!("CARGO_PKG_VERSION"),

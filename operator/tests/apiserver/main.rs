@@ -13,10 +13,14 @@
 mod bench;
 mod elf;
 mod faults;
+mod gate;
 mod http;
 mod identity;
+mod joined;
 mod leadership;
+mod outage;
 mod pools;
 mod proofs;
+mod recalls;
 mod store;
 mod worker;
