@@ -97,7 +97,12 @@ async fn work(
             stop.cancel();
         }
     });
-    let routes = http::router(client, operator.inputs.clone(), metrics);
+    let routes = http::router(
+        client,
+        operator.inputs.clone(),
+        metrics,
+        operator.leader.clone(),
+    );
     operator.spawn(serve(http, routes, shutdown.clone()));
     tracing::info!(grpc = %args.grpc_listen, http = %args.http_listen, "servers listen");
     readiness.up(Part::Servers);
