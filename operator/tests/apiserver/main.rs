@@ -10,6 +10,7 @@
     reason = "a test that meets an unexpected None or Err should stop there"
 )]
 
+mod admission;
 mod bench;
 mod elf;
 mod faults;
