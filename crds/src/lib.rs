@@ -17,6 +17,7 @@
 
 pub mod conditions;
 pub mod duration;
+pub mod failed_attempts;
 pub mod failure;
 pub mod manifest;
 pub mod mode;
@@ -32,6 +33,7 @@ pub mod worker_pod;
 pub mod worker_pool;
 pub mod yaml;
 
+pub use failed_attempts::FailedAttempts;
 pub use failure::{Failure, FailureClass, UnknownFailureClass};
 pub use mode::Mode;
 pub use program::{ConfigMapKey, Program};

@@ -4,9 +4,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::FailureClass;
+use crate::{FailedAttempts, FailureClass};
 
 /// What the task is. Written once, by the operator.
 #[derive(
@@ -108,6 +109,11 @@ pub struct ProvingTaskSpec {
     #[serde(default)]
     #[schemars(range(min = 0, max = 2147483647))]
     pub run: u32,
+    /// Attempts that failed in earlier runs of the proof, by type of task. The next leader goes on counting from there: a task that
+    /// breaks its workers does not break them for ever. Only on the task that stands for the whole proof.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 32))]
+    pub failed_attempts: BTreeMap<String, FailedAttempts>,
 }
 
 /// How the task stands.

@@ -78,6 +78,10 @@ pub struct RunArgs {
     /// Secret with the store's keys, access-key and secret-key; made with random keys if absent.
     #[arg(long, default_value = "provost-store")]
     pub store_secret: String,
+    /// Most MiB on their way to and from the artifact store at a time, in the operator and in each worker. Default: an eighth of each
+    /// process's memory.
+    #[arg(long, env = "PROVOST_STORE_IN_FLIGHT_MIB")]
+    pub store_in_flight_mib: Option<NonZeroU32>,
     /// ProofRequests reconciled at the same time.
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub concurrency: u16,

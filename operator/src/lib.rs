@@ -19,5 +19,6 @@ pub mod secrets;
 pub mod state;
 pub mod store;
 pub mod sweeper;
+pub mod tasks;
 
 mod crds;

@@ -12,7 +12,7 @@ use kube::runtime::{reflector, watcher};
 use kube::{Client, Resource};
 use provost_artifacts::Store;
 use provost_coordinator::{Coordinator, WorkerEvent};
-use provost_crds::{ProofRequest, WorkerPool};
+use provost_crds::{ProofRequest, ProvingTask, WorkerPool};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -27,11 +27,12 @@ use crate::controllers::worker_pool::pods::WorkerSettings;
 use crate::controllers::{proof_request, worker_pool};
 use crate::http::health::{Part, Readiness};
 use crate::inputs::Inputs;
-use crate::leadership::{Candidate, Takeover, Timing};
+use crate::leadership::{Candidate, Leader, Takeover, Timing};
 use crate::metrics::Metrics;
 use crate::pods::watch::PodWatch;
 use crate::state::{KubeState, Parts, Writes};
 use crate::sweeper;
+use crate::tasks::TaskWatch;
 
 /// The Lease that the leader holds.
 const LEASE: &str = "provost-operator";
@@ -65,6 +66,8 @@ pub struct Operator {
     pub inputs: Arc<Inputs>,
     /// Counts.
     pub metrics: Metrics,
+    /// Who leads.
+    pub leader: Leader,
     tracker: TaskTracker,
 }
 
@@ -90,6 +93,7 @@ impl Operator {
             scoped::<WorkerPool>(&client, &settings),
             watcher::Config::default(),
         );
+        let tasks = scoped::<ProvingTask>(&client, &settings);
         let (pods, pod_cache) = reflector::store::<Pod>();
         let synced = |part: Part| {
             let readiness = readiness.clone();
@@ -122,7 +126,7 @@ impl Operator {
             replica: settings.pod_name.clone().unwrap_or_default(),
             ..settings.coordinator
         };
-        let coordinator = Coordinator::standby(config, state, shutdown.clone());
+        let coordinator = Coordinator::standby(config, state.clone(), shutdown.clone());
         let running = Arc::new(Running::default());
         let (leads_now, leads) = watch::channel(false);
         let (outdone, heard) = mpsc::unbounded_channel();
@@ -134,7 +138,9 @@ impl Operator {
             Timing::default(),
             heard,
         );
+        let leader = Leader::new(leads.clone(), candidate.holder());
         let takeover = Takeover {
+            metrics: metrics.terms.clone(),
             client: client.clone(),
             scope: settings.scope.clone(),
             pod: settings
@@ -146,6 +152,7 @@ impl Operator {
             inputs: inputs.clone(),
             coordinator: coordinator.clone(),
             running: running.clone(),
+            state: state.clone(),
             leads: leads_now,
             outdone,
             readiness: readiness.clone(),
@@ -174,6 +181,15 @@ impl Operator {
             synced(Part::ProofRequests),
             shutdown.clone(),
         ));
+
+        let recalls = TaskWatch {
+            coordinator: coordinator.clone(),
+            state,
+            requests: requests.clone(),
+            leads: leads.clone(),
+            metrics: metrics.clone(),
+        };
+        tracker.spawn(until(shutdown.clone(), recalls.run(tasks)));
 
         tracker.spawn(until(
             shutdown.clone(),
@@ -217,6 +233,7 @@ impl Operator {
             coordinator,
             inputs,
             metrics,
+            leader,
             tracker,
         }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::Router;
-use kube::Client;
+use kube::{Client, Config};
 use provost_artifacts::{S3Config, S3Store};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -41,9 +41,10 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
         shutdown.clone(),
     ));
 
-    let client = Client::try_default()
+    let config = Config::infer()
         .await
         .context("no way to the API server: neither in a cluster nor a kubeconfig")?;
+    let client = crate::api::client(config, &metrics).context("the way to the API server")?;
     tracing::info!(
         namespace = args.namespace,
         version = env!("CARGO_PKG_VERSION"),
@@ -96,7 +97,12 @@ async fn work(
             stop.cancel();
         }
     });
-    let routes = http::router(client, operator.inputs.clone(), metrics);
+    let routes = http::router(
+        client,
+        operator.inputs.clone(),
+        metrics,
+        operator.leader.clone(),
+    );
     operator.spawn(serve(http, routes, shutdown.clone()));
     tracing::info!(grpc = %args.grpc_listen, http = %args.http_listen, "servers listen");
     readiness.up(Part::Servers);
@@ -118,6 +124,7 @@ fn settings(args: &RunArgs) -> Settings {
             store_bucket: args.store_bucket.clone(),
             store_region: args.store_region.clone(),
             store_secret: args.store_secret.clone(),
+            store_in_flight_mib: args.store_in_flight_mib,
         },
         concurrency: args.concurrency,
         writes: Writes {
@@ -136,6 +143,11 @@ fn store_config(args: &RunArgs, keys: StoreKeys) -> S3Config {
         access_key: keys.access_key,
         secret_key: keys.secret_key,
         retry_total: STORE_PATIENCE,
+        in_flight_bytes: args
+            .store_in_flight_mib
+            .map_or_else(S3Config::default_in_flight_bytes, |mib| {
+                u64::from(mib.get()) << 20
+            }),
     }
 }
 

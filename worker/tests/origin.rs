@@ -38,6 +38,7 @@ async fn a_minted_id_belongs_to_the_proof_of_its_task() {
         access_key: String::new(),
         secret_key: String::new(),
         retry_total: S3Config::RETRY_TOTAL,
+        in_flight_bytes: S3Config::default_in_flight_bytes(),
     };
     let client = Artifacts::new(Arc::new(S3Store::new(config)));
     let (first, second) = tokio::join!(

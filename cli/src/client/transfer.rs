@@ -22,6 +22,9 @@ use crate::error::{CliError, chain};
 /// answers, so this is longer.
 const STALL: Duration = Duration::from_secs(240);
 
+/// The reason of a replica that may not take what it was sent.
+const NOT_LEADER: &str = "NotLeader";
+
 /// No answer of the API other than a proof is larger.
 const ANSWER_LIMIT: usize = 64 * 1024;
 
@@ -167,6 +170,10 @@ fn refusal(status: StatusCode, body: &[u8]) -> CliError {
     });
     if status == StatusCode::NOT_FOUND {
         return CliError::NotFound(format!("{reason}: {message}"));
+    }
+    if reason == NOT_LEADER {
+        // The leader changed between the look for its pod and the request.
+        return CliError::Unreachable(format!("{message}; nothing was stored, try again"));
     }
     CliError::Failed { reason, message }
 }

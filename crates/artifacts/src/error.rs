@@ -18,9 +18,11 @@ pub enum StoreError {
         detail: String,
     },
     /// The store did not answer, or answered that it cannot now, for as long as the client was told to try.
-    #[error("the store does not answer: {detail}")]
+    #[error("store {store} does not answer: {detail}")]
     Unavailable {
-        /// The last failure.
+        /// Which: host and port.
+        store: String,
+        /// The last failure, for people.
         detail: String,
     },
     /// The store has no room. Passes when something is deleted.

@@ -39,6 +39,7 @@ impl MemoryStore {
     fn objects(&self) -> Result<MutexGuard<'_, Objects>, StoreError> {
         if self.away.load(Ordering::Relaxed) {
             return Err(StoreError::Unavailable {
+                store: "memory".to_owned(),
                 detail: "switched off".to_owned(),
             });
         }

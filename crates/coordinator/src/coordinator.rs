@@ -15,7 +15,7 @@ use tonic::transport::server::TcpIncoming;
 use crate::config::{Config, Doors};
 use crate::doors::native::NativeDoor;
 use crate::doors::unary::UnaryDoor;
-use crate::events::{Stats, WorkerEvent, WorkerView};
+use crate::events::{Recall, Stats, WorkerEvent, WorkerView};
 use crate::explain::Explanation;
 use crate::failure::Loss;
 use crate::ids::{ProofId, TaskId};
@@ -145,6 +145,13 @@ impl Coordinator {
     /// A pod is gone: the tasks of all its registrations go elsewhere at once. Says how many registrations those were.
     pub async fn worker_lost(&self, pod: &str, loss: Loss) -> usize {
         self.shared.react(|r| r.pod_lost(pod, &loss))
+    }
+
+    /// Runs a task again, as a person wishes: its worker is told to stop it, and it waits for another. A root begins its proof's next run. No
+    /// failed attempt is counted.
+    pub async fn requeue_task(&self, task_id: &str) -> Recall {
+        let id = TaskId::from(task_id);
+        self.shared.react(|r| r.task_recalled(&id))
     }
 
     /// The registered workers.

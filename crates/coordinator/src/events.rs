@@ -41,6 +41,17 @@ pub enum WorkerEvent {
     },
 }
 
+/// What became of the wish to run a task again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recall {
+    /// It waits again, or its proof begins again.
+    Done,
+    /// Nothing of it runs: it is not known, has ended, or waits anyway.
+    Unneeded,
+    /// It is not known yet whether it runs: ask again when [`crate::Coordinator::is_recovering`] is over.
+    Recovering,
+}
+
 /// A worker as it stands.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WorkerView {

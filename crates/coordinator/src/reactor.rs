@@ -10,6 +10,7 @@ mod limits;
 mod links;
 mod others;
 mod proofs;
+mod recall;
 mod recovery;
 mod subs;
 mod tasks;

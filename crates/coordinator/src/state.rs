@@ -110,6 +110,8 @@ pub enum TaskChangeKind {
         /// Not tried again before then.
         not_before: Millis,
     },
+    /// Nothing failed: it is to be run again because a person said so, and waits for that.
+    Recalled,
     /// It is done.
     Succeeded {
         /// What the worker said of the run: JSON, or empty.

@@ -12,6 +12,21 @@ pub(super) fn cases() -> Vec<Case> {
         with(&spec, json!({"weight": 5})),
         &[("spec", "the spec of a ProvingTask cannot be changed")],
     );
+    let counted = with(
+        &spec,
+        json!({"failedAttempts": {"CoreExecute": {"lost": 1, "lostWorkers": 1}}}),
+    );
+    cases.accept("a task with counts of failed attempts", counted.clone());
+    let more = with(
+        &spec,
+        json!({"failedAttempts": {"CoreExecute": {"lost": 2, "lostWorkers": 1}}}),
+    );
+    cases.add(
+        "a task with other counts",
+        Some(counted),
+        more,
+        &[("spec", "the spec of a ProvingTask cannot be changed")],
+    );
     cases.add("a task again", Some(spec.clone()), spec, &[]);
     cases.list
 }

@@ -47,6 +47,7 @@ async fn program(api: &Api, namespace: &str, request: Request) -> Result<String,
     api.gate
         .check(request.headers(), VERB, namespace, None)
         .await?;
+    check_leads(api)?;
     let _permit = api
         .bodies
         .acquire()
@@ -64,6 +65,7 @@ async fn stdin(api: &Api, namespace: &str, request: Request) -> Result<String, H
     api.gate
         .check(request.headers(), VERB, namespace, None)
         .await?;
+    check_leads(api)?;
     let _permit = api
         .bodies
         .acquire()
@@ -72,6 +74,15 @@ async fn stdin(api: &Api, namespace: &str, request: Request) -> Result<String, H
     let body = body(request).await?;
     inputs::check_stdin(&body).map_err(|error| HttpError::Stdin(error.to_string()))?;
     api.inputs.upload_stdin(body).await.map_err(HttpError::from)
+}
+
+/// Another replica would not know of the upload, and remove it with the next request that used the same bytes.
+fn check_leads(api: &Api) -> Result<(), HttpError> {
+    if api.leader.is_here() {
+        return Ok(());
+    }
+    let pod = api.leader.pod();
+    Err(HttpError::NotLeader { pod })
 }
 
 /// Reads the body: only after the token was checked, and not for ever, since few bodies are held at a time.

@@ -61,6 +61,12 @@ pub enum HttpError {
     /// The proof is not there (yet).
     #[error("{0}")]
     NoProof(String),
+    /// Only the leader takes this.
+    #[error("this replica of the operator does not lead: {}", leader(.pod.as_deref()))]
+    NotLeader {
+        /// The pod that leads, where it is known.
+        pod: Option<String>,
+    },
     /// The store failed, or what it holds does not decode.
     #[error("the artifact store failed: {0}")]
     Store(#[from] InputsError),
@@ -90,6 +96,7 @@ impl HttpError {
             Self::Body { .. } => "InvalidBody",
             Self::NoProofRequest { .. } | Self::NoRoute => "NotFound",
             Self::NoProof(_) => "NotReady",
+            Self::NotLeader { .. } => "NotLeader",
             Self::Store(error) => error.reason(),
             Self::Internal(_) => "Internal",
             Self::Method => "MethodNotAllowed",
@@ -101,7 +108,7 @@ impl HttpError {
             Self::NoToken | Self::Unauthenticated => StatusCode::UNAUTHORIZED,
             Self::Forbidden { .. } => StatusCode::FORBIDDEN,
             Self::Store(error) => store_status(error),
-            Self::Api(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Api(_) | Self::NotLeader { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::Program(_) | Self::Stdin(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Body { status, .. } => *status,
             Self::NoProofRequest { .. } | Self::NoRoute => StatusCode::NOT_FOUND,
@@ -109,6 +116,15 @@ impl HttpError {
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
         }
+    }
+}
+
+fn leader(pod: Option<&str>) -> String {
+    match pod {
+        Some(pod) => {
+            format!("send it to pod {pod}, or to the Service provost-operator, which leads there")
+        }
+        None => "no replica does at present, try again in a few seconds".to_owned(),
     }
 }
 

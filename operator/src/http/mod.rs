@@ -4,6 +4,8 @@
 //! * `PUT /v1/namespaces/{ns}/artifacts/stdin`: a bincode SP1Stdin; answers 201 `{"id": "artifact_..."}`.
 //! * `GET /v1/namespaces/{ns}/proofs/{name}`: the finished proof, bincode `ProofFromNetwork`.
 //!
+//! Only the leader takes uploads: it knows which are about to be named, and removes the others. Proofs are read anywhere.
+//!
 //! Errors are JSON `{"reason", "message"}`. Every request carries a Kubernetes token; see [`auth`].
 
 mod artifacts;
@@ -21,6 +23,7 @@ use kube::Client;
 use tokio::sync::Semaphore;
 
 use crate::inputs::Inputs;
+use crate::leadership::Leader;
 use crate::metrics::Metrics;
 pub use auth::Gate;
 pub use error::HttpError;
@@ -39,17 +42,19 @@ pub struct Api {
     gate: Gate,
     inputs: Arc<Inputs>,
     metrics: Metrics,
+    leader: Leader,
     bodies: Arc<Semaphore>,
 }
 
 /// The routes.
-pub fn router(client: Client, inputs: Arc<Inputs>, metrics: Metrics) -> Router {
+pub fn router(client: Client, inputs: Arc<Inputs>, metrics: Metrics, leader: Leader) -> Router {
     let gate = Gate::new(client.clone());
     let api = Api {
         client,
         gate,
         inputs,
         metrics,
+        leader,
         bodies: Arc::new(Semaphore::new(MAX_BODIES)),
     };
     Router::new()

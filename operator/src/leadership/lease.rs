@@ -48,6 +48,7 @@ pub struct Candidate {
     election: Election,
     start: Instant,
     standing: watch::Sender<Standing>,
+    holder: watch::Sender<Option<String>>,
     outdone: mpsc::UnboundedReceiver<u64>,
 }
 
@@ -69,6 +70,7 @@ impl Candidate {
             election: Election::new(identity, timing),
             start: Instant::now(),
             standing: watch::Sender::new(Standing::Follower),
+            holder: watch::Sender::new(None),
             outdone,
         }
     }
@@ -76,6 +78,11 @@ impl Candidate {
     /// How it stands, from now on.
     pub fn standing(&self) -> watch::Receiver<Standing> {
         self.standing.subscribe()
+    }
+
+    /// Who holds the Lease, as far as this candidate has seen: an identity of [`Candidate::new`].
+    pub fn holder(&self) -> watch::Receiver<Option<String>> {
+        self.holder.subscribe()
     }
 
     /// Stands for election until `shutdown`, then gives the Lease back, so that the next leader need not wait for it to run out.
@@ -111,6 +118,12 @@ impl Candidate {
     async fn step(&mut self) -> Result<Duration, LeaseError> {
         let read = bounded(self.api.get_opt(&self.name)).await?;
         let seen = read.as_ref().map(seen);
+        let holder = seen.as_ref().and_then(|seen| seen.holder.clone());
+        self.holder.send_if_modified(|old| {
+            let changed = *old != holder;
+            *old = holder;
+            changed
+        });
         let step = self.election.decide(seen.as_ref(), self.now());
         let began = self.now();
         let epoch = match step {

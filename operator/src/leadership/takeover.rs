@@ -5,15 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
+use kube::api::{Api, ListParams, Patch, PatchParams};
 use kube::runtime::reflector::Store;
-use kube::{Client, ResourceExt};
-use provost_coordinator::{Coordinator, ProofId, RecoveredProof, Term, TermEvent};
+use kube::{Client, ResourceExt as _};
+use provost_coordinator::{Coordinator, ProofId, RecoveredProof, Term, TermEvent, WaitReason};
 use provost_crds::{LEADER_LABEL, ProofRequest, ProvingTask};
 use serde_json::json;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::lease::Standing;
@@ -23,7 +23,8 @@ use crate::controllers::proof_request::submit;
 use crate::http::health::Readiness;
 use crate::inputs::Inputs;
 use crate::key::ProofKey;
-use crate::state::ROOT_LABEL;
+use crate::metrics::TermMetrics;
+use crate::state::KubeState;
 
 /// Longest wait for the store's word on one proof, and how many are asked about at the same time.
 const LOOK: Duration = Duration::from_millis(500);
@@ -49,6 +50,10 @@ pub struct Takeover {
     pub coordinator: Coordinator,
     /// What this process works on.
     pub running: Arc<Running>,
+    /// Keeps the tasks' objects.
+    pub state: Arc<KubeState>,
+    /// Counts.
+    pub metrics: TermMetrics,
     /// Tells the controllers that this replica leads.
     pub leads: watch::Sender<bool>,
     /// Tells the candidate of epochs that workers have seen.
@@ -82,9 +87,23 @@ impl Takeover {
             tokio::time::sleep(AGAIN).await;
         };
         self.leads.send_replace(true);
+        self.metrics.leads(epoch);
         self.label(true).await;
+        let (mut recovering, began) = (true, Instant::now());
+        let mut without = false;
+        let mut looks = tokio::time::interval(LOOK);
         loop {
             tokio::select! {
+                _ = looks.tick(), if recovering => {
+                    recovering = self.coordinator.is_recovering();
+                    if recovering {
+                        self.metrics.recovering(self.held().await);
+                    } else {
+                        self.metrics.recovered(began.elapsed());
+                        self.state.recovered();
+                    }
+                    continue;
+                }
                 changed = standing.changed() => if changed.is_err() { return },
                 Ok(TermEvent::Deposed { epoch: later }) = events.recv() => {
                     tracing::warn!(epoch, later, "workers know a later leader");
@@ -96,17 +115,24 @@ impl Takeover {
                     epoch: now,
                     degraded,
                 } if now == epoch => {
-                    if degraded {
-                        tracing::warn!(
+                    self.metrics.degraded(degraded);
+                    match (std::mem::replace(&mut without, degraded), degraded) {
+                        (false, true) => tracing::warn!(
                             epoch,
-                            "the API server does not answer: this replica goes on, and stores nothing"
-                        );
+                            "the API server does not answer: this replica goes on, and what must be stored waits"
+                        ),
+                        (true, false) => {
+                            tracing::info!(epoch, "the API server answers again");
+                        }
+                        _ => {}
                     }
                 }
                 _ => break,
             }
         }
         self.leads.send_replace(false);
+        self.metrics.leads(0);
+        self.metrics.degraded(false);
         self.coordinator.step_down();
         if !self.shutdown.is_cancelled() {
             tracing::warn!(epoch, "this replica leads no more, and starts again");
@@ -129,16 +155,17 @@ impl Takeover {
             workers = expected.len(),
             "this replica takes over"
         );
-        self.remove_children(&tasks).await?;
         let keys: Vec<ProofKey> = proofs
             .iter()
             .filter_map(|proof| ProofKey::parse(&proof.spec.proof_id))
             .collect();
         let term = Term {
             expected,
-            proofs,
+            proofs: proofs.clone(),
             ..Term::first(epoch)
         };
+        // Before the coordinator tells of them anew.
+        self.state.adopt(tasks, &proofs);
         if let Err(refusal) = self.coordinator.lead(term) {
             tracing::warn!(epoch, %refusal, "the term does not begin");
             return Ok(false);
@@ -170,6 +197,21 @@ impl Takeover {
         found
     }
 
+    /// How many tasks are held until it is known whether they run.
+    async fn held(&self) -> usize {
+        let mut held = 0;
+        for request in self.requests.state() {
+            let proof = ProofKey::of(&request).proof_id();
+            let Some(explanation) = self.coordinator.explain(&proof).await else {
+                continue;
+            };
+            let waits = explanation.waits.iter();
+            let waits = waits.filter(|wait| wait.reason == WaitReason::Recovering);
+            held += waits.map(|wait| wait.count as usize).sum::<usize>();
+        }
+        held
+    }
+
     async fn tasks(&self) -> Result<Vec<ProvingTask>, ApiError> {
         let api: Api<ProvingTask> = match &self.scope {
             Some(namespace) => Api::namespaced(self.client.clone(), namespace),
@@ -177,29 +219,6 @@ impl Takeover {
         };
         let list = within("list ProvingTasks", api.list(&ListParams::default())).await?;
         Ok(list.items)
-    }
-
-    /// Removes the objects of all tasks but roots and those that failed: the tasks that still run get new ones.
-    async fn remove_children(&self, tasks: &[ProvingTask]) -> Result<(), ApiError> {
-        let mut namespaces: Vec<String> = tasks
-            .iter()
-            .filter(|task| !task.spec.root)
-            .filter_map(ResourceExt::namespace)
-            .collect();
-        namespaces.sort();
-        namespaces.dedup();
-        let which = ListParams::default()
-            .labels(&format!("!{ROOT_LABEL}"))
-            .fields("status.state!=Failed");
-        for namespace in namespaces {
-            let api: Api<ProvingTask> = Api::namespaced(self.client.clone(), &namespace);
-            within(
-                "delete ProvingTasks",
-                api.delete_collection(&DeleteParams::default(), &which),
-            )
-            .await?;
-        }
-        Ok(())
     }
 
     /// Sets or removes the leader's label. Clients find the leader by it; nothing else depends on it.

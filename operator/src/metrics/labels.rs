@@ -43,6 +43,36 @@ pub struct TaskLabels {
     pub state: &'static str,
 }
 
+/// Type of a task.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct TaskTypeLabels {
+    /// Type, for example ProveShard.
+    pub(super) task_type: &'static str,
+}
+
+/// Why an attempt failed.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct TaskFailureLabels {
+    /// The failure class.
+    pub(super) class: &'static str,
+    /// Type of the task.
+    pub(super) task_type: &'static str,
+}
+
+/// A kind of thing.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct WhatLabels {
+    /// Which.
+    pub(super) what: &'static str,
+}
+
+/// Answer of the API server.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct CodeLabels {
+    /// HTTP status.
+    pub code: u32,
+}
+
 /// Role of a connected worker.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct RoleLabels {

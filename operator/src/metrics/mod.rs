@@ -1,6 +1,8 @@
 //! The operator's Prometheus metrics: names, labels and help in one place.
 
 mod labels;
+mod tasks;
+mod terms;
 
 use std::time::Duration;
 
@@ -12,9 +14,11 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
 pub use labels::{
-    ControllerLabels, PoolLabels, ReasonLabels, ReconcileLabels, RoleLabels, TaskLabels,
-    WriteLabels,
+    CodeLabels, ControllerLabels, PoolLabels, ReasonLabels, ReconcileLabels, RoleLabels,
+    TaskLabels, WriteLabels,
 };
+pub use tasks::{TaskMetrics, WriterState};
+pub use terms::TermMetrics;
 
 /// All metrics. Clones share the same values.
 #[derive(Clone)]
@@ -26,9 +30,11 @@ pub struct Metrics {
     proof_seconds: Histogram,
     store_errors: Family<ReasonLabels, Counter>,
     status_writes: Family<WriteLabels, Counter>,
-    task_queue: Gauge,
-    task_objects: Gauge,
-    tasks: Family<TaskLabels, Gauge>,
+    api_responses: Family<CodeLabels, Counter>,
+    /// Of tasks.
+    pub tasks: TaskMetrics,
+    /// Of leadership.
+    pub terms: TermMetrics,
     workers: Family<RoleLabels, Gauge>,
     pool_ready: Family<PoolLabels, Gauge>,
     worker_losses: Family<ReasonLabels, Counter>,
@@ -55,9 +61,9 @@ impl Metrics {
             proof_seconds: Histogram::new(exponential_buckets(0.25, 2.0, 18)),
             store_errors: Family::default(),
             status_writes: Family::default(),
-            task_queue: Gauge::default(),
-            task_objects: Gauge::default(),
-            tasks: Family::default(),
+            api_responses: Family::default(),
+            tasks: TaskMetrics::new(),
+            terms: TermMetrics::new(),
             workers: Family::default(),
             pool_ready: Family::default(),
             worker_losses: Family::default(),
@@ -102,20 +108,12 @@ impl Metrics {
             self.status_writes.clone(),
         );
         r.register(
-            "task_writes_waiting",
-            "ProvingTask writes that wait for the API server",
-            self.task_queue.clone(),
+            "api_responses",
+            "Answers of the API server by status code, those that were tried again included",
+            self.api_responses.clone(),
         );
-        r.register(
-            "task_objects",
-            "ProvingTask objects of tasks that go on, roots left out",
-            self.task_objects.clone(),
-        );
-        r.register(
-            "tasks",
-            "Tasks of running proofs by type and state",
-            self.tasks.clone(),
-        );
+        self.tasks.register(r);
+        self.terms.register(r);
         r.register("workers", "Connected workers by role", self.workers.clone());
         r.register(
             "pool_workers_ready",
@@ -180,18 +178,11 @@ impl Metrics {
             .inc();
     }
 
-    /// How far the ProvingTask objects are: writes that wait, and objects of tasks that go on.
-    pub fn task_objects(&self, waiting: usize, objects: usize) {
-        self.task_queue.set(gauge(waiting));
-        self.task_objects.set(gauge(objects));
-    }
-
-    /// Replaces the counts of tasks by type and state.
-    pub fn set_tasks(&self, counts: impl IntoIterator<Item = (TaskLabels, usize)>) {
-        self.tasks.clear();
-        for (labels, count) in counts {
-            self.tasks.get_or_create(&labels).set(gauge(count));
-        }
+    /// The API server answered with this status.
+    pub fn api_answered(&self, code: u16) {
+        self.api_responses
+            .get_or_create(&CodeLabels { code: code.into() })
+            .inc();
     }
 
     /// Replaces the counts of connected workers by role.

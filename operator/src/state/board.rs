@@ -133,7 +133,7 @@ impl Board {
                 *counts.entry(labels).or_default() += count as usize;
             }
         }
-        self.metrics.set_tasks(counts);
+        self.metrics.tasks.set(counts);
     }
 
     fn newest(&self) -> MutexGuard<'_, HashMap<ProofId, Post>> {

@@ -3,13 +3,17 @@
 //! What happens to tasks and how far proofs are goes through background writers, newest state first, and never holds up the
 //! coordinator. How a proof ended is written before the worker that reports it gets its answer.
 
+mod adopt;
 mod begin;
 mod board;
 mod budget;
+mod entry;
 mod finish;
 mod object;
 mod outcome;
 mod queue;
+mod unstored;
+mod waits;
 mod writer;
 
 use std::num::NonZeroU32;
@@ -17,10 +21,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use jiff::Timestamp;
 use kube::Client;
 use provost_coordinator::{
-    ProofOutcome, ProofProgress, RunStart, State, StateError, TaskChange, Weights,
+    ProofOutcome, ProofProgress, RecoveredProof, RunStart, State, StateError, TaskChange, Weights,
 };
+use provost_crds::ProvingTask;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -29,9 +35,10 @@ use crate::inputs::Inputs;
 use crate::metrics::Metrics;
 use board::Board;
 use budget::Budget;
-pub use object::ROOT_LABEL;
 pub use outcome::SP1_VERSION;
 use queue::Bounds;
+use unstored::{Kind, Unstored};
+use waits::Waits;
 use writer::TaskWriter;
 
 /// How much the operator writes to the API server for what goes on.
@@ -55,10 +62,12 @@ pub struct Parts {
     pub weights: Weights,
 }
 
-/// State in Kubernetes.
+/// State in Kubernetes: what the coordinator tells is written down, and what people or an earlier leader did is taken in.
 pub struct KubeState {
     tasks: Arc<TaskWriter>,
     board: Arc<Board>,
+    waits: Waits,
+    unstored: Unstored,
     parts: Parts,
 }
 
@@ -89,18 +98,44 @@ impl KubeState {
         Arc::new(Self {
             tasks,
             board,
+            waits: Waits::new(metrics.tasks.clone()),
+            unstored: Unstored::new(metrics.terms.clone()),
             parts,
         })
     }
 }
 
+impl KubeState {
+    /// Takes over the objects of an earlier leader's tasks: those of the proofs that go on stay until [`KubeState::recovered`] knows more, those
+    /// that failed stay for people, and the others are deleted.
+    pub fn adopt(&self, tasks: Vec<ProvingTask>, go_on: &[RecoveredProof]) {
+        self.tasks.adopt(adopt::sort(tasks, go_on));
+    }
+
+    /// All workers have reported to this leader: the objects of tasks that nobody named are deleted.
+    pub fn recovered(&self) {
+        self.tasks.recovered();
+    }
+
+    /// Somebody deleted the object `uid` of `task`: it gets another when it runs again.
+    pub fn vanished(&self, task: &str, uid: &str) {
+        self.tasks.vanished(&task.into(), uid);
+    }
+}
+
 impl State for KubeState {
     fn record(&self, change: TaskChange) {
+        self.waits.record(&change);
         self.tasks.record(change);
     }
 
     fn begin_run(&self, start: RunStart) -> BoxFuture<'_, Result<(), StateError>> {
-        Box::pin(begin::begin(self, start))
+        Box::pin(async move {
+            let proof = start.proof.clone();
+            let result = begin::begin(self, start).await;
+            self.unstored.note(Kind::Run, &proof, &result, now());
+            result
+        })
     }
 
     fn progress(&self, progress: ProofProgress) {
@@ -108,6 +143,15 @@ impl State for KubeState {
     }
 
     fn finish_proof(&self, outcome: ProofOutcome) -> BoxFuture<'_, Result<(), StateError>> {
-        Box::pin(finish::finish(self, outcome))
+        Box::pin(async move {
+            let proof = outcome.proof.clone();
+            let result = finish::finish(self, outcome).await;
+            self.unstored.note(Kind::Outcome, &proof, &result, now());
+            result
+        })
     }
+}
+
+fn now() -> i64 {
+    Timestamp::now().as_millisecond()
 }

@@ -15,8 +15,8 @@ use sha2::{Digest, Sha256};
 
 use crate::key::ProofKey;
 
-/// Marks the tasks that a new leader takes proofs up by.
-pub const ROOT_LABEL: &str = "provost.dev/root";
+/// Marks the tasks that stand for a whole proof, for people.
+const ROOT_LABEL: &str = "provost.dev/root";
 /// Longest message of a task, in characters.
 const MAX_MESSAGE: usize = 4096;
 /// Characters of the task's id in the object's name.
@@ -44,6 +44,7 @@ impl TaskRecord {
             weight,
             root,
             run,
+            failed_attempts: BTreeMap::new(),
         };
         Some(Self {
             key,
@@ -61,6 +62,7 @@ impl TaskRecord {
             weight,
             root: true,
             run: start.run,
+            failed_attempts: BTreeMap::new(),
         };
         Self {
             key,
@@ -69,21 +71,50 @@ impl TaskRecord {
         }
     }
 
+    /// The record of a task that an earlier leader wrote down; `None` for an object that no leader makes.
+    pub(super) fn of(object: &ProvingTask) -> Option<Self> {
+        let owner = object.metadata.owner_references.as_ref()?.first()?;
+        let record = Self {
+            key: ProofKey {
+                namespace: object.metadata.namespace.clone()?,
+                name: owner.name.clone(),
+                uid: owner.uid.clone(),
+            },
+            spec: object.spec.clone(),
+            status: object.status.clone().unwrap_or_default(),
+        };
+        let ours = object.metadata.name.as_deref() == Some(&record.name());
+        ours.then_some(record)
+    }
+
+    /// Nobody has it, after all.
+    pub(super) fn let_go(&mut self) {
+        self.status.state = TaskState::Pending;
+        (self.status.worker, self.status.started_at) = (None, None);
+    }
+
     /// Follows a change other than creation.
     pub(super) fn follow(&mut self, change: &TaskChange) {
         let status = &mut self.status;
         match &change.kind {
             TaskChangeKind::Created { .. } | TaskChangeKind::Dropped => {}
             TaskChangeKind::Assigned { worker, attempt } => {
-                status.state = TaskState::Running;
-                status.worker = Some(worker.to_string());
-                status.attempts = *attempt;
-                status.started_at = time(change.at);
+                // A new leader finds it where the last one had put it.
+                let goes_on = status.state == TaskState::Running
+                    && status.attempts == *attempt
+                    && status.worker.as_deref() == Some(&**worker);
+                if !goes_on {
+                    status.state = TaskState::Running;
+                    status.worker = Some(worker.to_string());
+                    status.attempts = *attempt;
+                    status.started_at = time(change.at);
+                }
             }
             TaskChangeKind::Requeued { failure, .. } => {
                 status.state = TaskState::Pending;
                 note(status, failure);
             }
+            TaskChangeKind::Recalled => self.let_go(),
             TaskChangeKind::Succeeded { .. } => {
                 status.state = TaskState::Succeeded;
                 status.finished_at = time(change.at);

@@ -3,13 +3,17 @@
 //! Only the newest state of a task counts: changes that come while a write waits or runs are folded into one. A task gets its
 //! object once it has run for the persist horizon, with its state in it, and loses it when it is done: two writes, and none for a task
 //! that ends before. What users and the next operator must see is written at once: how roots stand, and tasks that failed.
+//!
+//! A new leader adopts the objects that it finds. Those of tasks that turn up again stay, the others are deleted when all workers have
+//! reported.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use provost_coordinator::{TaskChange, TaskChangeKind, TaskId};
-use provost_crds::{ProvingTaskStatus, TaskState};
 
+use super::entry::{Adopted, Entry};
 use super::object::TaskRecord;
+use crate::metrics::WriterState;
 
 /// How much is written.
 #[derive(Debug, Clone, Copy)]
@@ -44,46 +48,16 @@ pub(super) enum Job {
 }
 
 /// What became of a write.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Done {
-    /// The object is as the job wanted it.
-    Written,
-    /// The object or its owner is gone, or the server will never take it: no more writes.
+    /// The object is as the job wanted it; its uid, unless the job was to delete it.
+    Written(Option<String>),
+    /// Somebody deleted the object.
+    Vanished,
+    /// The server will never take it: no more writes.
     Hopeless,
     /// To be tried again.
     Failed,
-}
-
-#[derive(Debug)]
-struct Entry {
-    record: TaskRecord,
-    /// Status of the object, once it exists.
-    stored: Option<ProvingTaskStatus>,
-    /// When the object is to be there at the latest; `None` for a task that gets none yet.
-    due: Option<i64>,
-    dropped: bool,
-    queued: bool,
-    in_flight: bool,
-}
-
-impl Entry {
-    /// Whether the object is to be away: the task is done or not needed. Failed ones stay, for people.
-    fn leaves(&self) -> bool {
-        self.dropped || self.record.status.state == TaskState::Succeeded
-    }
-
-    /// Whether it takes a place of the window.
-    fn counts(&self) -> bool {
-        !self.record.spec.root && (self.stored.is_some() || self.in_flight || self.queued)
-    }
-
-    fn behind(&self) -> bool {
-        if self.leaves() {
-            self.stored.is_some()
-        } else {
-            self.stored.as_ref() != Some(&self.record.status)
-        }
-    }
 }
 
 /// The queue.
@@ -98,6 +72,11 @@ pub(super) struct Queue {
     windows: HashMap<String, usize>,
     taken: usize,
     writing: usize,
+    /// Tasks whose objects are behind, by the time since when.
+    behind: BTreeSet<(i64, TaskId)>,
+    coalesced: u64,
+    /// The latest time that was heard of.
+    now: i64,
 }
 
 impl Queue {
@@ -110,15 +89,84 @@ impl Queue {
 
     /// Notes a change.
     pub(super) fn record(&mut self, change: &TaskChange) {
+        self.now = self.now.max(change.at);
         if let Some(record) = TaskRecord::new(change) {
             self.admit(change, record);
         }
+        if self
+            .entries
+            .get(&change.task)
+            .is_some_and(|e| e.queued || e.in_flight)
+        {
+            self.coalesced += 1;
+        }
         self.update(&change.task, |entry| match change.kind {
+            TaskChangeKind::Created { .. } => {
+                entry.adopted = entry.adopted.map(|_| Adopted::Claimed);
+            }
             TaskChangeKind::Dropped => entry.dropped = true,
-            _ => entry.record.follow(change),
+            _ => {
+                entry.adopted = None;
+                entry.record.follow(change);
+            }
         });
         self.schedule(change);
         self.settle(&change.task);
+    }
+
+    /// Takes over an object of an earlier leader. One that does not `go_on` is deleted; of the others that is decided by
+    /// [`Queue::recovered`].
+    pub(super) fn adopt(&mut self, record: TaskRecord, uid: Option<String>, goes_on: bool) {
+        let task = TaskId::from(record.spec.task_id.as_str());
+        if self.entries.contains_key(&task) {
+            return;
+        }
+        let blank = Entry::new(record, None);
+        self.entries.insert(task.clone(), blank);
+        self.update(&task, |entry| {
+            entry.stored = Some(entry.record.status.clone());
+            entry.uid = uid;
+            entry.dropped = !goes_on;
+            entry.adopted = goes_on.then_some(Adopted::Unclaimed);
+        });
+        self.settle(&task);
+    }
+
+    /// All workers have reported: what was adopted and has not turned up is not there any more, and what nobody runs waits.
+    pub(super) fn recovered(&mut self) {
+        let adopted: Vec<TaskId> = self
+            .entries
+            .iter()
+            .filter(|(_, entry)| entry.adopted.is_some())
+            .map(|(task, _)| task.clone())
+            .collect();
+        for task in adopted {
+            self.update(&task, |entry| match entry.adopted.take() {
+                Some(Adopted::Unclaimed) => entry.dropped = true,
+                _ => entry.record.let_go(),
+            });
+            self.settle(&task);
+        }
+    }
+
+    /// Somebody deleted the object with this uid: the task gets another when it runs again.
+    pub(super) fn vanished(&mut self, task: &TaskId, uid: &str) {
+        let mut lost = false;
+        self.update(task, |entry| {
+            entry.vanished = Some(uid.to_owned());
+            lost = match &entry.uid {
+                Some(known) => known == uid,
+                // A root's, which was made elsewhere.
+                None => entry.stored.is_some(),
+            };
+            if lost {
+                entry.lose_object();
+            }
+        });
+        if lost {
+            self.forget_due(task);
+            self.settle(task);
+        }
     }
 
     /// Whether [`Queue::next`] may have something to give at `now`.
@@ -164,30 +212,43 @@ impl Queue {
     /// A write ended.
     pub(super) fn done(&mut self, task: &TaskId, job: Job, done: Done) {
         self.writing = self.writing.saturating_sub(1);
+        let mut lost = false;
         self.update(task, |entry| {
             entry.in_flight = false;
             match (done, job) {
-                (Done::Hopeless, _) | (Done::Written, Job::Delete(_)) => {
-                    entry.stored = None;
+                (Done::Hopeless, _) | (Done::Written(_), Job::Delete(_)) => {
+                    entry.lose_object();
                     entry.dropped = true;
                 }
-                (Done::Written, Job::Create(record) | Job::Patch(record)) => {
-                    entry.stored = Some(record.status)
+                (Done::Vanished, _) => {
+                    entry.lose_object();
+                    lost = true;
+                }
+                (Done::Written(uid), Job::Create(record) | Job::Patch(record)) => {
+                    // Its deletion may be known before the answer of its last write.
+                    lost = uid.is_some() && uid == entry.vanished;
+                    if !lost {
+                        entry.stored = Some(record.status);
+                        entry.uid = uid;
+                    }
                 }
                 (Done::Failed, _) => {}
             }
         });
+        if lost {
+            self.forget_due(task);
+        }
         self.settle(task);
     }
 
-    /// Number of tasks whose objects are behind.
-    pub(super) fn behind(&self) -> usize {
-        self.order.len() + self.writing
-    }
-
-    /// Number of tasks that have an object or are about to, roots left out.
-    pub(super) const fn objects(&self) -> usize {
-        self.taken
+    /// How far the objects are.
+    pub(super) fn state(&self) -> WriterState {
+        WriterState {
+            waiting: self.order.len() + self.writing,
+            oldest: self.behind.first().map(|(since, _)| *since),
+            objects: self.taken,
+            coalesced: self.coalesced,
+        }
     }
 
     /// A root has its object before anything else happens to it: see `begin.rs`.
@@ -195,14 +256,7 @@ impl Queue {
         let stored = record.spec.root.then(|| record.status.clone());
         self.entries
             .entry(change.task.clone())
-            .or_insert_with(|| Entry {
-                record,
-                stored,
-                due: None,
-                dropped: false,
-                queued: false,
-                in_flight: false,
-            });
+            .or_insert_with(|| Entry::new(record, stored));
     }
 
     /// Decides when a task without an object gets one.
@@ -224,6 +278,7 @@ impl Queue {
 
     /// Queues the tasks whose horizon has passed, as far as the window has room. What finds none gets no object, unless it fails.
     fn ripen(&mut self, now: i64) {
+        self.now = self.now.max(now);
         while let Some((due, task)) = self.young.first().cloned() {
             if due > now {
                 return;
@@ -231,6 +286,7 @@ impl Queue {
             self.young.pop_first();
             if self.has_room(&task) {
                 self.push(&task);
+                self.date(&task);
             } else if let Some(entry) = self.entries.get_mut(&task) {
                 entry.due = None;
             }
@@ -246,8 +302,32 @@ impl Queue {
             && window.copied().unwrap_or_default() < self.bounds.per_proof
     }
 
-    /// Queues what is behind and forgets what is settled for good.
     fn settle(&mut self, task: &TaskId) {
+        self.arrange(task);
+        self.date(task);
+    }
+
+    /// Notes since when the object is behind.
+    fn date(&mut self, task: &TaskId) {
+        let Some(entry) = self.entries.get_mut(task) else {
+            return;
+        };
+        let behind = entry.queued || entry.in_flight;
+        match (behind, entry.since) {
+            (true, None) => {
+                entry.since = Some(self.now);
+                self.behind.insert((self.now, task.clone()));
+            }
+            (false, Some(since)) => {
+                entry.since = None;
+                self.behind.remove(&(since, task.clone()));
+            }
+            _ => {}
+        }
+    }
+
+    /// Queues what is behind and forgets what is settled for good.
+    fn arrange(&mut self, task: &TaskId) {
         let Some(entry) = self.entries.get(task) else {
             return;
         };
@@ -258,7 +338,7 @@ impl Queue {
             let due = entry.due.filter(|_| !entry.leaves());
             let urgent = entry.record.status.failure_class.is_some();
             match due {
-                None if entry.leaves() => self.forget(task),
+                None if entry.leaves() || entry.record.ended() => self.forget(task),
                 None => {}
                 Some(_) if urgent => self.push(task),
                 Some(due) => {
@@ -286,11 +366,18 @@ impl Queue {
         }
     }
 
-    fn forget(&mut self, task: &TaskId) {
-        if let Some(entry) = self.entries.get(task)
-            && let Some(due) = entry.due
+    fn forget_due(&mut self, task: &TaskId) {
+        if let Some(entry) = self.entries.get_mut(task)
+            && let Some(due) = entry.due.take()
         {
             self.young.remove(&(due, task.clone()));
+        }
+    }
+
+    fn forget(&mut self, task: &TaskId) {
+        self.forget_due(task);
+        if let Some(since) = self.entries.get(task).and_then(|entry| entry.since) {
+            self.behind.remove(&(since, task.clone()));
         }
         self.update(task, |entry| {
             (entry.stored, entry.in_flight, entry.queued) = (None, false, false)

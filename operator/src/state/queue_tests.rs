@@ -3,6 +3,7 @@
 use super::super::object::tests::{assigned, change, created, requeued};
 use super::*;
 use provost_coordinator::{Failure, FailureClass};
+use provost_crds::TaskState;
 
 /// Changes of the tests are at 1000 ms.
 const NOW: i64 = 1000;
@@ -20,7 +21,7 @@ fn failed() -> TaskChangeKind {
 
 fn write(queue: &mut Queue, now: i64) -> Option<Job> {
     let (task, job) = queue.next(now)?;
-    queue.done(&task, job.clone(), Done::Written);
+    queue.done(&task, job.clone(), Done::Written(None));
     Some(job)
 }
 
@@ -34,7 +35,8 @@ fn is_empty(queue: &Queue) -> bool {
     queue.entries.is_empty()
         && queue.young.is_empty()
         && queue.windows.is_empty()
-        && (queue.taken, queue.behind()) == (0, 0)
+        && queue.behind.is_empty()
+        && (queue.taken, queue.state().waiting) == (0, 0)
 }
 
 #[test]
@@ -66,7 +68,7 @@ fn a_task_that_runs_on_is_written_twice() {
         panic!("no create")
     };
     assert_eq!(stored.status.state, TaskState::Running);
-    assert_eq!((write(&mut queue, LATER), queue.objects()), (None, 1));
+    assert_eq!((write(&mut queue, LATER), queue.state().objects), (None, 1));
     record(&mut queue, "t", [succeeded()]);
     assert!(matches!(write(&mut queue, LATER), Some(Job::Delete(_))));
     assert!(is_empty(&queue));
@@ -127,7 +129,7 @@ fn changes_during_a_write_fold_into_one() {
     let (task, job) = queue.next(LATER).unwrap();
     record(&mut queue, "t", [requeued(), assigned(), succeeded()]);
     assert_eq!(queue.next(LATER), None);
-    queue.done(&task, job, Done::Written);
+    queue.done(&task, job, Done::Written(None));
     assert!(matches!(write(&mut queue, LATER), Some(Job::Delete(_))));
     assert!(is_empty(&queue));
 }
@@ -142,12 +144,12 @@ fn a_dropped_task_is_deleted_or_never_written() {
     for task in ["a", "b"] {
         record(&mut queue, task, [TaskChangeKind::Dropped]);
     }
-    queue.done(&first, job, Done::Written);
+    queue.done(&first, job, Done::Written(None));
     let Some((task, Job::Delete(record))) = queue.next(LATER) else {
         panic!("no delete")
     };
     assert_eq!(task, first);
-    queue.done(&task, Job::Delete(record), Done::Written);
+    queue.done(&task, Job::Delete(record), Done::Written(None));
     assert_eq!(queue.next(LATER), None);
     assert!(is_empty(&queue));
 }
@@ -186,7 +188,7 @@ fn the_window_bounds_objects_and_opens_again() {
         record(&mut queue, task, [created(false), assigned()]);
     }
     while write(&mut queue, LATER).is_some() {}
-    assert_eq!(queue.objects(), 2);
+    assert_eq!(queue.state().objects, 2);
     for task in ["a", "b", "c"] {
         record(&mut queue, task, [succeeded()]);
     }
@@ -197,9 +199,132 @@ fn the_window_bounds_objects_and_opens_again() {
 }
 
 #[test]
+fn what_waits_is_dated_and_what_folds_is_counted() {
+    let mut queue = Queue::default();
+    record(&mut queue, "t", [created(false), assigned()]);
+    assert_eq!(queue.state().oldest, None);
+    assert!(queue.is_behind(LATER));
+    assert_eq!(queue.state().oldest, Some(LATER));
+    record(&mut queue, "t", [requeued(), assigned()]);
+    assert_eq!((queue.state().coalesced, queue.state().waiting), (2, 1));
+    assert!(write(&mut queue, LATER + 100).is_some());
+    assert_eq!(queue.state().oldest, None);
+}
+
+fn adopted(queue: &mut Queue, task: &str) {
+    let mut before = TaskRecord::new(&change(task, created(false))).unwrap();
+    before.follow(&change(task, assigned()));
+    queue.adopt(before, Some("uid".into()), true);
+}
+
+#[test]
+fn an_adopted_object_stays_as_it_is_while_its_task_runs_on() {
+    let mut queue = Queue::default();
+    adopted(&mut queue, "t");
+    record(&mut queue, "t", [created(false)]);
+    let mut found = change("t", assigned());
+    found.at = LATER;
+    queue.record(&found);
+    queue.recovered();
+    assert_eq!(write(&mut queue, LATER), None);
+    assert_eq!(queue.state().objects, 1);
+    record(&mut queue, "t", [succeeded()]);
+    assert!(matches!(write(&mut queue, LATER), Some(Job::Delete(_))));
+    assert!(is_empty(&queue));
+}
+
+#[test]
+fn an_adopted_object_that_nobody_claims_is_deleted_and_one_that_nobody_runs_waits() {
+    let mut queue = Queue::default();
+    adopted(&mut queue, "gone");
+    adopted(&mut queue, "waits");
+    record(&mut queue, "waits", [created(false)]);
+    assert_eq!(write(&mut queue, LATER), None, "before all have reported");
+    queue.recovered();
+    let mut jobs: Vec<_> = std::iter::from_fn(|| write(&mut queue, LATER)).collect();
+    jobs.sort_by_key(|job| matches!(job, Job::Patch(_)));
+    let [Job::Delete(gone), Job::Patch(waits)] = &jobs[..] else {
+        panic!("{jobs:?}")
+    };
+    assert_eq!(
+        (gone.spec.task_id.as_str(), waits.spec.task_id.as_str()),
+        ("gone", "waits")
+    );
+    assert_eq!(
+        (waits.status.state, &waits.status.worker),
+        (TaskState::Pending, &None)
+    );
+}
+
+#[test]
+fn what_does_not_go_on_is_deleted_at_once() {
+    let mut queue = Queue::default();
+    let record = TaskRecord::new(&change("t", created(false))).unwrap();
+    queue.adopt(record, None, false);
+    assert!(matches!(write(&mut queue, NOW), Some(Job::Delete(_))));
+    assert!(is_empty(&queue));
+}
+
+/// A task that runs, with an object of the uid "one".
+fn running() -> Queue {
+    let mut queue = Queue::default();
+    record(&mut queue, "t", [created(false), assigned()]);
+    let (task, job) = queue.next(LATER).unwrap();
+    queue.done(&task, job, Done::Written(Some("one".into())));
+    queue
+}
+
+#[test]
+fn an_object_that_somebody_deletes_comes_back_when_its_task_runs_again() {
+    let mut queue = running();
+    queue.vanished(&"t".into(), "one");
+    assert_eq!((write(&mut queue, LATER), queue.state().objects), (None, 0));
+    record(&mut queue, "t", [TaskChangeKind::Recalled]);
+    assert_eq!(write(&mut queue, LATER + 1000), None);
+    record(&mut queue, "t", [assigned()]);
+    let Some(Job::Create(again)) = write(&mut queue, LATER + 1000) else {
+        panic!("no create")
+    };
+    assert_eq!(
+        (again.status.state, again.status.failure_class),
+        (TaskState::Running, None)
+    );
+    // A late word of the old object's end changes nothing for the new one.
+    let mut queue = running();
+    queue.vanished(&"t".into(), "another");
+    assert_eq!(queue.state().objects, 1);
+}
+
+#[test]
+fn a_deletion_that_meets_a_write_is_not_lost() {
+    // The write finds nothing.
+    let mut queue = running();
+    record(&mut queue, "t", [requeued()]);
+    let (task, job) = queue.next(LATER).unwrap();
+    queue.done(&task, job, Done::Vanished);
+    assert_eq!((write(&mut queue, LATER), queue.state().objects), (None, 0));
+    record(&mut queue, "t", [assigned()]);
+    assert!(matches!(write(&mut queue, LATER), Some(Job::Create(_))));
+    // The deletion is known before the answer of a write that came before it.
+    let mut queue = running();
+    record(&mut queue, "t", [requeued()]);
+    let (task, job) = queue.next(LATER).unwrap();
+    queue.vanished(&task, "one");
+    queue.done(&task, job, Done::Written(Some("one".into())));
+    assert_eq!(queue.state().objects, 0);
+    // And while one waits.
+    let mut queue = running();
+    record(&mut queue, "t", [requeued()]);
+    queue.vanished(&"t".into(), "one");
+    assert_eq!((write(&mut queue, LATER), queue.state().objects), (None, 0));
+    record(&mut queue, "t", [TaskChangeKind::Dropped]);
+    assert!(is_empty(&queue));
+}
+
+#[test]
 fn nothing_is_left_of_any_sequence_that_ends() {
     use proptest::prelude::*;
-    let kinds = prop::collection::vec((0..4usize, 0..5usize, 0..3i64), 0..60);
+    let kinds = prop::collection::vec((0..4usize, 0..8usize, 0..3i64), 0..60);
     proptest!(|(steps in kinds)| {
         let mut queue = Queue::new(Bounds { per_proof: 2, ..Bounds::default() });
         let mut flight: Vec<(TaskId, Job)> = Vec::new();
@@ -212,9 +337,11 @@ fn nothing_is_left_of_any_sequence_that_ends() {
                 1 => assigned(),
                 2 => requeued(),
                 3 => { flight.extend(queue.next(now)); continue }
+                5 => TaskChangeKind::Recalled,
+                6 => { queue.vanished(&name.as_str().into(), "one"); continue }
                 _ => {
                     if let Some((task, job)) = flight.pop() {
-                        queue.done(&task, job, if pass == 0 { Done::Failed } else { Done::Written });
+                        queue.done(&task, job, if pass == 0 { Done::Failed } else { Done::Written(Some(if pass == 1 { "one" } else { "two" }.into())) });
                     }
                     continue
                 }
@@ -232,7 +359,7 @@ fn nothing_is_left_of_any_sequence_that_ends() {
             queue.record(&change(&format!("t{n}"), TaskChangeKind::Dropped));
         }
         for (task, job) in flight {
-            queue.done(&task, job, Done::Written);
+            queue.done(&task, job, Done::Written(None));
         }
         while write(&mut queue, now + 10_000).is_some() {}
         prop_assert!(is_empty(&queue), "{:?}", queue);

@@ -6,13 +6,14 @@ use std::time::Duration;
 use jiff::Timestamp;
 use kube::Client;
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
-use provost_coordinator::TaskChange;
+use provost_coordinator::{TaskChange, TaskId};
 use provost_crds::{FIELD_MANAGER, ProvingTask, ProvingTaskStatus};
 use serde_json::json;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::adopt::Found;
 use super::budget::Budget;
 use super::object::TaskRecord;
 use super::queue::{Bounds, Done, Job, Queue};
@@ -23,8 +24,6 @@ use crate::metrics::Metrics;
 const WRITERS: usize = 4;
 /// Wait after a failed write.
 const BACKOFF: Duration = Duration::from_secs(1);
-/// Longest time that is spent on what is left at shutdown.
-const FLUSH: Duration = Duration::from_secs(5);
 
 /// The writer.
 pub(super) struct TaskWriter {
@@ -56,9 +55,32 @@ impl TaskWriter {
         {
             let mut queue = self.queue();
             queue.record(&change);
-            self.metrics.task_objects(queue.behind(), queue.objects());
+            self.metrics.tasks.writer(queue.state());
         }
         self.wake.notify_one();
+    }
+
+    /// Takes over what an earlier leader wrote: see [`Queue::adopt`].
+    pub(super) fn adopt(&self, found: Vec<Found>) {
+        {
+            let mut queue = self.queue();
+            for found in found {
+                queue.adopt(found.record, found.uid, found.goes_on);
+            }
+            self.metrics.tasks.writer(queue.state());
+        }
+        self.wake.notify_one();
+    }
+
+    /// All workers have reported to this leader.
+    pub(super) fn recovered(&self) {
+        self.queue().recovered();
+        self.wake.notify_one();
+    }
+
+    /// Somebody deleted a task's object.
+    pub(super) fn vanished(&self, task: &TaskId, uid: &str) {
+        self.queue().vanished(task, uid);
     }
 
     /// Starts the writers.
@@ -74,8 +96,7 @@ impl TaskWriter {
                         () = shutdown.cancelled() => {}
                     }
                 }
-                // What is left is written as far as time allows; a proof that goes on is queued again by the next operator.
-                let _ = tokio::time::timeout(FLUSH, writer.drain(&CancellationToken::new())).await;
+                // What is left is the next leader's: it adopts what is there, and a write after its look would be lost on it.
             });
         }
     }
@@ -91,7 +112,7 @@ impl TaskWriter {
 
     /// Writes until nothing is behind.
     async fn drain(&self, shutdown: &CancellationToken) {
-        loop {
+        while !shutdown.is_cancelled() {
             // Most changes lead to no write: they must not use up the budget.
             if !self.queue().is_behind(now()) {
                 return;
@@ -103,12 +124,13 @@ impl TaskWriter {
             // Others may find more to do.
             self.wake.notify_one();
             let done = self.write(&job).await;
+            let failed = done == Done::Failed;
             {
                 let mut queue = self.queue();
                 queue.done(&task, job, done);
-                self.metrics.task_objects(queue.behind(), queue.objects());
+                self.metrics.tasks.writer(queue.state());
             }
-            if done == Done::Failed {
+            if failed {
                 tokio::select! {
                     () = tokio::time::sleep(BACKOFF) => {}
                     () = shutdown.cancelled() => return,
@@ -124,11 +146,15 @@ impl TaskWriter {
             Job::Delete(record) => self.delete(record).await,
         };
         match result {
-            Ok(()) => {
+            Ok(uid) => {
                 self.metrics.wrote("ProvingTask", "ok");
-                Done::Written
+                Done::Written(uid)
             }
-            // The object, its namespace or its owner is gone, or the server will never take it.
+            Err(error) if error.is_not_found() && matches!(job, Job::Patch(_)) => {
+                self.metrics.wrote("ProvingTask", "gone");
+                Done::Vanished
+            }
+            // Its namespace is gone, or the server will never take it.
             Err(error) if error.is_not_found() || error.is_refused() => {
                 self.metrics.wrote("ProvingTask", "refused");
                 tracing::debug!(%error, "a task's object is given up");
@@ -142,7 +168,7 @@ impl TaskWriter {
         }
     }
 
-    async fn create(&self, record: &TaskRecord) -> Result<(), ApiError> {
+    async fn create(&self, record: &TaskRecord) -> Result<Option<String>, ApiError> {
         let created = within(
             "create a ProvingTask",
             self.api(record)
@@ -152,11 +178,11 @@ impl TaskWriter {
         match created {
             // A create whose answer was lost, or one of an earlier operator.
             Err(error) if error.is_already_exists() => self.patch(record).await,
-            other => other.map(|_| ()),
+            other => other.map(|object| object.metadata.uid),
         }
     }
 
-    async fn patch(&self, record: &TaskRecord) -> Result<(), ApiError> {
+    async fn patch(&self, record: &TaskRecord) -> Result<Option<String>, ApiError> {
         let patch = json!({ "status": status(&record.status) });
         let params = PatchParams {
             field_manager: Some(FIELD_MANAGER.into()),
@@ -169,10 +195,10 @@ impl TaskWriter {
                 .patch(&name, &params, &Patch::Merge(&patch)),
         )
         .await
-        .map(|_| ())
+        .map(|object| object.metadata.uid)
     }
 
-    async fn delete(&self, record: &TaskRecord) -> Result<(), ApiError> {
+    async fn delete(&self, record: &TaskRecord) -> Result<Option<String>, ApiError> {
         let name = record.name();
         match within(
             "delete a ProvingTask",
@@ -181,7 +207,7 @@ impl TaskWriter {
         .await
         {
             Err(error) if !error.is_not_found() => Err(error),
-            _ => Ok(()),
+            _ => Ok(None),
         }
     }
 

@@ -1,5 +1,6 @@
 //! An operator in a namespace of its own.
 
+use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +20,7 @@ use provost_crds::{ProofRequest, ProvingTask, WorkerPool, manifest};
 use provost_operator::controllers::worker_pool::pods::WorkerSettings;
 use provost_operator::http::health::{Part, Readiness};
 use provost_operator::inputs::Inputs;
+use provost_operator::leadership::Leader;
 use provost_operator::metrics::Metrics;
 use provost_operator::operator::{Operator, Settings};
 use provost_operator::state::Writes;
@@ -28,6 +30,7 @@ use tokio::net::TcpListener;
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
+use crate::gate::Gate;
 use crate::identity;
 
 const VARIABLE: &str = "PROVOST_TEST_KUBECONFIG";
@@ -43,6 +46,8 @@ pub struct Bench {
     /// Where workers connect.
     pub grpc: String,
     operator_client: Option<Client>,
+    /// Where the operator reaches the API server, if not as everybody does.
+    way: Option<SocketAddr>,
     running: Option<Running>,
 }
 
@@ -87,12 +92,32 @@ impl Bench {
             store,
             grpc: String::new(),
             operator_client: None,
+            way: None,
             running: None,
         }
     }
 
+    /// Puts a gate between the operator, which is to be started yet, and the API server.
+    pub async fn gate(&mut self) -> Gate {
+        let url = config().await.cluster_url;
+        let server = format!("{}:{}", url.host().unwrap(), url.port_u16().unwrap_or(443));
+        let gate = Gate::new(server).await;
+        self.way = Some(gate.address);
+        gate
+    }
+
     /// Starts the operator, as one that lives in `home`.
     pub async fn start(&mut self, home: &str) {
+        self.start_at(home, "127.0.0.1:0").await;
+    }
+
+    /// Starts the operator again where workers found it before.
+    pub async fn restart(&mut self, home: &str) {
+        let address = self.grpc.trim_start_matches("http://").to_owned();
+        self.start_at(home, &address).await;
+    }
+
+    async fn start_at(&mut self, home: &str, address: &str) {
         let shutdown = CancellationToken::new();
         let readiness = Arc::new(Readiness::default());
         readiness.up(Part::Crds);
@@ -116,17 +141,22 @@ impl Bench {
             },
         };
         let store: Arc<dyn Store> = self.store.clone();
-        let client = identity::operator(&self.client, config().await, &self.namespace, home).await;
+        let mut way = config().await;
+        if let Some(address) = self.way {
+            way.cluster_url = format!("https://{address}").parse().unwrap();
+        }
+        let metrics = Metrics::new();
+        let client = identity::operator(&self.client, way, &metrics, &self.namespace, home).await;
         self.operator_client = Some(client.clone());
         let operator = Operator::start(
             client.clone(),
             store,
             settings,
-            Metrics::new(),
+            metrics,
             readiness.clone(),
             shutdown.clone(),
         );
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listener = TcpListener::bind(address).await.unwrap();
         self.grpc = format!("http://{}", listener.local_addr().unwrap());
         let coordinator = operator.coordinator.clone();
         operator.spawn(async move { coordinator.serve(listener).await.unwrap() });
@@ -161,6 +191,10 @@ impl Bench {
 
     pub fn inputs(&self) -> Arc<Inputs> {
         self.running.as_ref().unwrap().operator.inputs.clone()
+    }
+
+    pub fn leader(&self) -> Leader {
+        self.running.as_ref().unwrap().operator.leader.clone()
     }
 
     pub fn metrics(&self) -> Metrics {
@@ -363,10 +397,11 @@ fn worker_settings() -> WorkerSettings {
         store_bucket: "provost".into(),
         store_region: "us-east-1".into(),
         store_secret: "provost-store".into(),
+        store_in_flight_mib: None,
     }
 }
 
-async fn config() -> Config {
+pub async fn config() -> Config {
     let path = std::env::var(VARIABLE).unwrap_or_else(|_| {
         panic!("set {VARIABLE} to the kubeconfig of an API server; hack/test does")
     });

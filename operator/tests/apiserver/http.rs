@@ -8,7 +8,9 @@ use k8s_openapi::api::core::v1::ServiceAccount;
 use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
 use kube::Api;
 use kube::api::PostParams;
+use provost_operator::leadership::Leader;
 use serde_json::{Value, json};
+use tokio::sync::watch;
 use tower::ServiceExt;
 
 use crate::bench::{Bench, create};
@@ -66,6 +68,11 @@ async fn call(
     )
 }
 
+fn routes(bench: &Bench, leader: Leader) -> Router {
+    let (inputs, metrics) = (bench.inputs(), bench.metrics());
+    provost_operator::http::router(bench.operator_client(), inputs, metrics, leader)
+}
+
 fn reason(body: &[u8]) -> String {
     serde_json::from_slice::<Value>(body).unwrap()["reason"]
         .as_str()
@@ -77,8 +84,7 @@ fn reason(body: &[u8]) -> String {
 async fn bytes_go_in_and_out_for_those_who_may() {
     let bench = Bench::new("http").await;
     let _worker = Worker::start(&bench, "w-1", Habit::Diligent).await;
-    let routes =
-        provost_operator::http::router(bench.operator_client(), bench.inputs(), bench.metrics());
+    let routes = routes(&bench, bench.leader());
     let (user, stranger) = (
         token(&bench, "user", true).await,
         token(&bench, "stranger", false).await,
@@ -175,5 +181,45 @@ async fn bytes_go_in_and_out_for_those_who_may() {
     assert_eq!((status, body), (StatusCode::OK, b"a proof".to_vec()));
     bench.delete("fib").await;
     assert!(bench.stored().await.is_empty());
+    bench.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_that_does_not_lead_takes_no_uploads_and_says_who_does() {
+    let bench = Bench::new("http-follower").await;
+    let _worker = Worker::start(&bench, "w-1", Habit::Diligent).await;
+    let user = token(&bench, "user", true).await;
+    bench
+        .request(
+            "fib",
+            json!({"program": {"inline": elf::inline(8)}, "mode": "Core"}),
+        )
+        .await;
+    bench.state("fib", "Succeeded").await;
+    let before = bench.stored().await;
+    let put = format!("/v1/namespaces/{}/artifacts/program", bench.namespace);
+    let get = format!("/v1/namespaces/{}/proofs/fib", bench.namespace);
+    let (_, leads) = watch::channel(false);
+    for (holder, named) in [
+        (Some("operator-7_00ff"), "send it to pod operator-7,"),
+        (None, "try again in a few seconds"),
+    ] {
+        let (_, holder) = watch::channel(holder.map(str::to_owned));
+        let follower = routes(&bench, Leader::new(leads.clone(), holder));
+        let (status, body) = call(&follower, "PUT", &put, Some(&user), elf::program(9)).await;
+        assert_eq!(
+            (status, reason(&body).as_str()),
+            (StatusCode::SERVICE_UNAVAILABLE, "NotLeader")
+        );
+        let text = String::from_utf8(body).unwrap();
+        assert!(text.contains(named), "{text}");
+        // What is stored can be had anywhere.
+        assert_eq!(
+            call(&follower, "GET", &get, Some(&user), vec![]).await.0,
+            StatusCode::OK
+        );
+    }
+    assert_eq!(bench.stored().await, before);
+    assert_eq!(bench.leader().pod().as_deref(), Some("operator-test"));
     bench.close().await;
 }

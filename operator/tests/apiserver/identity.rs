@@ -3,6 +3,7 @@
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
 use kube::api::{Api, Patch, PatchParams};
 use kube::{Client, Config};
+use provost_operator::metrics::Metrics;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -14,7 +15,13 @@ const ROLE: &str = include_str!("../../../config/rbac/operator_role.yaml");
 const NAME: &str = "provost-operator-test";
 
 /// A client that acts as the operator's service account of `namespace`. `home` is the namespace that the operator lives in.
-pub async fn operator(admin: &Client, config: Config, namespace: &str, home: &str) -> Client {
+pub async fn operator(
+    admin: &Client,
+    config: Config,
+    metrics: &Metrics,
+    namespace: &str,
+    home: &str,
+) -> Client {
     let mut cluster_role = object::<ClusterRole>(CLUSTER_ROLE, "ClusterRole");
     cluster_role.metadata.name = Some(NAME.into());
     let params = PatchParams::apply(NAME).force();
@@ -56,7 +63,7 @@ pub async fn operator(admin: &Client, config: Config, namespace: &str, home: &st
     config.auth_info.impersonate = Some(format!(
         "system:serviceaccount:{namespace}:provost-operator"
     ));
-    Client::try_from(config).unwrap()
+    provost_operator::api::client(config, metrics).unwrap()
 }
 
 /// Removes what the API server keeps outside the namespace.

@@ -10,13 +10,18 @@
     reason = "a test that meets an unexpected None or Err should stop there"
 )]
 
+mod admission;
 mod bench;
 mod elf;
 mod faults;
+mod gate;
 mod http;
 mod identity;
+mod joined;
 mod leadership;
+mod outage;
 mod pools;
 mod proofs;
+mod recalls;
 mod store;
 mod worker;

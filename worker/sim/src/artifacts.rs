@@ -91,13 +91,18 @@ impl Artifacts {
     }
 
     async fn fault(&self, op: StoreOp) -> Result<(), StoreError> {
-        let detail = || "the store was told to fail".to_owned();
+        let detail = || "it was told to fail".to_owned();
         for fault in self.body.faults.reach(&self.body.name, Site::Store(op)) {
             match fault.action {
                 Action::Delay => {
                     tokio::time::sleep(fault.duration().unwrap_or_default()).await;
                 }
-                Action::Unavailable => return Err(StoreError::Unavailable { detail: detail() }),
+                Action::Unavailable => {
+                    return Err(StoreError::Unavailable {
+                        store: "simulated".to_owned(),
+                        detail: detail(),
+                    });
+                }
                 Action::Full => return Err(StoreError::Full { detail: detail() }),
                 _ => {}
             }

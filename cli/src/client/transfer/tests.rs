@@ -114,3 +114,18 @@ fn other_refusals() {
         "StoreUnavailable: m"
     );
 }
+
+#[tokio::test]
+async fn a_replica_that_does_not_lead_is_none_to_talk_to() {
+    let answer = br#"{"reason":"NotLeader","message":"this replica does not lead"}"#;
+    let (stream, _) = server(503, answer);
+    let (path, moved) = ("/v1/namespaces/a/artifacts/stdin", Moved::default());
+    let sent = send(stream, Method::PUT, path, bearer(), Bytes::new(), &moved).await;
+    let Err(CliError::Unreachable(text)) = sent.map(|_| ()) else {
+        panic!("not unreachable")
+    };
+    assert!(
+        text.ends_with("does not lead; nothing was stored, try again"),
+        "{text}"
+    );
+}

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::memory;
+
 /// Where the store is and how it is reached.
 #[derive(Clone)]
 pub struct S3Config {
@@ -18,11 +20,34 @@ pub struct S3Config {
     pub secret_key: String,
     /// How long a request that fails for passing reasons is repeated before its caller hears of it.
     pub retry_total: Duration,
+    /// Most bytes that are on their way to and from the store at a time, all users of the client together; one proof may have half of it.
+    /// More wait.
+    pub in_flight_bytes: u64,
 }
+
+/// The part of this process's memory that may be on its way, and the bounds of that.
+const IN_FLIGHT_PART: u64 = 8;
+const IN_FLIGHT_LEAST: u64 = 128 << 20;
+const IN_FLIGHT_MOST: u64 = 2 << 30;
 
 impl S3Config {
     /// How long requests are repeated if nobody says otherwise.
     pub const RETRY_TOTAL: Duration = Duration::from_secs(180);
+
+    /// An eighth of the memory that this process may use, from 128 MiB to 2 GiB.
+    pub fn default_in_flight_bytes() -> u64 {
+        let part = memory::limit().map_or(0, |limit| limit / IN_FLIGHT_PART);
+        part.clamp(IN_FLIGHT_LEAST, IN_FLIGHT_MOST)
+    }
+
+    /// Host and port.
+    pub(super) fn address(&self) -> &str {
+        let (_, rest) = self
+            .endpoint
+            .split_once("://")
+            .unwrap_or(("", &self.endpoint));
+        rest.split('/').next().unwrap_or(rest)
+    }
 
     /// Reads the configuration from the environment:
     ///
@@ -32,6 +57,7 @@ impl S3Config {
     /// | `PROVOST_STORE_BUCKET` | `provost` |
     /// | `PROVOST_STORE_REGION` | `us-east-1` |
     /// | `PROVOST_STORE_RETRY_SECONDS` | 180 |
+    /// | `PROVOST_STORE_IN_FLIGHT_MIB` | [`S3Config::default_in_flight_bytes`] |
     /// | `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` | none |
     pub fn from_env() -> Result<Self, ConfigError> {
         Self::from_vars(|name| std::env::var(name).ok())
@@ -52,8 +78,16 @@ impl S3Config {
                 Err(_) => return Err(ConfigError::RetrySeconds { value }),
             },
         };
+        let in_flight_bytes = match optional("PROVOST_STORE_IN_FLIGHT_MIB") {
+            None => Self::default_in_flight_bytes(),
+            Some(value) => match value.parse::<u32>() {
+                Ok(mib @ 1..) => u64::from(mib) << 20,
+                _ => return Err(ConfigError::InFlight { value }),
+            },
+        };
         Ok(Self {
             endpoint,
+            in_flight_bytes,
             region: optional("PROVOST_STORE_REGION").unwrap_or_else(|| "us-east-1".to_owned()),
             bucket: optional("PROVOST_STORE_BUCKET").unwrap_or_else(|| "provost".to_owned()),
             access_key: required("AWS_ACCESS_KEY_ID")?,
@@ -72,6 +106,7 @@ impl fmt::Debug for S3Config {
             .field("bucket", &self.bucket)
             .field("access_key", &self.access_key)
             .field("retry_total", &self.retry_total)
+            .field("in_flight_bytes", &self.in_flight_bytes)
             .finish_non_exhaustive()
     }
 }
@@ -94,6 +129,12 @@ pub enum ConfigError {
     /// The retry time is no number.
     #[error("PROVOST_STORE_RETRY_SECONDS {value:?} is not a number of seconds")]
     RetrySeconds {
+        /// What it is.
+        value: String,
+    },
+    /// The bound on what is on its way is no number.
+    #[error("PROVOST_STORE_IN_FLIGHT_MIB {value:?} is not a number of MiB of at least 1")]
+    InFlight {
         /// What it is.
         value: String,
     },
@@ -135,6 +176,8 @@ mod tests {
             ("provost", "us-east-1")
         );
         assert_eq!(config.retry_total, Duration::from_secs(180));
+        assert!(config.in_flight_bytes >= IN_FLIGHT_LEAST);
+        assert_eq!(config.address(), "store:9000");
         assert!(!format!("{config:?}").contains("very secret"));
     }
 
@@ -162,5 +205,14 @@ mod tests {
                 value: "soon".to_owned()
             }
         );
+        vars[3] = ("PROVOST_STORE_IN_FLIGHT_MIB", "0");
+        assert_eq!(
+            read(&vars).unwrap_err(),
+            ConfigError::InFlight {
+                value: "0".to_owned()
+            }
+        );
+        vars[3].1 = "64";
+        assert_eq!(read(&vars).unwrap().in_flight_bytes, 64 << 20);
     }
 }

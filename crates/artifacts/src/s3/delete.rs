@@ -20,7 +20,7 @@ impl S3Store {
         self.retry
             .run("DeleteObject", attempt)
             .await
-            .map_err(Fault::into_error)
+            .map_err(|fault| self.tell(fault))
     }
 
     pub(super) async fn delete_all(&self, keys: &[String]) -> Result<(), StoreError> {
@@ -28,7 +28,7 @@ impl S3Store {
             self.retry
                 .run("DeleteObjects", || self.delete_batch(batch))
                 .await
-                .map_err(Fault::into_error)?;
+                .map_err(|fault| self.tell(fault))?;
         }
         Ok(())
     }

@@ -4,6 +4,7 @@ use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use bytes::{Bytes, BytesMut};
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 
+use super::why::innermost;
 use super::{Fault, S3Store, SHA256};
 use crate::{StoreError, digest};
 
@@ -36,7 +37,7 @@ impl S3Store {
                 {
                     reads += 1;
                 }
-                Err(fault) => return Err(fault.into_error()),
+                Err(fault) => return Err(self.tell(fault)),
             }
         }
     }
@@ -97,6 +98,8 @@ impl S3Store {
                 format!("{length} bytes of {size} arrived"),
             ));
         }
+        // How long it is shows only now. The server waits with the rest of the body until that is read.
+        let _room = self.flight.room(key, length as usize).await;
         let mut first = First {
             bytes: BytesMut::zeroed(length as usize),
             size: size as usize,
@@ -134,6 +137,7 @@ impl S3Store {
         let mut filled = stream::iter(places)
             .map(|(start, place)| async move {
                 // Moved in and out, since an attempt that failed half-way leaves its place to the next.
+                let _room = self.flight.room(key, place.len()).await;
                 let place = tokio::sync::Mutex::new(place);
                 self.retry
                     .run("GetObject", || async {
@@ -195,11 +199,12 @@ async fn fill(place: &mut [u8], answer: GetObjectOutput) -> Result<(), Fault> {
     let mut body = answer.body;
     let mut filled = 0;
     while let Some(chunk) = body.next().await {
-        let chunk =
-            chunk.map_err(|error| Fault::unavailable(format!("the answer broke off: {error}")))?;
+        let chunk = chunk.map_err(|error| {
+            Fault::unavailable(format!("its answer broke off: {}", innermost(&error)))
+        })?;
         let end = filled + chunk.len();
         let Some(part) = place.get_mut(filled..end) else {
-            return Err(Fault::unavailable("the answer is longer than it said"));
+            return Err(Fault::unavailable("its answer is longer than it said"));
         };
         part.copy_from_slice(&chunk);
         filled = end;

@@ -1,8 +1,9 @@
 //! What an answer of the server, or the lack of one, means.
 
 use aws_sdk_s3::config::http::HttpResponse;
-use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 
+use super::why::why;
 use crate::StoreError;
 
 /// Why one request failed.
@@ -10,6 +11,8 @@ use crate::StoreError;
 pub(super) enum Fault {
     /// What the caller would be told.
     Store(StoreError),
+    /// No answer, or one that says that the server cannot now.
+    Away(String),
     /// The server does not know the multipart upload, or not all of its parts: it restarted.
     UploadGone,
     /// The object was replaced between two requests.
@@ -26,7 +29,7 @@ impl Fault {
     {
         let Some(response) = error.raw_response() else {
             // No answer: refused, reset, timed out, not resolved.
-            return Self::unavailable(DisplayErrorContext(error));
+            return Self::Away(why(error));
         };
         let status = response.status().as_u16();
         let metadata = error.as_service_error().map(ProvideErrorMetadata::meta);
@@ -41,7 +44,7 @@ impl Fault {
         let detail = match (code, message) {
             ("", "") => format!("status {status}"),
             (code, "") => format!("status {status}, {code}"),
-            (code, message) => format!("{code}: {message}"),
+            (code, message) => format!("{message} ({code})"),
         };
         match (status, code) {
             (_, "NoSuchUpload" | "InvalidPart") => Self::UploadGone,
@@ -66,16 +69,14 @@ impl Fault {
                 | "XAmzContentSHA256Mismatch"
                 | "SlowDown",
             )
-            | (408 | 429 | 500.., _) => Self::Store(StoreError::Unavailable { detail }),
+            | (408 | 429 | 500.., _) => Self::Away(detail),
             _ => Self::Store(StoreError::Rejected { detail }),
         }
     }
 
     /// A fault that may pass.
     pub(super) fn unavailable(detail: impl std::fmt::Display) -> Self {
-        Self::Store(StoreError::Unavailable {
-            detail: detail.to_string(),
-        })
+        Self::Away(detail.to_string())
     }
 
     /// The object's bytes are not what was written.
@@ -88,19 +89,27 @@ impl Fault {
 
     /// Whether the same request may succeed if it is repeated.
     pub(super) fn is_transient(&self) -> bool {
-        matches!(self, Self::Store(error) if error.is_transient())
+        match self {
+            Self::Away(_) => true,
+            Self::Store(error) => error.is_transient(),
+            Self::UploadGone | Self::Changed | Self::NoRange => false,
+        }
     }
 
-    /// What the caller is told.
-    pub(super) fn into_error(self) -> StoreError {
+    /// What the caller is told of `store`, its host and port.
+    pub(super) fn into_error(self, store: &str) -> StoreError {
         let detail = match self {
             Self::Store(error) => return error,
-            Self::UploadGone => "the server forgot the upload again and again",
-            Self::Changed => "the object was replaced while it was read, again and again",
-            Self::NoRange => "the object is shorter than the server said",
+            Self::Away(detail) => detail,
+            Self::UploadGone => "it forgot the upload again and again".to_owned(),
+            Self::Changed => {
+                "the object was replaced while it was read, again and again".to_owned()
+            }
+            Self::NoRange => "the object is shorter than it said".to_owned(),
         };
         StoreError::Unavailable {
-            detail: detail.to_owned(),
+            store: store.to_owned(),
+            detail,
         }
     }
 }
@@ -113,7 +122,7 @@ mod tests {
     fn answers_become_faults() {
         let reason = |status, code, message| {
             Fault::of_answer("k", status, code, message)
-                .into_error()
+                .into_error("store:9000")
                 .reason()
         };
         assert_eq!(reason(404, "NoSuchKey", ""), "ArtifactNotFound");

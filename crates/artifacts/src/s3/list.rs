@@ -18,7 +18,7 @@ impl S3Store {
                 .retry
                 .run("ListObjectsV2", page)
                 .await
-                .map_err(Fault::into_error)?;
+                .map_err(|fault| self.tell(fault))?;
             objects.extend(
                 page.contents()
                     .iter()

@@ -4,9 +4,12 @@ mod config;
 mod delete;
 mod download;
 mod fault;
+mod flight;
 mod list;
+mod memory;
 mod retry;
 mod upload;
+mod why;
 
 use std::time::Duration;
 
@@ -24,6 +27,7 @@ use crate::{Kind, ListedObject, ObjectInfo, Store, StoreError, id};
 
 pub use config::{ConfigError, S3Config};
 use fault::Fault;
+use flight::Flight;
 use retry::Retry;
 
 /// Length of parts, unless [`S3Store::with_part_size`] says otherwise: what stock clients use.
@@ -45,13 +49,17 @@ const SHA256: &str = "sha256";
 pub struct S3Store {
     client: Client,
     bucket: String,
+    /// Host and port, for people.
+    address: String,
     retry: Retry,
+    flight: Flight,
     part_size: usize,
 }
 
 impl S3Store {
     /// A client. Connects when it is first used.
     pub fn new(config: S3Config) -> Self {
+        let address = config.address().to_owned();
         let http = aws_smithy_http_client::Builder::new()
             .tls_provider(Provider::Rustls(CryptoMode::Ring))
             .build_https();
@@ -72,6 +80,8 @@ impl S3Store {
         Self {
             client: Client::from_conf(sdk),
             bucket: config.bucket,
+            address,
+            flight: Flight::new(config.in_flight_bytes),
             retry: Retry {
                 total: config.retry_total,
                 attempt: ATTEMPT_TIMEOUT,
@@ -88,6 +98,11 @@ impl S3Store {
             part_size: part_size.max(1),
             ..self
         }
+    }
+
+    /// What the caller is told of a fault.
+    fn tell(&self, fault: Fault) -> StoreError {
+        fault.into_error(&self.address)
     }
 
     /// Reads what is known of the object at `key`, once.
@@ -149,7 +164,7 @@ impl Store for S3Store {
             self.retry
                 .run("HeadObject", || self.try_head(&key))
                 .await
-                .map_err(Fault::into_error)
+                .map_err(|fault| self.tell(fault))
         }
         .boxed()
     }

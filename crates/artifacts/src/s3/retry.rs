@@ -74,7 +74,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::StoreError;
 
     proptest! {
         #[test]
@@ -100,10 +99,7 @@ mod tests {
                 async { Err(Fault::unavailable("away")) }
             })
             .await;
-        assert!(matches!(
-            result.unwrap_err(),
-            Fault::Store(StoreError::Unavailable { .. })
-        ));
+        assert!(matches!(result.unwrap_err(), Fault::Away(_)));
         // Pauses of 50 to 100, 100 to 200, 200 to 400, then 400 to 800 ms, which may be too long.
         assert!((3..=5).contains(&tries.get()), "{} tries", tries.get());
         assert!(start.elapsed() >= Duration::from_millis(150));

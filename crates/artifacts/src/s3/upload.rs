@@ -20,19 +20,20 @@ impl S3Store {
     pub(super) async fn upload(&self, key: &str, bytes: Bytes) -> Result<(), StoreError> {
         let sha256 = digest::sha256_hex(bytes.clone()).await;
         if bytes.len() <= self.part_size {
+            let _room = self.flight.room(key, bytes.len()).await;
             let put = || self.put_whole(key, bytes.clone(), &sha256);
             return self
                 .retry
                 .run("PutObject", put)
                 .await
-                .map_err(Fault::into_error);
+                .map_err(|fault| self.tell(fault));
         }
         let mut restarts = 0;
         loop {
             match self.put_parts(key, &bytes, &sha256).await {
                 Ok(()) => return Ok(()),
                 Err(Fault::UploadGone) if restarts < RESTARTS => restarts += 1,
-                Err(fault) => return Err(fault.into_error()),
+                Err(fault) => return Err(self.tell(fault)),
             }
             tracing::debug!(
                 key,
@@ -75,6 +76,7 @@ impl S3Store {
                 let part = bytes.slice(start..bytes.len().min(start + self.part_size));
                 let upload_id = &upload_id;
                 async move {
+                    let _room = self.flight.room(key, part.len()).await;
                     let put = || self.put_part(key, upload_id, number, part.clone());
                     self.retry.run("UploadPart", put).await
                 }

@@ -92,6 +92,7 @@ pub(crate) fn config(address: SocketAddr) -> S3Config {
         access_key: ACCESS_KEY.to_owned(),
         secret_key: SECRET_KEY.to_owned(),
         retry_total: Duration::from_secs(20),
+        in_flight_bytes: S3Config::default_in_flight_bytes(),
     }
 }
 

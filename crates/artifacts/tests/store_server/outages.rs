@@ -45,6 +45,10 @@ async fn a_store_that_stays_away_is_unavailable() {
         .unwrap_err();
     assert_eq!(error.reason(), "StoreUnavailable");
     assert!(error.is_transient());
+    assert_eq!(
+        error.to_string(),
+        format!("store {address} does not answer: connection refused")
+    );
     assert!(
         start.elapsed() >= Duration::from_millis(300) && start.elapsed() < Duration::from_secs(5)
     );
@@ -156,5 +160,49 @@ async fn a_folder_has_one_server() {
         second.await.unwrap_err(),
         ServeError::Locked { .. }
     ));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn what_goes_wrong_is_told_in_plain_words() {
+    // Not an S3 server: it hangs up.
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let hangs_up = tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            drop(stream);
+        }
+    });
+    let mut quick = config(address);
+    quick.retry_total = Duration::from_millis(300);
+    let error = S3Store::new(quick).get(Kind::Stdin, "a").await.unwrap_err();
+    let text = error.to_string();
+    assert!(
+        text.starts_with(&format!("store {address} does not answer: ")),
+        "{text}"
+    );
+    assert!(!text.contains(['{', '}', '"']), "{text}");
+    hangs_up.abort();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn more_than_fits_the_bound_goes_all_the_same_one_after_the_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(dir.path()).await;
+    let mut narrow = config(server.address);
+    narrow.in_flight_bytes = 1 << 20;
+    let store = S3Store::new(narrow).with_part_size(1 << 20);
+    let objects = (0..6).map(|n| {
+        let store = store.clone();
+        async move {
+            let id = format!("object-{n}");
+            store
+                .put(Kind::Artifact, &id, noise(3 << 20))
+                .await
+                .unwrap();
+            assert!(store.get(Kind::Artifact, &id).await.unwrap() == noise(3 << 20));
+        }
+    });
+    futures::future::join_all(objects).await;
     server.stop().await;
 }

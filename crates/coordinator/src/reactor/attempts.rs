@@ -262,7 +262,7 @@ impl Reactor<'_> {
     }
 
     /// Lets a task wait for another attempt, or begins its proof again if it is one that the others depend on.
-    fn requeue(&mut self, id: &TaskId, failure: Failure, not_before: Millis) {
+    pub(super) fn requeue(&mut self, id: &TaskId, failure: Failure, not_before: Millis) {
         let Some(task) = self.core.task_mut(id) else {
             return;
         };

@@ -13,6 +13,7 @@ mod losses;
 mod peer;
 mod placement;
 mod random;
+mod recalls;
 mod retries;
 mod sharing;
 mod subs;

@@ -46,6 +46,8 @@ pub(super) fn build(pool: &WorkerPool, settings: &WorkerSettings) -> Vec<EnvVar>
         spec.prover_permits
             .map(|permits| literal("PROVOST_PROVER_PERMITS", permits.to_string())),
     );
+    let in_flight = settings.store_in_flight_mib;
+    env.extend(in_flight.map(|mib| literal("PROVOST_STORE_IN_FLIGHT_MIB", mib.to_string())));
     env.extend(spec.env.iter().map(|e| literal(&e.name, &e.value)));
     env
 }

@@ -1,6 +1,7 @@
 //! Builds the pod of a worker. Pure: the name is an argument.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 
 use k8s_openapi::api::core::v1::{
     Capabilities, Container, ContainerPort, EmptyDirVolumeSource, HTTPGetAction, Pod,
@@ -43,6 +44,8 @@ pub struct WorkerSettings {
     pub store_region: String,
     /// Secret with the keys `access-key` and `secret-key`.
     pub store_secret: String,
+    /// Most MiB that a worker may have on their way to and from the store; `None` for its own default.
+    pub store_in_flight_mib: Option<NonZeroU32>,
 }
 
 /// Labels that select the pods of a pool.

@@ -12,6 +12,7 @@ fn settings() -> WorkerSettings {
         store_bucket: "provost".into(),
         store_region: "us-east-1".into(),
         store_secret: "provost-store".into(),
+        store_in_flight_mib: None,
     }
 }
 

@@ -102,6 +102,7 @@ fn s3_config(address: SocketAddr) -> S3Config {
         access_key: "test-access".to_owned(),
         secret_key: "test-secret".to_owned(),
         retry_total: Duration::from_secs(20),
+        in_flight_bytes: S3Config::default_in_flight_bytes(),
     }
 }
 

@@ -4,9 +4,8 @@ use std::pin::pin;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use kube::api::{Api, DeleteParams, ListParams};
 use kube::runtime::controller::Action;
-use provost_crds::{PROOF_LABEL, ProofOutput, ProofRequest, ProvingTask, reasons};
+use provost_crds::{ProofOutput, ProofRequest, reasons};
 use tokio::time::timeout;
 
 use super::super::error::ProofError;
@@ -14,8 +13,8 @@ use super::super::prepare::Prepared;
 use super::super::status::Change;
 use super::super::{Context, finalizer, prepare, resolve, submit, validate};
 use super::{WATCH, next_look};
+use crate::api::ApiError;
 use crate::api::status::Written;
-use crate::api::{ApiError, within};
 use crate::key::{ProofKey, created_ms};
 use crate::state::SP1_VERSION;
 
@@ -43,9 +42,6 @@ pub(in super::super) async fn start(
         program_id: prepared.program_id.clone(),
         stdin_id: prepared.stdin_id.clone(),
     };
-    if submit::queued_before(&request) {
-        forget_tasks(key, context).await?;
-    }
     if let Some(info) = submit::finished_before(&context.inputs, &request, key).await? {
         let proof = ProofOutput {
             artifact: key.proof_artifact(created_ms(&request)),
@@ -105,31 +101,4 @@ async fn show_pending(
         .note(key, &[change], Timestamp::now(), Some(request))
         .await
         .map(|_| ())
-}
-
-/// Deletes the task objects of an earlier operator: its tasks ended with it.
-async fn forget_tasks(key: &ProofKey, context: &Context) -> Result<(), ApiError> {
-    let tasks: Api<ProvingTask> = Api::namespaced(context.client.clone(), &key.namespace);
-    let params = ListParams::default().labels(&format!("{PROOF_LABEL}={}", key.name));
-    for task in within("list ProvingTasks", tasks.list(&params)).await? {
-        let owned = task
-            .metadata
-            .owner_references
-            .iter()
-            .flatten()
-            .any(|owner| owner.uid == key.uid);
-        let (true, Some(name)) = (owned, &task.metadata.name) else {
-            continue;
-        };
-        match within(
-            "delete a ProvingTask",
-            tasks.delete(name, &DeleteParams::background()),
-        )
-        .await
-        {
-            Err(error) if !error.is_not_found() => return Err(error),
-            _ => {}
-        }
-    }
-    Ok(())
 }

@@ -1,0 +1,119 @@
+//! What becomes of the task objects that a new leader finds. Pure.
+
+use std::collections::HashMap;
+
+use provost_coordinator::RecoveredProof;
+use provost_crds::{ProvingTask, TaskState};
+
+use super::object::TaskRecord;
+
+/// An object that was found, and is not left alone.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Found {
+    pub(super) record: TaskRecord,
+    pub(super) uid: Option<String>,
+    /// Whether its task may go on; else the object is deleted.
+    pub(super) goes_on: bool,
+}
+
+/// Sorts what was found: tasks of the present run of a proof that goes on may go on, and so may its root. Failed tasks are left out: their objects
+/// stay, for people, until their proof is collected.
+pub(super) fn sort(tasks: Vec<ProvingTask>, go_on: &[RecoveredProof]) -> Vec<Found> {
+    let proofs: HashMap<&str, &RecoveredProof> = go_on
+        .iter()
+        .map(|proof| (&*proof.spec.proof_id, proof))
+        .collect();
+    tasks
+        .into_iter()
+        .filter_map(|task| {
+            let record = TaskRecord::of(&task)?;
+            if record.status.state == TaskState::Failed {
+                return None;
+            }
+            let proof = proofs.get(record.key.proof_id().as_str());
+            let goes_on = proof.is_some_and(|proof| {
+                let root = record.spec.task_id == *proof.root;
+                record.spec.run == proof.run && (root || !record.spec.root)
+            });
+            Some(Found {
+                record,
+                uid: task.metadata.uid,
+                goes_on,
+            })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::super::object::tests::{change, created};
+    use super::*;
+    use provost_coordinator::{ProofSpec, Root, TaskChangeKind};
+
+    fn found(task: &str, root: bool, run: u32, state: TaskState) -> ProvingTask {
+        let TaskChangeKind::Created { weight, .. } = created(root) else {
+            unreachable!()
+        };
+        let kind = TaskChangeKind::Created { weight, root, run };
+        let mut record = TaskRecord::new(&change(task, kind)).unwrap();
+        record.status.state = state;
+        record.object()
+    }
+
+    fn proof(id: &str) -> RecoveredProof {
+        RecoveredProof {
+            spec: ProofSpec {
+                proof_id: id.into(),
+                kind: Root::Prove,
+                inputs: Vec::new(),
+                outputs: Vec::new(),
+                requester: "ns".into(),
+                priority: 0,
+                created_at_ms: 0,
+                parallelism: None,
+                max_retries: None,
+                expires_at_ms: None,
+            },
+            run: 1,
+            root: "root-1".into(),
+        }
+    }
+
+    #[test]
+    fn only_what_belongs_to_the_present_run_goes_on() {
+        use TaskState::{Failed, Pending, Running};
+        let tasks = vec![
+            found("root-0", true, 0, Running),
+            found("root-1", true, 1, Running),
+            found("old-child", false, 0, Running),
+            found("child", false, 1, Running),
+            found("waits", false, 1, Pending),
+            found("failed", false, 1, Failed),
+        ];
+        let name = |found: &Found| (found.record.spec.task_id.clone(), found.goes_on);
+        let sorted: Vec<_> = sort(tasks.clone(), &[proof("ns/fib/u1")])
+            .iter()
+            .map(name)
+            .collect();
+        let wanted = [
+            ("root-0", false),
+            ("root-1", true),
+            ("old-child", false),
+            ("child", true),
+            ("waits", true),
+        ];
+        assert_eq!(sorted, wanted.map(|(id, go)| (id.to_owned(), go)));
+        // Nothing goes on of a proof that has ended, or of another that had the same name.
+        for others in [vec![], vec![proof("ns/fib/u2")]] {
+            assert!(sort(tasks.clone(), &others).iter().all(|f| !f.goes_on));
+        }
+    }
+
+    #[test]
+    fn an_object_that_nobody_owns_is_left_alone() {
+        let mut task = found("child", false, 1, TaskState::Running);
+        task.metadata.owner_references = None;
+        assert_eq!(sort(vec![task], &[proof("ns/fib/u1")]), []);
+    }
+}

@@ -1,0 +1,80 @@
+//! What is known of one task and of its object. Pure.
+
+use provost_crds::{ProvingTaskStatus, TaskState};
+
+use super::object::TaskRecord;
+
+/// A task, and how far its object is.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) record: TaskRecord,
+    /// Status of the object, once it exists.
+    pub(super) stored: Option<ProvingTaskStatus>,
+    /// Uid of the object, where it is known.
+    pub(super) uid: Option<String>,
+    /// Uid of the object that somebody deleted last.
+    pub(super) vanished: Option<String>,
+    /// Whether an earlier leader made the object, and this one does not know yet how the task stands.
+    pub(super) adopted: Option<Adopted>,
+    /// When the object is to be there at the latest; `None` for a task that gets none yet.
+    pub(super) due: Option<i64>,
+    pub(super) dropped: bool,
+    pub(super) queued: bool,
+    pub(super) in_flight: bool,
+    /// Since when the object is behind.
+    pub(super) since: Option<i64>,
+}
+
+/// How much a new leader knows of a task whose object it found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Adopted {
+    /// No word of it yet.
+    Unclaimed,
+    /// It exists; whether anybody has it is not known.
+    Claimed,
+}
+
+impl Entry {
+    pub(super) fn new(record: TaskRecord, stored: Option<ProvingTaskStatus>) -> Self {
+        Self {
+            record,
+            stored,
+            uid: None,
+            vanished: None,
+            adopted: None,
+            due: None,
+            dropped: false,
+            queued: false,
+            in_flight: false,
+            since: None,
+        }
+    }
+
+    /// Whether the object is to be away: the task is done or not needed. Failed ones stay, for people.
+    pub(super) fn leaves(&self) -> bool {
+        self.dropped || self.record.status.state == TaskState::Succeeded
+    }
+
+    /// The object is away, and is not made again before the task runs again.
+    pub(super) fn lose_object(&mut self) {
+        (self.stored, self.uid) = (None, None);
+    }
+
+    /// Whether it takes a place of the window.
+    pub(super) fn counts(&self) -> bool {
+        !self.record.spec.root && (self.stored.is_some() || self.in_flight || self.queued)
+    }
+
+    pub(super) fn behind(&self) -> bool {
+        if self.leaves() {
+            self.stored.is_some()
+        } else if self.adopted.is_some() {
+            false
+        } else {
+            match &self.stored {
+                Some(stored) => *stored != self.record.status,
+                None => self.due.is_some(),
+            }
+        }
+    }
+}

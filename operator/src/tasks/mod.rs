@@ -1,0 +1,6 @@
+//! ProvingTasks that people delete: their tasks are stopped and run again.
+
+mod book;
+mod watch;
+
+pub use watch::TaskWatch;

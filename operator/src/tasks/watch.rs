@@ -1,0 +1,91 @@
+//! The watch of ProvingTasks: who deletes one wants its task stopped and run again.
+//!
+//! Provost deletes objects too, of tasks that are done or not needed any more, and the API server collects those whose request goes. Neither
+//! has anything that still runs, so that the coordinator has nothing to stop: it decides.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::TryStreamExt;
+use kube::api::Api;
+use kube::runtime::reflector::Store;
+use kube::runtime::{WatchStreamExt, watcher};
+use provost_coordinator::{Coordinator, Recall};
+use provost_crds::{ProofRequest, ProvingTask};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::book::{Gone, TaskBook};
+use crate::controllers::proof_request::object_ref;
+use crate::metrics::Metrics;
+use crate::state::KubeState;
+
+/// Time between two attempts while workers report to a new leader.
+const AGAIN: Duration = Duration::from_millis(500);
+
+/// What the watch tells others.
+#[derive(Clone)]
+pub struct TaskWatch {
+    /// Stops tasks and runs them again.
+    pub coordinator: Coordinator,
+    /// Writes the objects.
+    pub state: Arc<KubeState>,
+    /// All requests.
+    pub requests: Store<ProofRequest>,
+    /// Whether this replica leads.
+    pub leads: watch::Receiver<bool>,
+    /// Counts.
+    pub metrics: Metrics,
+}
+
+impl TaskWatch {
+    /// Watches for ever.
+    pub async fn run(self, tasks: Api<ProvingTask>) {
+        let events = watcher(tasks, watcher::Config::default()).default_backoff();
+        let mut events = std::pin::pin!(events);
+        let mut book = TaskBook::default();
+        let mut recalls = JoinSet::new();
+        loop {
+            let gone = match events.try_next().await {
+                Ok(Some(event)) => book.follow(event),
+                Ok(None) => return,
+                Err(error) => {
+                    tracing::warn!(%error, "the watch of ProvingTasks broke; it is taken up again");
+                    continue;
+                }
+            };
+            for gone in gone {
+                if *self.leads.borrow() && self.wanted(&gone) {
+                    self.state.vanished(&gone.task, &gone.uid);
+                    recalls.spawn(self.clone().recall(gone));
+                }
+            }
+            while recalls.try_join_next().is_some() {}
+        }
+    }
+
+    /// Whether the request goes on. The objects of one that does not are collected with it.
+    fn wanted(&self, gone: &Gone) -> bool {
+        self.requests
+            .get(&object_ref(&gone.proof))
+            .is_some_and(|request| {
+                request.metadata.uid.as_deref() == Some(gone.proof.uid.as_str())
+                    && request.metadata.deletion_timestamp.is_none()
+                    && !request.terminal()
+            })
+    }
+
+    async fn recall(self, gone: Gone) {
+        loop {
+            match self.coordinator.requeue_task(&gone.task).await {
+                Recall::Done => {
+                    tracing::info!(proof = %gone.proof, task = gone.task, "a ProvingTask was deleted: its task runs again");
+                    self.metrics.tasks.recalled();
+                    return;
+                }
+                Recall::Unneeded => return,
+                Recall::Recovering => tokio::time::sleep(AGAIN).await,
+            }
+        }
+    }
+}
