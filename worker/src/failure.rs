@@ -1,30 +1,8 @@
 //! What went wrong with a task, in the classes of the ProofRequest API.
 
+pub use provost_link::FailureClass;
 use sp1_core_executor::ExecutionError;
 use sp1_prover::worker::TaskError;
-
-/// The failure classes a worker can tell; the names are those of `status.failure.class`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FailureClass {
-    /// The artifact store did not answer.
-    StoreUnavailable,
-    /// The executed program was killed for want of memory on this host.
-    OutOfMemory,
-    /// A fault that a retry may cure.
-    Transient,
-    /// The user's program is at fault; a retry gives the same result.
-    ProgramFault,
-    /// The proof that came out does not verify.
-    InvalidProof,
-    /// A fault of the worker itself.
-    Bug,
-}
-
-impl std::fmt::Display for FailureClass {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{self:?}")
-    }
-}
 
 /// A failed task.
 #[derive(Debug, Clone, PartialEq, Eq)]

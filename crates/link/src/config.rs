@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::dial::Dial;
 use crate::resolve::{Dns, Resolve};
 
 /// Who speaks, and to whom.
@@ -26,6 +27,8 @@ pub struct Config {
     pub limits: Limits,
     /// Turns names into addresses.
     pub resolver: Arc<dyn Resolve>,
+    /// Makes connections; plain TCP without one.
+    pub dial: Option<Arc<dyn Dial>>,
 }
 
 impl Config {
@@ -41,6 +44,7 @@ impl Config {
             timing: Timing::default(),
             limits: Limits::default(),
             resolver: Arc::new(Dns),
+            dial: None,
         }
     }
 }

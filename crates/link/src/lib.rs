@@ -22,6 +22,7 @@
 //! Inside, `state` decides, without I/O and clock, and `io` carries out what it decides.
 
 mod config;
+mod dial;
 mod error;
 mod io;
 mod link;
@@ -34,11 +35,13 @@ mod status;
 mod watcher;
 
 pub use config::{Config, Limits, Timing};
+pub use dial::{Connection, Dial};
 pub use error::{Ended, StartError};
 pub use link::Link;
 pub use listener::Listener;
 pub use order::{Order, Orders, Outcome, Role};
 pub use provost_proto::worker::{TaskData, TaskStatus, TaskType, WorkerType};
+pub use provost_scheduler::retry::FailureClass;
 pub use resolve::{Dns, Resolve};
 pub use run::Run;
 pub use status::{Counts, Replica, Status};

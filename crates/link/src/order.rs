@@ -47,7 +47,7 @@ pub enum Outcome {
     Completed(String),
     /// It failed.
     Failed {
-        /// A failure class of the ProofRequest API, such as `Transient`.
+        /// The name of a [`FailureClass`](crate::FailureClass).
         class: String,
         /// Whether another attempt may succeed.
         retryable: bool,

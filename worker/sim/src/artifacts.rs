@@ -7,8 +7,8 @@ use provost_artifacts::id::{self, ProofTag};
 use provost_artifacts::{Kind, Store, StoreError, codec};
 
 use crate::body::Body;
+use crate::coordinator::now_ms;
 use crate::faults::{Action, Site, StoreOp};
-use crate::link::now_ms;
 use crate::random::{Random, unique};
 
 /// What a worker stores and reads for one proof. Without a store ids are minted all the same, and nothing is ever missing.

@@ -1,34 +1,35 @@
-//! The workers of a process from within: how they begin, what they share, who takes the place of one that crashed.
+//! The workers of a process from within: how they begin, what they share, who takes the place of one that is gone.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use provost_proto::worker::WorkerType;
+use provost_link::Link;
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use crate::body::{Body, Crashed};
 use crate::class::Capacity;
 use crate::faults::{Fault, FaultError, Faults, Point};
-use crate::link::{Beating, Link, Pool, Registration, Session, Sessions, Stub, start_beating};
+use crate::journal::Journal;
 use crate::simulator::{Settings, StartError};
 use crate::stats::Stats;
 use crate::tasks::{self, Bench, Role};
+use crate::wire::Dialer;
+use crate::worker::Worker;
 
 /// What the workers of a process share.
 pub(crate) struct Fleet {
     settings: Settings,
-    pool: Arc<Pool>,
+    /// All links run on one thread, so that tasks delay neither beats nor messages.
+    links: Handle,
     bench: Bench,
     faults: Faults,
     stats: Arc<Stats>,
-    sessions: Sessions,
-    bodies: Mutex<Vec<Arc<Body>>>,
+    workers: Mutex<Vec<Arc<Worker>>>,
     replacements: AtomicU64,
     crashed: mpsc::UnboundedSender<Crashed>,
-    tracker: TaskTracker,
     poisoned: Arc<AtomicBool>,
     stop: CancellationToken,
 }
@@ -39,41 +40,33 @@ impl Fleet {
         settings: Settings,
         stop: CancellationToken,
     ) -> Result<Arc<Self>, StartError> {
-        let pool = Pool::new(&settings.coordinator, settings.workers_per_connection);
-        let pool = Arc::new(pool.map_err(|source| StartError::Address {
-            address: settings.coordinator.clone(),
-            source,
-        })?);
-        let sessions = Sessions::default();
-        start_beating(pool.clone(), sessions.clone(), settings.beat, stop.clone())?;
+        let journal = settings.log.as_deref().map(Journal::open).transpose();
+        let journal = journal.map_err(StartError::Log)?.map(Arc::new);
         let (crashed, crashes) = mpsc::unbounded_channel();
         let fleet = Arc::new(Fleet {
+            links: thread_of_links(stop.clone())?,
             bench: Bench {
                 profile: Arc::new(settings.profile.clone()),
                 store: settings.store.clone(),
+                journal,
             },
             faults: Faults::new(settings.seed),
-            pool,
             stats: Arc::default(),
-            sessions,
-            bodies: Mutex::default(),
+            workers: Mutex::default(),
             replacements: AtomicU64::new(0),
             crashed,
-            tracker: TaskTracker::new(),
             poisoned: Arc::default(),
             stop: stop.clone(),
             settings,
         });
         for i in 0..fleet.settings.workers {
             let name = &fleet.settings.name;
-            fleet.add_worker(match fleet.settings.workers {
+            fleet.add(match fleet.settings.workers {
                 1 => name.clone(),
                 _ => format!("{name}-{i}"),
-            });
+            })?;
         }
-        let replacing = stop
-            .clone()
-            .run_until_cancelled_owned(fleet.clone().replace(crashes));
+        let replacing = stop.run_until_cancelled_owned(fleet.clone().replace(crashes));
         tokio::spawn(replacing);
         Ok(fleet)
     }
@@ -95,13 +88,19 @@ impl Fleet {
         self.poisoned.load(Ordering::Acquire)
     }
 
+    /// All workers that live.
+    pub(crate) fn workers(&self) -> Vec<Arc<Worker>> {
+        self.lock().clone()
+    }
+
     /// Adds a fault, or carries it out if it is for now.
     pub(crate) fn inject(&self, fault: Fault) -> Result<(), FaultError> {
         if fault.at != Some(Point::Now) {
             return self.faults.add(fault).map(drop);
         }
         fault.check()?;
-        for body in self.bodies() {
+        for worker in self.workers() {
+            let body = &worker.body;
             if fault.worker.as_ref().is_none_or(|name| *name == body.name) {
                 body.strike(&fault);
             }
@@ -111,52 +110,55 @@ impl Fleet {
 
     /// Heals partitions and silences.
     pub(crate) fn heal(&self) {
-        for body in self.bodies() {
-            body.cut.off();
-            body.mute.off();
-            body.deaf.off();
+        for worker in self.workers() {
+            worker.body.wire.heal();
         }
-    }
-
-    /// All registrations of workers that live.
-    pub(crate) fn sessions(&self) -> Vec<Arc<Session>> {
-        let sessions = self.sessions.lock();
-        let sessions = sessions.unwrap_or_else(PoisonError::into_inner);
-        let live = sessions.iter().map(Beating::session);
-        live.filter(|s| !s.body().life.is_cancelled())
-            .cloned()
-            .collect()
     }
 
     /// Registrations that the coordinator knows, and all that there are to be.
     pub(crate) fn connected(&self) -> (usize, usize) {
-        let connected = self.sessions().iter().filter(|s| s.is_connected()).count();
+        let workers = self.workers();
+        let looks = workers.iter().map(|worker| worker.look());
+        let led = looks.filter(|(_, status)| status.leader.is_some());
+        let connected = led.map(|(roles, _)| roles).sum();
         let Capacity { execute, prove } = self.settings.capacity;
         let roles = usize::from(execute > 0) + usize::from(prove > 0);
-        (connected, self.bodies().len() * roles)
+        (connected, workers.len() * roles)
     }
 
+    /// Drains all workers.
     pub(crate) async fn drain(&self, limit: Duration) -> bool {
-        let sessions = self.sessions();
-        tracing::info!(registrations = sessions.len(), "draining: no new tasks");
-        futures::future::join_all(sessions.iter().map(|session| session.close())).await;
-        self.tracker.close();
-        let drained = tokio::time::timeout(limit, self.tracker.wait()).await;
-        if drained.is_err() {
+        let workers = self.workers();
+        tracing::info!(workers = workers.len(), "draining: no new tasks");
+        let drains = workers.iter().map(|worker| worker.drain(limit));
+        let drained = futures::future::join_all(drains).await;
+        let drained = drained.iter().all(|drained| *drained);
+        if !drained {
             tracing::warn!("tasks still ran when the time to drain was up");
         }
-        drained.is_ok()
+        drained
     }
 
-    fn bodies(&self) -> Vec<Arc<Body>> {
-        self.lock_bodies().clone()
+    /// Takes a worker out of the fleet; `None` if there is none of that name.
+    pub(crate) fn remove(&self, name: &str) -> Option<Arc<Worker>> {
+        let mut workers = self.lock();
+        let place = workers.iter().position(|w| w.body.name == name)?;
+        Some(workers.remove(place))
     }
 
-    fn lock_bodies(&self) -> std::sync::MutexGuard<'_, Vec<Arc<Body>>> {
-        self.bodies.lock().unwrap_or_else(PoisonError::into_inner)
+    /// All workers are gone, as if their process were.
+    pub(crate) fn die(&self) {
+        for worker in self.lock().drain(..) {
+            worker.body.die();
+        }
     }
 
-    fn add_worker(self: &Arc<Self>, name: String) {
+    fn lock(&self) -> MutexGuard<'_, Vec<Arc<Worker>>> {
+        self.workers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds a worker.
+    pub(crate) fn add(&self, name: String) -> Result<(), StartError> {
         let body = Body::new(
             name,
             self.faults.clone(),
@@ -165,56 +167,38 @@ impl Fleet {
             self.poisoned.clone(),
             self.crashed.clone(),
         );
-        self.lock_bodies().push(body.clone());
-        let stub = self.pool.stub();
-        let Capacity { execute, prove } = self.settings.capacity;
+        let settings = &self.settings;
+        let config = provost_link::Config {
+            pod_uid: settings.pod_uid.clone(),
+            image_tag: settings.image_tag.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            timing: settings.timing.clone(),
+            dial: Some(Arc::new(Dialer(body.wire.clone()))),
+            ..provost_link::Config::new(settings.coordinators.clone(), body.name.clone())
+        };
+        let link = Link::start_on(&self.links, config)?;
+        let worker = Arc::new(Worker::new(body, link));
+        self.lock().push(worker.clone());
+        let Capacity { execute, prove } = settings.capacity;
         if execute > 0 {
-            self.begin(&body, stub.clone(), Role::Execute, execute);
+            begin(&worker, self.bench.clone(), Role::Execute, execute);
         }
         if prove > 0 {
-            let (fleet, life) = (self.clone(), body.life.clone());
-            let build = self.settings.build;
-            let begin = async move {
+            let (life, build) = (worker.body.life.clone(), settings.build);
+            let bench = self.bench.clone();
+            let building = async move {
                 tokio::time::sleep(build).await;
-                fleet.begin(&body, stub, Role::Prove, prove);
+                begin(&worker, bench, Role::Prove, prove);
             };
-            tokio::spawn(life.run_until_cancelled_owned(begin));
+            tokio::spawn(life.run_until_cancelled_owned(building));
         }
-    }
-
-    fn begin(&self, body: &Arc<Body>, stub: Stub, role: Role, max_weight: u32) {
-        let (name, worker_type) = match role {
-            Role::Execute => ("execute", WorkerType::Cpu),
-            Role::Prove => ("prove", WorkerType::Gpu),
-        };
-        let registration = Registration {
-            worker_type,
-            max_weight,
-            image_tag: self.settings.image_tag.clone(),
-        };
-        let session = Session::new(Link::new(stub, body.clone(), name), registration);
-        let sessions = self.sessions.lock();
-        sessions
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(Beating::new(session.clone()));
-        let (orders_tx, orders) = mpsc::unbounded_channel();
-        let life = &body.life;
-        let streaming = session.clone().run(orders_tx);
-        tokio::spawn(life.clone().run_until_cancelled_owned(streaming));
-        let working = tasks::run(
-            session,
-            role,
-            self.bench.clone(),
-            orders,
-            self.tracker.clone(),
-        );
-        tokio::spawn(life.clone().run_until_cancelled_owned(working));
+        Ok(())
     }
 
     /// Puts others in the place of workers that crashed, under names that were never used.
     async fn replace(self: Arc<Self>, mut crashes: mpsc::UnboundedReceiver<Crashed>) {
         while let Some(crashed) = crashes.recv().await {
-            self.lock_bodies().retain(|body| body.name != crashed.name);
+            self.remove(&crashed.name);
             tracing::info!(worker = crashed.name, "worker crashed");
             let Some(after) = crashed.replace_after else {
                 continue;
@@ -223,9 +207,34 @@ impl Fleet {
             let replacing = async move {
                 tokio::time::sleep(after).await;
                 let number = fleet.replacements.fetch_add(1, Ordering::Relaxed);
-                fleet.add_worker(format!("{}-r{number}", fleet.settings.name));
+                let name = format!("{}-r{number}", fleet.settings.name);
+                if let Err(error) = fleet.add(name) {
+                    tracing::error!(%error, "no worker in the place of the one that crashed");
+                }
             };
             tokio::spawn(self.stop.clone().run_until_cancelled_owned(replacing));
         }
     }
+}
+
+/// A worker begins to play a role.
+fn begin(worker: &Arc<Worker>, bench: Bench, role: Role, max_weight: u32) {
+    let orders = worker.play(role, max_weight);
+    let (link, body) = (worker.link().clone(), worker.body.clone());
+    let life = body.life.clone();
+    let working = tasks::run(link, body, role, bench, orders);
+    tokio::spawn(life.run_until_cancelled_owned(working));
+}
+
+/// Starts the thread that the links run on. It ends when `stop` is cancelled.
+fn thread_of_links(stop: CancellationToken) -> std::io::Result<Handle> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(4)
+        .build()?;
+    let handle = runtime.handle().clone();
+    std::thread::Builder::new()
+        .name("provost-link".to_owned())
+        .spawn(move || runtime.block_on(stop.cancelled_owned()))?;
+    Ok(handle)
 }

@@ -4,19 +4,22 @@
 //!
 //! * [`graph`]: the task graph, pure.
 //! * `tasks`: the tasks of both roles, over
-//! * `link`: all that is said to and heard from the coordinator, and
+//! * `coordinator`: all that tasks say to and hear from the coordinator, by the native door,
+//! * `wire`: the connections below it, which can be held up and cut, and
 //! * `artifacts`: the store.
+//! * [`journal`]: what was executed, for tests to count.
 //! * [`Simulator`]: the simulated workers of a process.
 
 mod artifacts;
 mod body;
 mod class;
 pub mod cli;
+mod coordinator;
 mod failure;
 pub mod faults;
 mod fleet;
 pub mod graph;
-mod link;
+pub mod journal;
 pub mod profile;
 mod random;
 mod run;
@@ -24,8 +27,11 @@ mod simulator;
 mod stats;
 mod status;
 mod tasks;
+mod wire;
+mod worker;
 
 pub use class::{Capacity, Class};
-pub use failure::FailureClass;
+pub use provost_link::Timing;
+pub use provost_scheduler::retry::FailureClass;
 pub use simulator::{Settings, Simulator, StartError};
 pub use stats::{Stats, Tally};

@@ -1,12 +1,14 @@
 //! `worker-sim run`: plays its workers until it is told to stop.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use provost_artifacts::{S3Config, S3Store, Store};
+use provost_link::Timing;
 
 use crate::class::{Capacity, Class};
 use crate::faults::Fault;
@@ -20,9 +22,17 @@ const RECYCLE: u8 = 75;
 /// What `worker-sim run` takes. What the operator sets for a worker's pod means what it means to the real worker.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct RunArgs {
-    /// The coordinator's address, http://host:port.
-    #[arg(long, env = "PROVOST_COORDINATOR")]
-    coordinator: String,
+    /// The coordinator's addresses, http://host:port, with commas in between. A name with several addresses stands for as many replicas.
+    #[arg(
+        long,
+        env = "PROVOST_COORDINATOR",
+        value_delimiter = ',',
+        required = true
+    )]
+    coordinator: Vec<String>,
+    /// The pod's UID.
+    #[arg(long, env = "POD_UID", default_value = "")]
+    pod_uid: String,
     /// The name to register under; several workers are NAME-0 and on.
     #[arg(long, env = "POD_NAME", default_value = "sim")]
     name: String,
@@ -53,12 +63,12 @@ pub(crate) struct RunArgs {
     /// Where chances are drawn from.
     #[arg(long, env = "PROVOST_SIM_SEED", default_value_t = 1)]
     seed: u64,
-    /// Workers that share one connection to the coordinator.
-    #[arg(long, env = "PROVOST_SIM_WORKERS_PER_CONNECTION", default_value_t = 50)]
-    workers_per_connection: usize,
-    /// Milliseconds between beats.
-    #[arg(long, env = "PROVOST_SIM_BEAT_MS", default_value_t = 1000)]
-    beat_ms: u64,
+    /// Milliseconds between beats, in place of the real worker's.
+    #[arg(long, env = "PROVOST_SIM_BEAT_MS")]
+    beat_ms: Option<u64>,
+    /// A file to append a line of JSON to for each beginning and end of an attempt at a task.
+    #[arg(long, env = "PROVOST_SIM_LOG")]
+    log: Option<PathBuf>,
     /// Milliseconds until the prove role is built.
     #[arg(long, env = "PROVOST_SIM_BUILD_MS", default_value_t = 0)]
     build_ms: u64,
@@ -85,16 +95,21 @@ impl RunArgs {
             false => Some(Arc::new(S3Store::new(S3Config::from_env()?))),
         };
         let capacity = Capacity::share(self.class, self.capacity, self.execute_capacity);
+        let mut timing = Timing::default();
+        if let Some(ms) = self.beat_ms {
+            timing.beat = Duration::from_millis(ms.max(1));
+        }
         Ok(Settings {
             name: self.name.clone(),
             profile,
             store,
-            workers_per_connection: self.workers_per_connection,
-            beat: Duration::from_millis(self.beat_ms.max(1)),
+            timing,
+            pod_uid: self.pod_uid.clone(),
+            log: self.log.clone(),
             build: Duration::from_millis(self.build_ms),
             seed: self.seed,
             image_tag: self.image_tag.clone(),
-            ..Settings::new(&self.coordinator, self.workers, capacity)
+            ..Settings::new(self.coordinator.clone(), self.workers, capacity)
         })
     }
 }

@@ -1,10 +1,12 @@
 //! The simulated workers of a process, as others start and steer them.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use provost_artifacts::Store;
-use tokio_util::sync::{CancellationToken, DropGuard};
+use provost_link::Timing;
+use tokio_util::sync::CancellationToken;
 
 use crate::class::Capacity;
 use crate::faults::{Fault, FaultError, Faults};
@@ -15,8 +17,8 @@ use crate::stats::Stats;
 /// The simulated workers of a process, and what they work with.
 #[derive(Clone)]
 pub struct Settings {
-    /// The coordinator's address, `http://host:port`.
-    pub coordinator: String,
+    /// The coordinator's replicas, `http://host:port` each. A name stands for all its addresses.
+    pub coordinators: Vec<String>,
     /// The name of the worker; with several, `<name>-0` and on.
     pub name: String,
     /// How many workers.
@@ -27,33 +29,36 @@ pub struct Settings {
     pub profile: Profile,
     /// Where artifacts go; none of them without it.
     pub store: Option<Arc<dyn Store>>,
-    /// Workers that share one connection.
-    pub workers_per_connection: usize,
-    /// Time between the beats of a registration.
-    pub beat: Duration,
+    /// The periods of the workers' links.
+    pub timing: Timing,
     /// How long the prove role's engine takes to build: it registers only then.
     pub build: Duration,
     /// Where chances are drawn from.
     pub seed: u64,
     /// The image that the workers say they run from.
     pub image_tag: String,
+    /// The UID of the pod that they say they are in.
+    pub pod_uid: String,
+    /// Where each attempt at a task is noted; see [`crate::journal`].
+    pub log: Option<PathBuf>,
 }
 
 impl Settings {
-    /// Workers named `sim` that share connections by 50, beat once a second, and keep no artifacts.
-    pub fn new(coordinator: impl Into<String>, workers: usize, capacity: Capacity) -> Self {
+    /// Workers named `sim` whose links have the real worker's periods, and that keep no artifacts.
+    pub fn new(coordinators: Vec<String>, workers: usize, capacity: Capacity) -> Self {
         Self {
-            coordinator: coordinator.into(),
+            coordinators,
             name: "sim".to_owned(),
             workers,
             capacity,
             profile: Profile::default(),
             store: None,
-            workers_per_connection: 50,
-            beat: Duration::from_secs(1),
+            timing: Timing::default(),
             build: Duration::ZERO,
             seed: 1,
             image_tag: String::new(),
+            pod_uid: String::new(),
+            log: None,
         }
     }
 }
@@ -62,24 +67,23 @@ impl Settings {
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The coordinator's address.
-    #[error("{address:?} is not an address of a coordinator: {source}")]
-    Address {
-        /// What was given.
-        address: String,
-        /// Why it is none.
-        source: tonic::transport::Error,
-    },
-    /// The thread that beats.
-    #[error("no thread for heartbeats: {0}")]
+    #[error(transparent)]
+    Link(#[from] provost_link::StartError),
+    /// The thread of the links.
+    #[error("no thread for the links: {0}")]
     Thread(#[from] std::io::Error),
+    /// The log of executions.
+    #[error("cannot write the log of executions: {0}")]
+    Log(#[source] std::io::Error),
 }
 
 impl StartError {
     /// Stable name of the error.
     pub fn reason(&self) -> &'static str {
         match self {
-            Self::Address { .. } => "InvalidAddress",
-            Self::Thread(_) => "NoThread",
+            Self::Link(error) => error.reason(),
+            Self::Thread(_) => "Thread",
+            Self::Log(_) => "Log",
         }
     }
 }
@@ -87,7 +91,7 @@ impl StartError {
 /// Running simulated workers. When this is dropped they are gone, as if their process were.
 pub struct Simulator {
     fleet: Arc<Fleet>,
-    _stop: DropGuard,
+    stop: CancellationToken,
 }
 
 impl Simulator {
@@ -95,10 +99,7 @@ impl Simulator {
     pub fn start(settings: Settings) -> Result<Self, StartError> {
         let stop = CancellationToken::new();
         let fleet = Fleet::start(settings, stop.clone())?;
-        Ok(Self {
-            fleet,
-            _stop: stop.drop_guard(),
-        })
+        Ok(Self { fleet, stop })
     }
 
     /// Adds a fault; one at [`Point::Now`] happens at once.
@@ -137,7 +138,49 @@ impl Simulator {
         self.fleet.drain(limit).await
     }
 
+    /// The names of the workers that live.
+    pub fn workers(&self) -> Vec<String> {
+        let workers = self.fleet.workers();
+        workers.iter().map(|w| w.body.name.clone()).collect()
+    }
+
+    /// Adds a worker under a name of its own.
+    ///
+    /// # Errors
+    /// As for [`Simulator::start`].
+    pub fn add(&self, name: impl Into<String>) -> Result<(), StartError> {
+        self.fleet.add(name.into())
+    }
+
+    /// A worker is gone at once, and nobody takes its place. False if there is none of that name.
+    pub fn kill(&self, name: &str) -> bool {
+        let worker = self.fleet.remove(name);
+        worker.is_some_and(|worker| {
+            worker.body.die();
+            true
+        })
+    }
+
+    /// A worker drains for `limit` at most, as a pod that is told to go, and is gone then. False if there is none of that name, or it still had
+    /// tasks.
+    pub async fn stop(&self, name: &str, limit: Duration) -> bool {
+        let Some(worker) = self.fleet.remove(name) else {
+            return false;
+        };
+        let drained = worker.drain(limit).await;
+        worker.body.die();
+        drained
+    }
+
     pub(crate) fn fleet(&self) -> &Arc<Fleet> {
         &self.fleet
+    }
+}
+
+impl Drop for Simulator {
+    fn drop(&mut self) {
+        // First: what is dropped from here on is not to be reported.
+        self.fleet.die();
+        self.stop.cancel();
     }
 }

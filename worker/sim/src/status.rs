@@ -16,7 +16,7 @@ use crate::fleet::Fleet;
 use crate::stats::Tally;
 
 /// A role's progress towards readiness, over all simulated workers of the process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(tag = "state", rename_all = "camelCase")]
 enum RoleState {
     /// Not built yet.
@@ -35,8 +35,15 @@ struct Report {
     execute: Option<RoleState>,
     #[serde(skip_serializing_if = "Option::is_none")]
     prove: Option<RoleState>,
+    /// The replica of the coordinator that leads, by its own name: the one of the highest epoch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    leader: Option<String>,
+    /// The highest epoch seen.
+    epoch: u64,
     /// Tasks that run now.
-    tasks: Vec<String>,
+    tasks: usize,
+    /// Results that the coordinator may still ask for.
+    unsettled_results: usize,
     /// What each worker offers.
     capacity: Capacity,
     /// Registrations that the coordinator knows.
@@ -63,28 +70,30 @@ pub(crate) async fn serve(
 }
 
 fn report(fleet: &Fleet) -> Report {
-    let sessions = fleet.sessions();
+    let workers = fleet.workers();
+    let looks: Vec<_> = workers.iter().map(|worker| worker.look()).collect();
     let capacity = fleet.settings().capacity;
-    let state = |role: &str, weight: u32| {
-        let mut own = sessions.iter();
-        let mut own = own
-            .by_ref()
-            .filter(|s| s.link().worker_id().ends_with(role));
-        let state = match own.next() {
-            None => RoleState::Building,
-            Some(first) if first.is_connected() || own.any(|s| s.is_connected()) => {
-                RoleState::Ready
-            }
-            Some(_) => RoleState::Connecting,
-        };
-        (weight > 0).then_some(state)
+    // The execute role comes first, where there is one.
+    let state = |weight: u32, before: usize| {
+        let built = looks.iter().filter(|(roles, _)| *roles > before);
+        let state = built
+            .map(|(_, status)| match status.leader {
+                Some(_) => RoleState::Ready,
+                None => RoleState::Connecting,
+            })
+            .max();
+        (weight > 0).then_some(state.unwrap_or(RoleState::Building))
     };
     let (connected, registrations) = fleet.connected();
-    let active = sessions.iter().flat_map(|session| session.active());
+    let statuses = || looks.iter().map(|(_, status)| status);
+    let latest = statuses().max_by_key(|status| (status.epoch, status.leader.is_some()));
     Report {
-        execute: state("/execute", capacity.execute),
-        prove: state("/prove", capacity.prove),
-        tasks: active.map(|(_, task)| task).collect(),
+        execute: state(capacity.execute, 0),
+        prove: state(capacity.prove, usize::from(capacity.execute > 0)),
+        leader: latest.and_then(|status| status.leader.as_deref().map(str::to_owned)),
+        epoch: latest.map_or(0, |status| status.epoch),
+        tasks: statuses().map(|status| status.kept.running).sum(),
+        unsettled_results: statuses().map(|status| status.kept.results).sum(),
         capacity,
         connected,
         registrations,

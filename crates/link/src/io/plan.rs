@@ -6,6 +6,7 @@ use tonic::transport::Uri;
 
 use crate::Config;
 use crate::config::{Limits, Timing};
+use crate::dial::Dial;
 use crate::error::StartError;
 use crate::resolve::Resolve;
 use crate::state::About;
@@ -18,6 +19,7 @@ pub(crate) struct Plan {
     pub(super) timing: Timing,
     pub(super) limits: Limits,
     pub(super) resolver: Arc<dyn Resolve>,
+    pub(super) dial: Option<Arc<dyn Dial>>,
 }
 
 /// Where replicas are to be found.
@@ -56,6 +58,7 @@ impl Plan {
             timing: config.timing,
             limits: config.limits,
             resolver: config.resolver,
+            dial: config.dial,
         })
     }
 }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use hyper_util::rt::TokioIo;
 use provost_proto::headers;
 use provost_proto::link::Down;
 use provost_proto::link::down_message;
@@ -98,7 +99,15 @@ async fn connect(common: &Common, replica: &Replica) -> Result<Channel, tonic::t
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .tcp_nodelay(true);
-    endpoint.connect().await
+    let Some(dial) = common.plan.dial.clone() else {
+        return endpoint.connect().await;
+    };
+    let address = replica.address;
+    let connector = tower::service_fn(move |_: Uri| {
+        let dialled = dial.dial(address);
+        async move { dialled.await.map(TokioIo::new) }
+    });
+    endpoint.connect_with_connector(connector).await
 }
 
 /// The link has stopped: there is nobody to tell.

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use provost_proto::worker::TaskType;
+use provost_scheduler::retry::FailureClass;
 use serde::{Deserialize, Serialize};
 
 use super::place::{Call, Point, StoreOp};
-use crate::failure::FailureClass;
 
 /// One fault: `{"do":"crash","at":"running","task":"PROVE_SHARD","nth":3}`.
 ///
@@ -71,9 +71,9 @@ pub enum Action {
     Oom,
     /// The task never ends, and cannot be stopped.
     Hang,
-    /// The worker sends no beats, for `ms` or for ever; its stream stays open.
+    /// Nothing that the worker sends leaves it, beats included, for `ms` or for ever; its stream stays open, and it hears.
     StopBeating,
-    /// The worker sends no beats and closes its stream, for `ms` or for ever. Its tasks go on.
+    /// The worker's streams break and it makes no new ones, for `ms` or for ever. Its tasks go on.
     FallSilent,
     /// Nothing that the worker sends or is sent arrives, for `ms` or for ever; then all of it does.
     Partition,
@@ -83,10 +83,10 @@ pub enum Action {
     Panic,
     /// At a point: the task waits a random time up to `ms`, so that tasks overtake each other. At a call or a store operation: it takes `ms` longer.
     Delay,
-    /// The call is carried out and its answer lost, so that it is repeated. Nobody repeats a beat.
+    /// The call arrives, and whatever is answered from now on is lost, as the streams break: so the worker reports anew all that it keeps, the call included.
     LoseReply,
-    /// The call arrives twice. Not beats, nor calls that open a stream.
-    Duplicate,
+    /// The call and whatever is sent after it are lost, as the streams break.
+    LoseRequest,
     /// The store answers that it is unavailable.
     Unavailable,
     /// The store answers that it is full.
@@ -211,7 +211,7 @@ impl Fault {
     pub fn check(&self) -> Result<(), FaultError> {
         let takes = match self.action {
             Action::Delay => "at, call, op",
-            Action::LoseReply | Action::Duplicate => "call",
+            Action::LoseReply | Action::LoseRequest => "call",
             Action::Unavailable | Action::Full => "op",
             _ => "at",
         };
@@ -298,7 +298,7 @@ mod tests {
                 ..expected
             }]
         );
-        let two = r#"[{"do":"loseReply","call":"CreateTask","probability":0.1},{"do":"unavailable","op":"put"}]"#;
+        let two = r#"[{"do":"loseReply","call":"Create","probability":0.1},{"do":"unavailable","op":"put"}]"#;
         assert_eq!(Fault::parse(two).unwrap().len(), 2);
         assert_eq!(Fault::parse("[]").unwrap(), []);
     }
@@ -309,8 +309,8 @@ mod tests {
             "crash",
             r#"{"at":"running"}"#,
             r#"{"do":"crash"}"#,
-            r#"{"do":"crash","at":"running","call":"Open"}"#,
-            r#"{"do":"crash","call":"Open"}"#,
+            r#"{"do":"crash","at":"running","call":"Say"}"#,
+            r#"{"do":"crash","call":"Say"}"#,
             r#"{"do":"hang","at":"now"}"#,
             r#"{"do":"hang","at":"running","task":"ProveShard"}"#,
             r#"{"do":"delay","op":"get"}"#,

@@ -18,30 +18,31 @@ pub enum Point {
     LastMessage,
     /// The outputs are in the store; inputs are not deleted yet.
     Stored,
-    /// All is done, nothing reported. For Controller and ExecuteOnly: before CompleteProof.
+    /// All is done, nothing reported. For Controller and ExecuteOnly: before they conclude the proof.
     Report,
-    /// The coordinator has taken the result; the worker has not read the answer. For Controller and ExecuteOnly: to CompleteProof.
+    /// The coordinator has taken note of the result. For Controller and ExecuteOnly: the end of the proof is stored, their own is not reported.
     Reported,
 }
 
-/// A call to the coordinator.
+/// Something that a task says to the coordinator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "each is the call of its name")]
 pub enum Call {
     /// Every call below.
     Any,
-    Open,
-    Heartbeat,
-    Close,
-    CreateTask,
-    CompleteTask,
-    FailTask,
-    CompleteProof,
-    OpenSub,
-    UpdateSub,
-    AckSub,
-    SubscribeTaskMessages,
-    SendTaskMessage,
+    /// A task is created.
+    Create,
+    /// A task has ended.
+    Done,
+    /// A marker is complete.
+    Marker,
+    /// A proof is made.
+    Conclude,
+    /// A task's result is wanted.
+    Watch,
+    /// A message for a task's channel.
+    Say,
+    /// A task's channel is wanted.
+    Listen,
 }
 
 /// An operation of the artifact store.
@@ -55,14 +56,4 @@ pub enum StoreOp {
     Get,
     Head,
     Delete,
-}
-
-impl Call {
-    /// Whether its answer is a stream, which cannot arrive twice.
-    pub(crate) fn opens_a_stream(self) -> bool {
-        matches!(
-            self,
-            Self::Open | Self::OpenSub | Self::SubscribeTaskMessages
-        )
-    }
 }

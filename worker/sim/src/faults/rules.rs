@@ -101,9 +101,14 @@ impl Faults {
         self.lock().list.iter().map(|view| view.struck).sum()
     }
 
+    /// Whether there are none.
+    pub(crate) fn is_empty(&self) -> bool {
+        !self.inner.any.load(Ordering::Acquire)
+    }
+
     /// A worker reached a place: the faults that strike there now.
     pub(crate) fn reach(&self, worker: &str, site: Site) -> Vec<Fault> {
-        if !self.inner.any.load(Ordering::Acquire) {
+        if self.is_empty() {
             return Vec::new();
         }
         let mut rules = self.lock();
@@ -195,12 +200,12 @@ mod tests {
         let faults = Faults::new(1);
         let lose = Fault::of_call(Action::LoseReply, Call::Any);
         faults.add(lose).unwrap();
-        for call in [Call::Open, Call::CreateTask, Call::CreateTask] {
+        for call in [Call::Listen, Call::Create, Call::Create] {
             assert_eq!(faults.reach("w", Site::Call(call)).len(), 1);
         }
         assert!(faults.reach("w", Site::Store(StoreOp::Get)).is_empty());
         assert_eq!(faults.struck(), 3);
         faults.clear();
-        assert!(faults.reach("w", Site::Call(Call::Open)).is_empty());
+        assert!(faults.reach("w", Site::Call(Call::Listen)).is_empty());
     }
 }

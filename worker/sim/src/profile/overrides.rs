@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use provost_proto::worker::TaskType;
+use provost_scheduler::retry::FailureClass;
 use serde::{Deserialize, Serialize};
 
 use super::{Graph, ProfileError, Sizes, Span};
-use crate::failure::FailureClass;
 use crate::random::Random;
 
 /// Changes to a [`Graph`]; what is left out stays. The first hint of a proof's stdin may carry them, as `{"sim":{...}}`.

@@ -3,19 +3,20 @@
 use std::sync::Arc;
 
 use provost_artifacts::{Kind, codec};
-use provost_proto::worker::{TaskData, TaskType};
+use provost_link::{Order, TaskData, TaskType};
+use provost_scheduler::retry::FailureClass;
 
 use super::Bench;
 use crate::artifacts::Artifacts;
-use crate::failure::{FailureClass, TaskError};
+use crate::coordinator::Client;
+use crate::failure::TaskError;
 use crate::faults::{Action, Fault, Point, Site};
-use crate::link::{Link, NewTask, Session};
 use crate::profile::{Overrides, Plan, Profile, Work};
 use crate::random::{Random, unique};
 
 /// A task that runs, and all that it may do.
 pub(super) struct Context {
-    pub(super) link: Link,
+    pub(super) client: Client,
     pub(super) artifacts: Artifacts,
     pub(super) kind: TaskType,
     pub(super) task_id: String,
@@ -25,19 +26,13 @@ pub(super) struct Context {
 }
 
 impl Context {
-    pub(super) fn new(
-        session: &Session,
-        bench: Bench,
-        kind: TaskType,
-        task_id: String,
-        data: TaskData,
-    ) -> Self {
-        let body = session.body().clone();
+    pub(super) fn new(client: Client, bench: Bench, order: &Order) -> Self {
+        let (body, data) = (client.body().clone(), order.data.clone());
         Self {
-            link: session.link().clone(),
+            client,
             artifacts: Artifacts::new(bench.store, body, &data.proof_id),
-            kind,
-            task_id,
+            kind: data.task_type(),
+            task_id: order.task_id.clone(),
             proof: data.proof_id.clone(),
             data,
             profile: bench.profile,
@@ -46,7 +41,7 @@ impl Context {
 
     /// The task has come to a point of its life: the faults that strike there do.
     pub(super) async fn reach(&self, point: Point) -> Result<(), TaskError> {
-        let body = self.link.body();
+        let body = self.client.body();
         let site = Site::Task(self.kind, point);
         for fault in body.faults.reach(&body.name, site) {
             body.strike(&fault);
@@ -110,36 +105,35 @@ impl Context {
         inputs: Vec<String>,
         outputs: Vec<String>,
         work: Work,
-    ) -> Result<String, TaskError> {
-        let new = NewTask {
-            kind,
-            proof: &self.proof,
-            parent: Some(&self.task_id),
-            requester: &self.data.requester,
+    ) -> String {
+        let data = TaskData {
             inputs,
             outputs,
             metadata: work.to_metadata(),
+            parent_id: Some(self.task_id.clone()),
+            ..self.child(kind)
         };
-        Ok(self.link.create_task(new).await?)
+        self.client.create(data).await
     }
 
     /// Creates a marker, which has no parent: SP1 gives it none.
-    pub(super) async fn create_marker(&self) -> Result<String, TaskError> {
-        let new = NewTask {
-            kind: TaskType::MarkerDeferredRecord,
-            proof: &self.proof,
-            parent: None,
-            requester: &self.data.requester,
-            inputs: Vec::new(),
-            outputs: Vec::new(),
-            metadata: String::new(),
-        };
-        Ok(self.link.create_task(new).await?)
+    pub(super) async fn create_marker(&self) -> String {
+        let data = self.child(TaskType::MarkerDeferredRecord);
+        self.client.create(data).await
+    }
+
+    fn child(&self, kind: TaskType) -> TaskData {
+        TaskData {
+            task_type: kind.into(),
+            proof_id: self.proof.clone(),
+            requester: self.data.requester.clone(),
+            ..TaskData::default()
+        }
     }
 
     /// Fails unless a task of the same proof succeeds.
     pub(super) async fn succeeded(&self, kind: TaskType, task: &str) -> Result<(), TaskError> {
-        match self.link.succeeds(&self.proof, task).await {
+        match self.client.succeeds(task).await {
             true => Ok(()),
             false => Err(TaskError::Child(format!("{} {task}", kind.as_str_name()))),
         }

@@ -2,14 +2,15 @@
 
 use provost_artifacts::Kind;
 use provost_proto::worker::TaskType;
+use provost_scheduler::retry::FailureClass;
 
 use super::context::Context;
 use super::finished::{Execution, Finished};
 use super::reduce;
-use crate::failure::{FailureClass, TaskError};
+use crate::coordinator::Messages;
+use crate::failure::TaskError;
 use crate::faults::Point;
 use crate::graph::{ControllerInputs, CoreMetadata, Mode};
-use crate::link::Messages;
 use crate::profile::Plan;
 
 pub(super) async fn run(context: &Context) -> Result<(), TaskError> {
@@ -24,8 +25,8 @@ pub(super) async fn run(context: &Context) -> Result<(), TaskError> {
         .put_noise(&common, plan.graph().bytes.proof)
         .await?;
     let execution_id = artifacts.mint();
-    let execute = create_execution(context, &plan, &inputs, &common, &execution_id).await?;
-    let messages = context.link.messages(&execute);
+    let execute = create_execution(context, &plan, &inputs, &common, &execution_id).await;
+    let messages = context.client.messages(&execute);
     context.reach(Point::Running).await?;
     let (made, ()) = tokio::try_join!(
         make(context, &plan, inputs.mode, messages),
@@ -57,7 +58,7 @@ async fn set_up(context: &Context, plan: &Plan, program: &str) -> Result<(), Tas
     let (inputs, outputs) = (vec![program.to_owned()], vec![vk.clone()]);
     let task = context
         .create(kind, inputs, outputs, plan.work(kind, 0))
-        .await?;
+        .await;
     context.succeeded(kind, &task).await?;
     context.artifacts.get(Kind::Artifact, &vk).await?;
     Ok(context.artifacts.delete(&[vk]).await?)
@@ -69,7 +70,7 @@ async fn create_execution(
     inputs: &ControllerInputs,
     common: &str,
     output: &str,
-) -> Result<String, TaskError> {
+) -> String {
     let metadata = CoreMetadata {
         num_deferred_proofs: plan.graph().deferred_proofs.into(),
         cycle_limit: inputs.cycle_limit,
@@ -114,7 +115,7 @@ async fn make(
         let outputs = vec![output.clone()];
         let task = context
             .create(*kind, input, outputs, plan.work(*kind, 0))
-            .await?;
+            .await;
         context.succeeded(*kind, &task).await?;
         made.push(output);
     }

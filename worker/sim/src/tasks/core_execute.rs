@@ -7,14 +7,15 @@ use std::sync::{Mutex, PoisonError};
 use futures::{StreamExt as _, TryStreamExt as _};
 use provost_artifacts::Kind;
 use provost_proto::worker::{TaskStatus, TaskType};
+use provost_scheduler::retry::FailureClass;
 
 use super::context::Context;
 use super::execute_only::check;
 use super::finished::Execution;
-use crate::failure::{FailureClass, TaskError};
+use crate::coordinator::{Asker, Results};
+use crate::failure::TaskError;
 use crate::faults::Point;
 use crate::graph::{CoreMetadata, Range, ShardProof};
-use crate::link::{Asker, Results};
 use crate::profile::{Plan, Work};
 
 /// What SP1 puts in place of a marker where a shard has none.
@@ -36,7 +37,7 @@ pub(super) async fn run(context: &Context) -> Result<(), TaskError> {
     let plan = context.plan(stdin, metadata.stdin_private).await?;
     context.artifacts.get(Kind::Program, program).await?;
 
-    let (gate, _permits) = context.link.results(&context.proof);
+    let (gate, _permits) = context.client.results();
     let emitter = Emitter {
         context,
         plan: &plan,
@@ -46,7 +47,7 @@ pub(super) async fn run(context: &Context) -> Result<(), TaskError> {
         spoken: AtomicBool::new(false),
         deferred: Mutex::default(),
     };
-    let (markers, results) = context.link.results(&context.proof);
+    let (markers, results) = context.client.results();
     tokio::try_join!(
         emitter.emit_deferred_proofs(),
         emitter.execute(markers, metadata.cycle_limit),
@@ -88,7 +89,7 @@ impl Emitter<'_> {
             let work = self.plan.work(kind, i);
             let task = context
                 .create(kind, inputs, vec![proof.clone()], work)
-                .await?;
+                .await;
             self.tell(task, Range::place(i), proof).await?;
         }
         Ok(())
@@ -170,7 +171,7 @@ impl Emitter<'_> {
         let (context, artifacts) = (self.context, &self.context.artifacts);
         let record = artifacts.mint();
         let deferred = match markers {
-            Some(_) => Some((context.create_marker().await?, artifacts.mint())),
+            Some(_) => Some((context.create_marker().await, artifacts.mint())),
             None => None,
         };
         let size = self.plan.graph().bytes.record;
@@ -187,7 +188,7 @@ impl Emitter<'_> {
         let outputs = std::iter::once(proof.clone()).chain(output).collect();
         let work: Work = self.plan.work(TaskType::ProveShard, index);
         let kind = TaskType::ProveShard;
-        let task = context.create(kind, inputs, outputs, work).await?;
+        let task = context.create(kind, inputs, outputs, work).await;
         self.gate.want(&task);
         self.tell(task, range, proof).await?;
         if let (Some(markers), Some((marker, output))) = (markers, deferred) {
@@ -199,9 +200,8 @@ impl Emitter<'_> {
 
     async fn tell(&self, task: String, range: Range, proof: String) -> Result<(), TaskError> {
         let message = ShardProof { task, range, proof };
-        let link = &self.context.link;
-        link.send_message(&self.context.task_id, message.encode())
-            .await?;
+        let client = &self.context.client;
+        client.say(&self.context.task_id, message.encode()).await;
         if !self.spoken.swap(true, Ordering::AcqRel) {
             self.context.reach(Point::FirstMessage).await?;
         }

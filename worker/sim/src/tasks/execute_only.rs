@@ -1,10 +1,11 @@
 //! ExecuteOnly: executes without proving. A non-zero exit code is a result here, not a failure.
 
 use provost_artifacts::Kind;
+use provost_scheduler::retry::FailureClass;
 
 use super::context::Context;
 use super::finished::{Execution, Finished};
-use crate::failure::{FailureClass, TaskError};
+use crate::failure::TaskError;
 use crate::faults::Point;
 use crate::graph::ExecuteInputs;
 use crate::profile::Plan;

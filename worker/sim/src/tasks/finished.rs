@@ -75,8 +75,8 @@ impl Finished {
     pub(super) async fn report(self, context: &Context) -> Result<(), TaskError> {
         context.reach(Point::Report).await?;
         let extra_data = serde_json::to_string(&self).unwrap_or_default();
-        let answer = context.link.complete_proof(&context.proof, extra_data);
-        answer.await?;
+        let stored = context.client.conclude(&context.task_id, extra_data);
+        stored.await?;
         context.reach(Point::Reported).await
     }
 }

@@ -46,7 +46,7 @@ async fn perform(context: &Context, parts: &Parts, work: Work) -> Result<(), Tas
     if let Some((marker, deferred)) = &parts.deferred {
         // CoreExecute may go on with these before the shard is proven.
         artifacts.put_noise(deferred, work.deferred).await?;
-        context.link.complete_task(&context.proof, marker).await?;
+        context.client.complete_marker(marker).await;
     }
     tokio::time::sleep(work.duration() / 2).await;
     artifacts.put_noise(&parts.output, work.out).await?;
@@ -130,7 +130,10 @@ fn read_parts(context: &Context) -> Result<Parts, TaskError> {
                 inputs.len(),
                 outputs.len()
             );
-            return Err(TaskError::own(crate::failure::FailureClass::Bug, message));
+            return Err(TaskError::own(
+                provost_scheduler::retry::FailureClass::Bug,
+                message,
+            ));
         }
     };
     Ok(parts)

@@ -7,143 +7,129 @@ mod execute_only;
 mod finished;
 mod leaf;
 mod reduce;
+mod role;
 
 use std::sync::Arc;
 
 use provost_artifacts::Store;
-use provost_proto::worker::TaskType;
-use tokio::sync::mpsc;
-use tokio_util::task::TaskTracker;
+use provost_link::{Ended, Link, Order, Orders, Outcome, TaskType};
+use provost_scheduler::retry::FailureClass;
 
+use crate::body::Body;
+use crate::coordinator::{Client, now_ms};
 use crate::failure::TaskError;
 use crate::faults::Point;
-use crate::link::{Order, Session};
+use crate::journal::{Entry, Event, Journal};
 use crate::profile::Profile;
 
 use context::Context;
+pub(crate) use role::Role;
+use role::is_leaf;
+
+/// What SP1 says of a task that is done.
+const METADATA: &str = r#"{"gpu_ms":null}"#;
 
 /// What a simulated worker runs its tasks with.
 #[derive(Clone)]
 pub(crate) struct Bench {
     pub(crate) profile: Arc<Profile>,
     pub(crate) store: Option<Arc<dyn Store>>,
+    pub(crate) journal: Option<Arc<Journal>>,
 }
 
-/// Which tasks a registration runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Role {
-    /// Controller, CoreExecute, ExecuteOnly and the wraps. A task is dropped when it is cancelled.
-    Execute,
-    /// Set-ups, shards, recursion. A task cannot be stopped half-way.
-    Prove,
-}
-
-/// How a task ended, as far as the coordinator must know.
-enum Outcome {
-    Done,
-    Failed(TaskError),
-    Cancelled,
-}
-
-/// Runs every order of a session until the session or the worker ends.
-pub(crate) async fn run(
-    session: Arc<Session>,
-    role: Role,
-    bench: Bench,
-    mut orders: mpsc::UnboundedReceiver<Order>,
-    tracker: TaskTracker,
-) {
+/// Runs every order of a role until the link or the worker ends.
+pub(crate) async fn run(link: Link, body: Arc<Body>, role: Role, bench: Bench, mut orders: Orders) {
     while let Some(order) = orders.recv().await {
-        let (session, bench) = (session.clone(), bench.clone());
-        let life = session.body().life.clone();
-        let work = run_one(session, role, bench, order);
-        tracker.spawn(life.run_until_cancelled_owned(work));
+        let client = Client::new(link.clone(), order.run.clone(), body.clone());
+        let work = run_one(client, role, bench.clone(), order);
+        tokio::spawn(body.life.clone().run_until_cancelled_owned(work));
     }
 }
 
-async fn run_one(session: Arc<Session>, role: Role, bench: Bench, order: Order) {
-    let Order {
-        task,
-        mut cancelled,
-    } = order;
-    let task_id = task.task_id;
-    let Some(data) = task.data else {
-        session.done(&task_id);
-        return;
+async fn run_one(client: Client, role: Role, bench: Bench, order: Order) {
+    let kind = order.data.task_type();
+    let stats = client.body().stats.clone();
+    let journal = bench.journal.clone();
+    let note = |event, outcome| {
+        if let Some(journal) = &journal {
+            journal.note(&entry(client.body(), &order, event, outcome));
+        }
     };
-    let kind = data.task_type();
-    let stats = session.body().stats.clone();
     stats.count(kind, |tally| tally.started += 1);
-    let context = Context::new(&session, bench, kind, task_id, data);
+    note(Event::Start, None);
+    let context = Context::new(client.clone(), bench, &order);
     let work = dispatch(&context, role);
+    let cancelled = &order.cancelled;
     let outcome = match role {
         Role::Execute => tokio::select! {
             result = work => settle(result),
-            _ = cancelled.wait_for(|cancelled| *cancelled) => Outcome::Cancelled,
+            () = cancelled.cancelled() => Outcome::Stopped,
         },
-        // It stays active until it ends, so that its weight is not given away.
+        // It runs until it ends, so that its weight is not given away.
         Role::Prove => match work.await {
-            _ if *cancelled.borrow() => Outcome::Cancelled,
+            _ if cancelled.is_cancelled() => Outcome::Stopped,
             result => settle(result),
         },
     };
     stats.count(kind, |tally| match &outcome {
-        Outcome::Done => tally.done += 1,
-        Outcome::Failed(_) => tally.failed += 1,
-        Outcome::Cancelled => tally.cancelled += 1,
+        Outcome::Completed(_) => tally.done += 1,
+        Outcome::Failed { .. } => tally.failed += 1,
+        Outcome::Stopped => tally.cancelled += 1,
     });
-    tokio::select! {
-        () = report(&context, outcome) => {}
-        _ = cancelled.wait_for(|cancelled| *cancelled) => {}
+    note(Event::End, Some(name(&outcome).to_owned()));
+    tell(&order, &outcome);
+    let completed = matches!(outcome, Outcome::Completed(_));
+    client.done(order, outcome).await;
+    // Nobody needs to wait for that unless something is to happen then.
+    if completed && is_leaf(kind) && !client.body().faults.is_empty() {
+        client.settled().await;
+        // Only what happens to the worker matters any more.
+        let _ = context.reach(Point::Reported).await;
     }
-    session.done(&context.task_id);
 }
 
 fn settle(result: Result<(), TaskError>) -> Outcome {
     match result {
-        Ok(()) => Outcome::Done,
-        Err(error) => Outcome::Failed(error),
+        Ok(()) => Outcome::Completed(METADATA.to_owned()),
+        // Nobody needs it any more, or there is nobody to tell.
+        Err(TaskError::Ended(Ended::RunOver { .. } | Ended::Closed)) => Outcome::Stopped,
+        Err(error) => error.outcome(),
     }
 }
 
-async fn report(context: &Context, outcome: Outcome) {
-    let (proof, task) = (context.proof.as_str(), context.task_id.as_str());
-    let kind = context.kind.as_str_name();
-    let answer = match outcome {
-        Outcome::Done => {
-            tracing::debug!(proof, task, kind, "task done");
-            let answer = context.link.complete_task(proof, task).await;
-            if is_leaf(context.kind) {
-                // Only what happens to the worker matters any more.
-                let _ = context.reach(Point::Reported).await;
-            }
-            answer
-        }
-        Outcome::Failed(error) => {
-            let failure = error.of(context.kind);
-            tracing::warn!(
-                proof,
-                task,
-                kind,
-                reason = error.reason(),
-                failure.message,
-                "task failed"
-            );
-            context.link.fail_task(proof, task, &failure).await
-        }
-        Outcome::Cancelled => {
-            tracing::debug!(proof, task, kind, "task cancelled");
-            return;
-        }
-    };
-    if let Err(status) = answer {
-        tracing::error!(proof, task, kind, %status, "the coordinator did not take the result");
+/// How an attempt ended, in a word.
+fn name(outcome: &Outcome) -> &str {
+    match outcome {
+        Outcome::Completed(_) => "completed",
+        Outcome::Failed { class, .. } => class,
+        Outcome::Stopped => "stopped",
     }
 }
 
-/// Whether the task reports itself alone; roots report their proof as well.
-fn is_leaf(kind: TaskType) -> bool {
-    !matches!(kind, TaskType::Controller | TaskType::ExecuteOnly)
+fn entry(body: &Body, order: &Order, event: Event, outcome: Option<String>) -> Entry {
+    Entry {
+        event,
+        proof: order.run.proof_id().to_owned(),
+        run: order.run.number(),
+        task: order.task_id.clone(),
+        kind: order.data.task_type().as_str_name().to_owned(),
+        worker: format!("{}/{}", body.name, order.role),
+        attempt: order.attempt,
+        ms: now_ms(),
+        outcome,
+    }
+}
+
+fn tell(order: &Order, outcome: &Outcome) {
+    let (run, task) = (&order.run, order.task_id.as_str());
+    let kind = order.data.task_type().as_str_name();
+    match outcome {
+        Outcome::Completed(_) => tracing::debug!(%run, task, kind, "task done"),
+        Outcome::Failed { class, message, .. } => {
+            tracing::warn!(%run, task, kind, class, message, "task failed");
+        }
+        Outcome::Stopped => tracing::debug!(%run, task, kind, "task stopped"),
+    }
 }
 
 async fn dispatch(context: &Context, role: Role) -> Result<(), TaskError> {
@@ -162,7 +148,7 @@ async fn dispatch(context: &Context, role: Role) -> Result<(), TaskError> {
             | TaskType::ShrinkWrap,
         ) => leaf::run(context).await,
         (_, kind) => Err(TaskError::Own {
-            class: crate::failure::FailureClass::Bug,
+            class: FailureClass::Bug,
             message: format!("{} is not supported by this worker", kind.as_str_name()),
             retryable: Some(false),
         }),

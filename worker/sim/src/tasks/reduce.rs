@@ -4,11 +4,12 @@ use std::collections::HashMap;
 
 use provost_artifacts::Kind;
 use provost_proto::worker::{TaskStatus, TaskType};
+use provost_scheduler::retry::FailureClass;
 
 use super::context::Context;
-use crate::failure::{FailureClass, TaskError};
+use crate::coordinator::{Asker, Messages};
+use crate::failure::TaskError;
 use crate::graph::{Batch, Leaf, Seen, ShardProof, Step, Tree};
-use crate::link::{Asker, Messages};
 use crate::profile::Plan;
 
 /// Waits for the proofs of all shards and stores them as one artifact.
@@ -18,7 +19,7 @@ pub(super) async fn collect(
     output: &str,
     size: u32,
 ) -> Result<(), TaskError> {
-    let (asker, mut results) = context.link.results(&context.proof);
+    let (asker, mut results) = context.client.results();
     let mut seen = Seen::default();
     while let Some(payload) = messages.next().await {
         let shard = decode(&payload)?;
@@ -42,8 +43,8 @@ pub(super) async fn join(
     mut messages: Messages,
     output: &str,
 ) -> Result<(), TaskError> {
-    let (shard_asker, mut shards) = context.link.results(&context.proof);
-    let (asker, mut reductions) = context.link.results(&context.proof);
+    let (shard_asker, mut shards) = context.client.results();
+    let (asker, mut reductions) = context.client.results();
     let mut joiner = Joiner {
         context,
         plan,
@@ -88,7 +89,7 @@ pub(super) async fn join(
         };
         for step in steps {
             match step {
-                Step::Reduce(batch) => joiner.create(batch).await?,
+                Step::Reduce(batch) => joiner.create(batch).await,
                 Step::Done => return Ok(()),
                 Step::Wedged => {
                     let message = "the tree of reductions is wedged with no pending work";
@@ -110,7 +111,7 @@ struct Joiner<'a> {
 }
 
 impl Joiner<'_> {
-    async fn create(&mut self, batch: Batch) -> Result<(), TaskError> {
+    async fn create(&mut self, batch: Batch) {
         let proof = match batch.is_last {
             true => self.output.to_owned(),
             false => self.context.artifacts.mint(),
@@ -124,11 +125,10 @@ impl Joiner<'_> {
         let work = self.plan.work(kind, self.created);
         self.created += 1;
         let outputs = vec![proof.clone()];
-        let task = self.context.create(kind, inputs, outputs, work).await?;
+        let task = self.context.create(kind, inputs, outputs, work).await;
         self.asker.want(&task);
         let range = batch.range;
         self.running.insert(task, Leaf { range, proof });
-        Ok(())
     }
 }
 

@@ -15,7 +15,7 @@ use provost_coordinator::{
 use provost_proto::worker::TaskType;
 use provost_worker_sim::graph::Mode;
 use provost_worker_sim::profile::{Graph, Profile};
-use provost_worker_sim::{Capacity, Class, Settings, Simulator};
+use provost_worker_sim::{Capacity, Class, Settings, Simulator, Timing};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -36,6 +36,16 @@ pub(crate) fn config() -> Config {
         resend_result: Duration::from_secs(1),
         parallelism: 1000,
         ..Config::default()
+    }
+}
+
+/// Links that beat, and come back, as quickly as [`config`] expects.
+fn timing() -> Timing {
+    Timing {
+        beat: Duration::from_millis(100),
+        first_pause: Duration::from_millis(20),
+        longest_pause: Duration::from_millis(200),
+        ..Timing::default()
     }
 }
 
@@ -149,9 +159,9 @@ impl Cluster {
         Settings {
             name: format!("{class:?}").to_lowercase(),
             store: Some(self.store.clone()),
-            beat: Duration::from_millis(100),
+            timing: timing(),
             ..Settings::new(
-                &self.address,
+                vec![self.address.clone()],
                 workers,
                 Capacity::share(class, capacity, Some(76)),
             )

@@ -2,13 +2,13 @@
 
 use provost_coordinator::{FailureClass, ProofResult, WorkerEvent};
 use provost_proto::worker::TaskType;
+use provost_worker_sim::Class;
 use provost_worker_sim::faults::{Action, Fault, Point};
 use provost_worker_sim::graph::Mode;
-use provost_worker_sim::{Class, FailureClass as Told};
 
 use crate::cluster::{Cluster, LIMIT, again, eventually, graph};
 
-fn fail(kind: TaskType, class: Told) -> Fault {
+fn fail(kind: TaskType, class: FailureClass) -> Fault {
     Fault {
         class: Some(class),
         message: Some("as told".to_owned()),
@@ -21,7 +21,7 @@ async fn a_retryable_failure_costs_one_task() {
     let cluster = Cluster::start().await;
     let graph = graph(6);
     let workers = cluster.workers(Class::All, 2, &graph).await;
-    let fault = fail(TaskType::ProveShard, Told::Transient).nth(3, 2);
+    let fault = fail(TaskType::ProveShard, FailureClass::Transient).nth(3, 2);
     workers.inject(fault).unwrap();
     cluster.prove("p").await;
     cluster.success("p").await;
@@ -36,7 +36,7 @@ async fn failures_by_chance_cost_as_many_tasks_as_they_struck() {
     let cluster = Cluster::start().await;
     let graph = graph(20);
     let workers = cluster.workers(Class::All, 3, &graph).await;
-    let fault = fail(TaskType::ProveShard, Told::Transient).by_chance(0.2);
+    let fault = fail(TaskType::ProveShard, FailureClass::Transient).by_chance(0.2);
     workers.inject(fault).unwrap();
     cluster.prove("p").await;
     cluster.success("p").await;
@@ -51,7 +51,7 @@ async fn failures_by_chance_cost_as_many_tasks_as_they_struck() {
 async fn a_program_fault_is_final_at_once() {
     let cluster = Cluster::start().await;
     let workers = cluster.workers(Class::All, 1, &graph(3)).await;
-    let fault = fail(TaskType::CoreExecute, Told::ProgramFault);
+    let fault = fail(TaskType::CoreExecute, FailureClass::ProgramFault);
     workers.inject(fault).unwrap();
     cluster.prove("p").await;
     let failed = cluster.failure("p").await;
@@ -66,7 +66,7 @@ async fn a_fatal_failure_is_final_at_once() {
     let workers = cluster.workers(Class::All, 1, &graph(3)).await;
     let fault = Fault {
         retryable: Some(false),
-        ..fail(TaskType::RecursionReduce, Told::Bug)
+        ..fail(TaskType::RecursionReduce, FailureClass::Bug)
     };
     workers.inject(fault).unwrap();
     cluster.prove("p").await;
@@ -79,7 +79,7 @@ async fn a_fatal_failure_is_final_at_once() {
 async fn a_failure_that_never_passes_ends_the_proof_with_its_class() {
     let cluster = Cluster::start().await;
     let workers = cluster.workers(Class::All, 2, &graph(2)).await;
-    let fault = fail(TaskType::SetupVkey, Told::Transient).nth(1, 100);
+    let fault = fail(TaskType::SetupVkey, FailureClass::Transient).nth(1, 100);
     workers.inject(fault).unwrap();
     cluster.prove("p").await;
     let (class, message) = cluster.failure("p").await;

@@ -7,7 +7,7 @@ use provost_artifacts::MemoryStore;
 use provost_coordinator::Config;
 use provost_worker_sim::graph::Mode;
 use provost_worker_sim::profile::{Graph, Profile};
-use provost_worker_sim::{Class, Settings};
+use provost_worker_sim::{Class, Settings, Timing};
 
 use crate::cluster::{Cluster, again, begin, graph};
 
@@ -26,8 +26,7 @@ async fn many(cluster: &Cluster, proofs: usize, workers: usize, graph: Graph, ar
             graph: graph.clone(),
             variants: Vec::new(),
         },
-        // Beats of hundreds of registrations are a load of their own.
-        beat: Duration::from_millis(500),
+        timing: Timing::default(),
         ..cluster.settings(Class::All, workers)
     };
     if !artifacts {

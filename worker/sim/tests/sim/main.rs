@@ -6,6 +6,7 @@
 mod cluster;
 mod crashes;
 mod failures;
+mod fleet;
 mod load;
 mod network;
 mod process;

@@ -6,7 +6,8 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use provost_proto::worker::TaskType;
-use provost_worker_sim::Class;
+use provost_worker_sim::{Class, journal};
+use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -16,6 +17,7 @@ use crate::cluster::{Cluster, eventually, graph};
 struct Process {
     child: Child,
     status: SocketAddr,
+    log: TempDir,
 }
 
 impl Process {
@@ -25,10 +27,13 @@ impl Process {
         let status = listener.local_addr().unwrap();
         drop(listener);
         let store = cluster.store_config();
+        let log = tempfile::tempdir().unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_worker-sim"))
             .arg("run")
             .args(args)
-            .env("PROVOST_COORDINATOR", &cluster.address)
+            // One of the replicas is not there.
+            .env("PROVOST_COORDINATOR", format!("{},http://127.0.0.1:9", cluster.address))
+            .env("PROVOST_SIM_LOG", log.path().join("log"))
             .env("POD_NAME", "pod")
             .env("PROVOST_CLASS", "All")
             .env("PROVOST_STATUS_ADDRESS", status.to_string())
@@ -39,7 +44,7 @@ impl Process {
             .stdout(Stdio::null())
             .spawn()
             .unwrap();
-        let process = Self { child, status };
+        let process = Self { child, status, log };
         while process.call("GET", "/readyz", "").await.0 != 200 {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -61,6 +66,11 @@ impl Process {
         let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_default();
         let code = head.split(' ').nth(1).and_then(|code| code.parse().ok());
         (code.unwrap_or_default(), body.to_owned())
+    }
+
+    /// What it has executed.
+    fn log(&self) -> Vec<journal::Entry> {
+        journal::read(&self.log.path().join("log")).unwrap()
     }
 
     async fn end(&mut self) -> ExitStatus {
@@ -118,10 +128,21 @@ async fn sigterm_drains() {
     let profile = r#"{"graph":{"durations":{"EXECUTE_ONLY":{"ms":1000}}}}"#;
     let mut process = Process::start(&cluster, &["--profile", profile]).await;
     cluster.submit("run", None, "", "0").await;
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    eventually("it runs", || (!process.log().is_empty()).then_some(())).await;
     process.terminate();
     assert_eq!(process.end().await.code(), Some(0));
     cluster.success("run").await;
+    let log = process.log();
+    let outcomes: Vec<_> = log.iter().map(|e| e.outcome.as_deref()).collect();
+    assert_eq!(outcomes, [None, Some("completed")]);
+    assert_eq!(
+        (log[0].proof.as_str(), log[0].run, log[0].attempt),
+        ("run", 0, 1)
+    );
+    assert_eq!(
+        (log[0].kind.as_str(), log[0].worker.as_str()),
+        ("EXECUTE_ONLY", "pod/execute")
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -146,6 +167,8 @@ async fn faults_come_and_go_over_http() {
     assert_eq!(status["execute"]["state"], "ready");
     assert_eq!(status["prove"]["state"], "ready");
     assert_eq!(status["registrations"], 6);
+    assert_eq!((&status["epoch"], &status["tasks"]), (&1.into(), &0.into()));
+    assert_eq!(status["leader"], "");
     let shards = &status["done"][TaskType::ProveShard.as_str_name()];
     assert_eq!(
         (&shards["failed"], &shards["started"]),

@@ -1,4 +1,4 @@
-//! Workers that do not beat.
+//! Workers that are not heard.
 
 use provost_proto::worker::TaskType;
 use provost_worker_sim::Class;
@@ -13,18 +13,20 @@ async fn a_silent_workers_tasks_go_elsewhere_though_its_stream_is_open() {
     let graph = graph(6);
     let cpu = cluster.workers(Class::Cpu, 1, &graph).await;
     let gpu = cluster.workers(Class::Gpu, 2, &graph).await;
-    // Otherwise its reports would show that it lives.
-    let hang = Fault::at(Action::Hang, Point::Running, TaskType::ProveShard);
-    gpu.inject(hang.nth(1, 100).in_worker("gpu-0")).unwrap();
-    gpu.inject(Fault::now(Action::StopBeating, Some("gpu-0")))
-        .unwrap();
+    let silent = Fault::at(Action::StopBeating, Point::Receipt, TaskType::ProveShard);
+    gpu.inject(silent.in_worker("gpu-0")).unwrap();
     cluster.prove("p").await;
     cluster.success("p").await;
+    assert_eq!(gpu.faults().struck(), 1);
     let again = again(&[&cpu, &gpu], &graph, Mode::Compressed, 1);
+    // It had shards, and a reduction may have come its way before its silence was noticed.
+    let leaves = ["PROVE_SHARD", "RECURSION_REDUCE"];
     assert!(
-        matches!(again.as_slice(), [("PROVE_SHARD", 1..=6)]),
+        again.iter().any(|(kind, _)| *kind == leaves[0]),
         "{again:?}"
     );
+    let only_leaves = again.iter().all(|(kind, _)| leaves.contains(kind));
+    assert!(only_leaves, "{again:?}");
     assert_eq!(cluster.outcome("p").await.progress.run, 0);
 }
 
