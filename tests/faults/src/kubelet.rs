@@ -24,7 +24,7 @@ use crate::proxy::Proxy;
 use crate::worker::{Worker, targets};
 
 /// Time between two looks.
-const PERIOD: Duration = Duration::from_millis(50);
+const PERIOD: Duration = Duration::from_millis(100);
 
 /// The node.
 pub struct Kubelet {
@@ -227,15 +227,12 @@ impl Shared {
     async fn bind(&self, pod: &Pod, name: &str) {
         let binding = json!({"apiVersion": "v1", "kind": "Binding", "metadata": {"name": name, "uid": pod.uid()},
             "target": {"apiVersion": "v1", "kind": "Node", "name": "faults"}});
-        let bytes = serde_json::to_vec(&binding).unwrap();
-        let bound = self.api.namespaced::<Pod>().create_subresource::<Value>(
-            "binding",
-            name,
-            &PostParams::default(),
-            bytes,
-        );
+        let pods = self.api.namespaced::<Pod>();
+        let bound = pods
+            .create_subresource::<Value, Value>("binding", name, &PostParams::default(), &binding)
+            .await;
         // It may be deleted meanwhile.
-        let _ = bound.await;
+        let _ = bound;
     }
 
     async fn begin(&self, pod: &Pod, name: &str) {
@@ -294,7 +291,7 @@ impl Shared {
     }
 
     async fn patch(&self, name: &str, status: &Value) {
-        let patch = Patch::Merge(json!({"status": status}));
+        let patch = Patch::Strategic(json!({"status": status}));
         let pods = self.api.namespaced::<Pod>();
         // Gone meanwhile, at worst.
         let _ = pods

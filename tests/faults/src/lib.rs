@@ -13,6 +13,7 @@
 pub mod address;
 pub mod api;
 pub mod check;
+pub mod clock;
 pub mod executions;
 pub mod http;
 pub mod kubelet;

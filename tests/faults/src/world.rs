@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 use crate::address::{Block, GRPC};
 use crate::api::{ApiServer, create};
+use crate::clock::Clock;
 use crate::executions::{Executions, Note};
 use crate::kubelet::Kubelet;
 use crate::proof::Shape;
@@ -46,6 +47,8 @@ pub struct Setup {
     pub worker_env: Vec<(String, String)>,
     /// Size of the store's file system; without it, the disk.
     pub store_megabytes: Option<u32>,
+    /// Whether each replica has a wall clock of its own, to be turned.
+    pub clocks: bool,
 }
 
 impl Default for Setup {
@@ -57,6 +60,7 @@ impl Default for Setup {
             operator_env: Vec::new(),
             worker_env: Vec::new(),
             store_megabytes: None,
+            clocks: false,
         }
     }
 }
@@ -75,6 +79,8 @@ pub struct World {
     pub store_wire: Proxy,
     /// The node.
     pub kubelet: Kubelet,
+    /// The replicas' wall clocks, if they are to be turned.
+    pub clocks: Vec<Clock>,
     /// Logs and notes.
     pub folder: PathBuf,
     pub(crate) block: Arc<Block>,
@@ -110,7 +116,7 @@ impl World {
         let addresses: Vec<_> = (0..setup.replicas)
             .map(|i| format!("http://{}:{GRPC}", block.replica(i)))
             .collect();
-        let mut replicas = Vec::new();
+        let (mut replicas, mut clocks) = (Vec::new(), Vec::new());
         for i in 0..setup.replicas {
             let pod = format!("provost-operator-{i}");
             let wire = Proxy::start(block.api(i), api.address(), 2).await;
@@ -121,6 +127,14 @@ impl World {
                 json!({"metadata": {"name": pod}, "spec": spec}),
             )
             .await;
+            let mut env = setup.operator_env.clone();
+            if setup.clocks {
+                let clock_folder = folder.join(format!("{pod}.clock"));
+                std::fs::create_dir_all(&clock_folder).unwrap();
+                let clock = Clock::new(&clock_folder);
+                env.extend(clock.env());
+                clocks.push(clock);
+            }
             replicas.push(Arc::new(Replica::new(Plan {
                 log: folder.join(format!("{pod}.log")),
                 name: pod,
@@ -130,7 +144,7 @@ impl World {
                 namespace: api.namespace.clone(),
                 coordinator: addresses.join(","),
                 store: format!("http://{}", store_wire.address()),
-                env: setup.operator_env.clone(),
+                env,
             })));
         }
         let kubelet = Kubelet::start(
@@ -146,6 +160,7 @@ impl World {
             store,
             store_wire,
             kubelet,
+            clocks,
             folder: folder.to_owned(),
             block,
             verdicts: Mutex::default(),

@@ -43,13 +43,8 @@ fn killed_at_each_step() -> Vec<Scenario> {
                 // It sees the request and can write nothing.
                 world.replicas[leader].api.set(Way::Held, Way::Open);
                 world.prove("p", &usual()).await;
-                eventually("the leader to see the request", || async {
-                    world.replicas[leader]
-                        .output()
-                        .contains("/p/")
-                        .then_some(())
-                })
-                .await;
+                // Time to see it, and less than its Lease has left.
+                tokio::time::sleep(Duration::from_secs(1)).await;
                 kill_leader(world).await;
                 world.replicas[leader].api.heal();
                 world.recovers().await;
@@ -150,12 +145,24 @@ fn killed_at_each_step() -> Vec<Scenario> {
                     .await;
                 world.prove("p", &Shape::shards(6, 100)).await;
                 world.struck(1).await;
-                let leader = world.leader().await;
-                // What it writes arrives, and it never learns of it.
-                world.replicas[leader].api.set(Way::Open, Way::Held);
+                // The end is written, and the Controller does not hear of it.
+                for worker in world.workers() {
+                    worker
+                        .replicas
+                        .iter()
+                        .for_each(|wire| wire.set(Way::Open, Way::Held));
+                }
                 world.succeeds("p").await;
                 kill_leader(world).await;
-                world.replicas[leader].api.heal();
+                world.workers().iter().for_each(|worker| worker.heal());
+                eventually("the Controller to let go", || async {
+                    let mut running = 0;
+                    for worker in world.workers() {
+                        running += worker.status().await?["tasks"].as_array()?.len();
+                    }
+                    (running == 0).then_some(())
+                })
+                .await;
                 world.recovered();
             },
         ),
@@ -352,5 +359,35 @@ fn deceived() -> Vec<Scenario> {
                 world.replicas[leader].api.heal();
             },
         ),
+        Scenario::new(
+            "leaders_clock_jumps",
+            "the leader's wall clock goes 5 minutes ahead and back",
+            async |world| {
+                world.prove("p", &Shape::shards(40, 500)).await;
+                world.begun("PROVE_SHARD", 4).await;
+                let (leader, epoch) = (world.leader().await, world.epoch().await);
+                world.strikes();
+                world.clocks[leader].jump(300);
+                tokio::time::sleep(Duration::from_secs(4)).await;
+                world.clocks[leader].jump(0);
+                world.recovers().await;
+                world.succeeds("p").await;
+                assert_eq!(world.epoch().await, epoch);
+            },
+        )
+        .setup(|setup| setup.clocks = true),
+        Scenario::new(
+            "leaders_clock_is_wrong",
+            "one replica's wall clock is an hour ahead; it leads, and is killed",
+            async |world| {
+                world.clocks[0].jump(3600);
+                world.prove("p", &Shape::shards(40, 500)).await;
+                world.begun("PROVE_SHARD", 4).await;
+                kill_leader(world).await;
+                world.recovers().await;
+                world.succeeds("p").await;
+            },
+        )
+        .setup(|setup| setup.clocks = true),
     ]
 }
