@@ -34,6 +34,14 @@ pub const fn again(repeated: usize) -> Allowed {
     Allowed { repeated, lost: 0 }
 }
 
+/// As many attempts again, and their results may have been there: with a worker that nobody could hear.
+pub const fn unheard(repeated: usize) -> Allowed {
+    Allowed {
+        repeated,
+        lost: repeated,
+    }
+}
+
 /// Checks all of it, and takes the world down in good order. Returns what was executed.
 pub async fn check(world: World, allowed: Allowed) -> Tally {
     let tally = world.executions().tally();

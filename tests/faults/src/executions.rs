@@ -61,7 +61,7 @@ pub struct Tally {
     pub started: usize,
     /// Attempts beyond the first of each task, and all attempts of runs that another run replaced.
     pub repeated: usize,
-    /// Tasks that were executed again after they had been done, in the same run.
+    /// Tasks that were given out again after they had been done, in the same run.
     pub lost: usize,
 }
 
@@ -99,19 +99,24 @@ impl Executions {
             *run = (*run).max(note.run);
         }
         let mut once = BTreeSet::new();
-        let mut done = BTreeSet::new();
         let mut lost = BTreeSet::new();
+        // The first attempt at each task that ended with a result.
+        let mut done: HashMap<_, u32> = HashMap::new();
         let mut tally = Tally::default();
         for note in &self.notes {
             let task = (&note.proof, &note.task);
             if note.succeeds() {
-                done.insert(task);
+                done.entry(task).or_insert(note.attempt);
             } else if note.starts() {
                 tally.started += 1;
                 if note.run == last_run[note.proof.as_str()] {
                     once.insert(task);
                 }
-                if done.contains(&task) {
+                // One that begins late was ordered before.
+                if done
+                    .get(&task)
+                    .is_some_and(|attempt| note.attempt > *attempt)
+                {
                     lost.insert(task);
                 }
             }
@@ -145,7 +150,7 @@ fn lines(path: &PathBuf) -> Vec<Note> {
 mod tests {
     use super::*;
 
-    fn note(ms: i64, event: &str, run: u32, task: &str, outcome: Option<&str>) -> Note {
+    fn note(ms: i64, event: &str, run: u32, task: &str, attempt: u32) -> Note {
         Note {
             ms,
             event: event.into(),
@@ -154,68 +159,39 @@ mod tests {
             task: task.into(),
             kind: "PROVE_SHARD".into(),
             worker: "w".into(),
-            attempt: 1,
-            outcome: outcome.map(str::to_owned),
+            attempt,
+            outcome: (event == "end").then(|| "completed".to_owned()),
         }
+    }
+
+    fn tally(notes: Vec<Note>) -> (usize, usize, usize) {
+        let tally = Executions { notes }.tally();
+        (tally.started, tally.repeated, tally.lost)
     }
 
     #[test]
     fn what_is_executed_once_is_not_repeated() {
-        let notes = vec![
-            note(1, "start", 0, "a", None),
-            note(2, "end", 0, "a", Some("completed")),
-        ];
-        assert_eq!(
-            Executions { notes }.tally(),
-            Tally {
-                started: 1,
-                repeated: 0,
-                lost: 0
-            }
-        );
+        let notes = vec![note(1, "start", 0, "a", 1), note(2, "end", 0, "a", 1)];
+        assert_eq!(tally(notes), (1, 0, 0));
     }
 
     #[test]
-    fn a_repeated_attempt_is_a_loss_only_if_the_first_was_done() {
-        let mut notes = vec![
-            note(1, "start", 0, "a", None),
-            note(2, "start", 0, "a", None),
+    fn a_repeated_attempt_is_a_loss_only_if_an_earlier_one_was_done() {
+        let mut notes = vec![note(1, "start", 0, "a", 1), note(3, "start", 0, "a", 2)];
+        assert_eq!(tally(notes.clone()), (2, 1, 0));
+        notes.insert(1, note(2, "end", 0, "a", 1));
+        assert_eq!(tally(notes), (2, 1, 1));
+        let late = vec![
+            note(1, "start", 0, "a", 2),
+            note(2, "end", 0, "a", 2),
+            note(3, "start", 0, "a", 1),
         ];
-        assert_eq!(
-            Executions {
-                notes: notes.clone()
-            }
-            .tally(),
-            Tally {
-                started: 2,
-                repeated: 1,
-                lost: 0
-            }
-        );
-        notes.insert(1, note(1, "end", 0, "a", Some("completed")));
-        assert_eq!(
-            Executions { notes }.tally(),
-            Tally {
-                started: 2,
-                repeated: 1,
-                lost: 1
-            }
-        );
+        assert_eq!(tally(late), (2, 1, 0));
     }
 
     #[test]
     fn another_run_repeats_the_one_before() {
-        let notes = vec![
-            note(1, "start", 0, "a", None),
-            note(2, "start", 1, "b", None),
-        ];
-        assert_eq!(
-            Executions { notes }.tally(),
-            Tally {
-                started: 2,
-                repeated: 1,
-                lost: 0
-            }
-        );
+        let notes = vec![note(1, "start", 0, "a", 1), note(2, "start", 1, "b", 1)];
+        assert_eq!(tally(notes), (2, 1, 0));
     }
 }

@@ -26,7 +26,8 @@ pub struct Store {
 impl Store {
     /// A store on `address` with all its files under `folder`; with `megabytes`, on a file system of that size.
     pub async fn start(address: SocketAddr, folder: &Path, megabytes: Option<u32>) -> Self {
-        let data = folder.join("store");
+        let data = memory(folder);
+        let _ = std::fs::remove_dir_all(&data);
         std::fs::create_dir_all(&data).unwrap();
         if let Some(megabytes) = megabytes {
             let mounted = Command::new("mount")
@@ -133,5 +134,16 @@ impl Drop for Store {
                 .arg(&self.folder)
                 .status();
         }
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// Where the files are: in memory if there is such a place, since the store waits for the disk at each object.
+fn memory(folder: &Path) -> PathBuf {
+    let memory = Path::new("/dev/shm");
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    match memory.is_dir() {
+        true => memory.join(format!("provost-faults-{}-{name}", std::process::id())),
+        false => folder.join("store"),
     }
 }

@@ -173,7 +173,7 @@ impl Limit {
             "serviceAccount": {"name": "provost-operator", "namespace": world.api.namespace}});
         let rule = json!({"subjects": [account], "resourceRules": [{
             "verbs": ["*"], "apiGroups": ["*"], "resources": ["*"], "namespaces": ["*"], "clusterScope": true}]});
-        let spec = json!({"priorityLevelConfiguration": {"name": limit.name}, "matchingPrecedence": 1, "rules": [rule]});
+        let spec = json!({"priorityLevelConfiguration": {"name": limit.name}, "matchingPrecedence": 2, "rules": [rule]});
         create(
             &limit.flows,
             json!({"metadata": {"name": limit.name}, "spec": spec}),

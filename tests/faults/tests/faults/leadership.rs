@@ -158,7 +158,7 @@ fn killed_at_each_step() -> Vec<Scenario> {
                 eventually("the Controller to let go", || async {
                     let mut running = 0;
                     for worker in world.workers() {
-                        running += worker.status().await?["tasks"].as_array()?.len();
+                        running += worker.status().await?["tasks"].as_u64()?;
                     }
                     (running == 0).then_some(())
                 })

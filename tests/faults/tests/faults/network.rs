@@ -13,11 +13,11 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
     vec![
         Scenario::new(
             "connections_break_at_random",
-            "connections of workers break within 20 kB",
+            "connections of workers break within 100 kB",
             async |world| {
                 world.strikes();
-                each_wire(world, |wire| wire.fragile(20_000));
-                world.prove("p", &Shape::shards(30, 300)).await;
+                each_wire(world, |wire| wire.fragile(100_000));
+                world.prove("p", &Shape::shards(60, 200)).await;
                 world.recovers().await;
                 world.succeeds("p").await;
                 let accepted: u64 = world
@@ -117,9 +117,9 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
         ),
         Scenario::new(
             "leader_killed_while_connections_break",
-            "leader SIGKILL, connections break within 20 kB",
+            "leader SIGKILL, connections break within 100 kB",
             async |world| {
-                each_wire(world, |wire| wire.fragile(20_000));
+                each_wire(world, |wire| wire.fragile(100_000));
                 world.prove("p", &Shape::shards(30, 500)).await;
                 world.begun("PROVE_SHARD", 4).await;
                 let (leader, epoch) = (world.leader().await, world.epoch().await);

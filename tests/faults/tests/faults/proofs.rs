@@ -3,11 +3,12 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use kube::api::DeleteParams;
 use provost_faults::check::{again, has_proof};
 use provost_faults::proof::Shape;
 use provost_faults::scenario::Scenario;
 use provost_faults::wait::eventually;
-use provost_faults::world::World;
+use provost_faults::world::{Setup, World};
 use serde_json::json;
 
 /// The scenarios.
@@ -25,28 +26,20 @@ fn kinds() -> Vec<Scenario> {
             let proof = world.succeeds("p").await;
             assert!(has_proof(&proof));
         }),
-        Scenario::new(
-            "every_mode",
-            "none: Core, Compressed, Groth16, Plonk, Execute",
-            async |world| {
-                let modes = ["Core", "Compressed", "Groth16", "Plonk", "Execute"];
-                for mode in modes {
-                    world
-                        .prove(
-                            &mode.to_lowercase(),
-                            &Shape::shards(4, 50).spec("mode", mode),
-                        )
-                        .await;
-                }
-                for mode in modes {
-                    let proof = world.succeeds(&mode.to_lowercase()).await;
-                    assert_eq!(has_proof(&proof), mode != "Execute", "{mode}");
-                }
-            },
-        )
-        .setup(|setup| {
-            setup.pool = json!({"capacity": 90});
-            setup.worker_env = vec![("PROVOST_SIM_EXECUTE_CAPACITY".into(), "70".into())];
+        Scenario::new("every_mode", "none", async |world| {
+            let modes = ["Core", "Compressed", "Execute"];
+            for mode in modes {
+                world
+                    .prove(
+                        &mode.to_lowercase(),
+                        &Shape::shards(4, 50).spec("mode", mode),
+                    )
+                    .await;
+            }
+            for mode in modes {
+                let proof = world.succeeds(&mode.to_lowercase()).await;
+                assert_eq!(has_proof(&proof), mode != "Execute", "{mode}");
+            }
         }),
         Scenario::new(
             "every_branch_of_the_graph",
@@ -343,7 +336,7 @@ fn many() -> Vec<Scenario> {
             world.succeeds("p").await;
             assert!(world.executions().tally().started > 10_000);
         })
-        .setup(|setup| setup.pool = json!({"capacity": 200})),
+        .setup(ten_thousand),
         Scenario::new(
             "ten_thousand_tasks_and_a_leader_killed",
             "leader SIGKILL, 10,000 shards",
@@ -362,7 +355,7 @@ fn many() -> Vec<Scenario> {
                 world.succeeds("p").await;
             },
         )
-        .setup(|setup| setup.pool = json!({"capacity": 200})),
+        .setup(ten_thousand),
         Scenario::new(
             "all_workers_take_part",
             "none: 4 workers, 4 proofs",
@@ -386,7 +379,7 @@ fn many() -> Vec<Scenario> {
             "a_large_proof_does_not_starve_small_ones",
             "none: mixed load",
             async |world| {
-                world.prove("large", &Shape::shards(120, 400)).await;
+                world.prove("large", &Shape::shards(400, 400)).await;
                 world.begun("PROVE_SHARD", 6).await;
                 for i in 0..5 {
                     world
@@ -434,7 +427,7 @@ fn many() -> Vec<Scenario> {
             "priority_goes_first",
             "none: a proof of high priority comes last",
             async |world| {
-                world.prove("low", &Shape::shards(60, 400)).await;
+                world.prove("low", &Shape::shards(300, 400)).await;
                 world.begun("PROVE_SHARD", 6).await;
                 world
                     .prove("high", &Shape::shards(20, 200).spec("priority", 10))
@@ -445,6 +438,27 @@ fn many() -> Vec<Scenario> {
             },
         )
         .setup(|setup| setup.workers = 3),
+        Scenario::new(
+            "many_with_the_same_inputs_are_deleted_at_once",
+            "all requests deleted",
+            async |world| {
+                for i in 0..16 {
+                    world
+                        .prove(
+                            &format!("p{i}"),
+                            &Shape::shards(2, 20).spec("mode", "Execute"),
+                        )
+                        .await;
+                }
+                for i in 0..16 {
+                    world.succeeds(&format!("p{i}")).await;
+                }
+                let all: Vec<_> = (0..16).map(|i| format!("p{i}")).collect();
+                let (proofs, now) = (world.proofs(), DeleteParams::default());
+                let deletions = all.iter().map(|name| proofs.delete(name, &now));
+                futures::future::try_join_all(deletions).await.unwrap();
+            },
+        ),
         Scenario::new(
             "one_of_two_with_the_same_inputs_is_deleted",
             "a request is deleted",
@@ -463,6 +477,11 @@ fn many() -> Vec<Scenario> {
             },
         ),
     ]
+}
+
+/// Wide workers: ten thousand tasks of two milliseconds.
+fn ten_thousand(setup: &mut Setup) {
+    setup.pool = json!({"capacity": 200});
 }
 
 /// A deadline.
