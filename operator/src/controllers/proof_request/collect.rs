@@ -55,7 +55,8 @@ pub async fn sweep(inputs: &Inputs, key: &ProofKey) -> Result<(), CollectError> 
     Ok(())
 }
 
-/// Removes everything: intermediate artifacts, the proof, and the inputs that no other request in `all` names.
+/// Removes everything: intermediate artifacts, the proof, and the inputs that no other request names. `all` tells which requests there
+/// are: it is asked when the inputs' turn comes, so that of several that go at the same time the last one sees that the others go too.
 ///
 /// # Errors
 /// The store fails.
@@ -63,7 +64,7 @@ pub async fn collect(
     inputs: &Inputs,
     request: &ProofRequest,
     key: &ProofKey,
-    all: &[Arc<ProofRequest>],
+    all: impl Fn() -> Vec<Arc<ProofRequest>>,
 ) -> Result<(), CollectError> {
     sweep(inputs, key).await?;
     inputs
@@ -71,7 +72,7 @@ pub async fn collect(
         .await?;
     // One that is on its way out needs nothing: of two that go at the same time neither keeps anything for the other.
     let names = |id: &str| {
-        all.iter().any(|other| {
+        all().iter().any(|other| {
             let needs = other.metadata.deletion_timestamp.is_none();
             needs && other.metadata.uid.as_deref() != Some(&key.uid) && named(other).contains(id)
         })
@@ -160,7 +161,7 @@ mod tests {
             .put(Kind::Program, "program_other", Bytes::new())
             .await
             .unwrap();
-        collect(&inputs, &mine, &key, &[Arc::new(mine.clone())])
+        collect(&inputs, &mine, &key, || vec![Arc::new(mine.clone())])
             .await
             .unwrap();
         let mut left = Vec::new();
@@ -188,11 +189,14 @@ mod tests {
         let mine = request("u1", json!({"program": {"artifact": "program_1"}}));
         let other = Arc::new(request("u2", json!({"program": {"artifact": "program_1"}})));
         let key = ProofKey::of(&mine);
-        collect(&inputs, &mine, &key, &[other]).await.unwrap();
+        collect(&inputs, &mine, &key, || vec![other.clone()])
+            .await
+            .unwrap();
         assert_eq!(store.list(Kind::Program).await.unwrap().len(), 1);
         let mut going = request("u2", json!({"program": {"artifact": "program_1"}}));
         going.metadata.deletion_timestamp = Some(Time(jiff::Timestamp::UNIX_EPOCH));
-        collect(&inputs, &mine, &key, &[Arc::new(going)])
+        let going = Arc::new(going);
+        collect(&inputs, &mine, &key, || vec![going.clone()])
             .await
             .unwrap();
         assert!(store.list(Kind::Program).await.unwrap().is_empty());

@@ -77,9 +77,8 @@ pub(in super::super) async fn collect(
     {
         return Ok(Action::requeue(COLLECT_AGAIN));
     }
-    if let Err(error) =
-        collecting::collect(&context.inputs, request, key, &context.requests.state()).await
-    {
+    let all = || context.requests.state();
+    if let Err(error) = collecting::collect(&context.inputs, request, key, all).await {
         context
             .journal
             .warn(request, error.reason(), &error.to_string())

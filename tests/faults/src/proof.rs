@@ -1,0 +1,90 @@
+//! Requests for simulated proofs.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Map, Value, json};
+
+const BASE: u64 = 0x7800_0000;
+
+/// What a proof looks like: its graph, and what its request says besides.
+#[derive(Debug, Clone)]
+pub struct Shape {
+    graph: Map<String, Value>,
+    durations: Map<String, Value>,
+    spec: Map<String, Value>,
+}
+
+impl Shape {
+    /// A compressed proof of `shards` shards, each of `ms` milliseconds; all else takes a few.
+    pub fn shards(shards: u32, ms: u32) -> Self {
+        let mut shape = Self {
+            graph: Map::new(),
+            durations: Map::new(),
+            spec: Map::new(),
+        };
+        shape.graph.insert("shards".into(), shards.into());
+        shape.spec.insert("mode".into(), "Compressed".into());
+        shape.takes("PROVE_SHARD", ms)
+    }
+
+    /// How long tasks of a type take, in milliseconds.
+    #[must_use]
+    pub fn takes(mut self, kind: &str, ms: u32) -> Self {
+        self.durations.insert(kind.into(), json!({"ms": ms}));
+        self
+    }
+
+    /// A property of the graph.
+    #[must_use]
+    pub fn graph(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.graph.insert(name.into(), value.into());
+        self
+    }
+
+    /// A field of the request's spec.
+    #[must_use]
+    pub fn spec(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.spec.insert(name.into(), value.into());
+        self
+    }
+
+    /// The request's spec.
+    pub fn to_spec(&self) -> Value {
+        let mut graph = self.graph.clone();
+        graph.insert("durations".into(), Value::Object(self.durations.clone()));
+        let hint = STANDARD.encode(json!({"sim": graph}).to_string());
+        let mut spec = self.spec.clone();
+        spec.insert(
+            "program".into(),
+            json!({"inline": STANDARD.encode(program(4))}),
+        );
+        spec.insert("stdin".into(), json!({"entries": [{"base64": hint}]}));
+        Value::Object(spec)
+    }
+}
+
+/// An ELF of one segment with `words` instructions: the smallest program that the operator accepts.
+fn program(words: u32) -> Vec<u8> {
+    let mut elf = vec![0x7f, b'E', b'L', b'F', 2, 1, 1, 0];
+    elf.resize(16, 0);
+    for half in [2u16, 243] {
+        elf.extend(half.to_le_bytes());
+    }
+    elf.extend(1u32.to_le_bytes());
+    for wide in [BASE, 64, 0] {
+        elf.extend(wide.to_le_bytes());
+    }
+    elf.extend(0u32.to_le_bytes());
+    for half in [64u16, 56, 1, 0, 0, 0] {
+        elf.extend(half.to_le_bytes());
+    }
+    for word in [1u32, 5] {
+        elf.extend(word.to_le_bytes());
+    }
+    let size = u64::from(words) * 4;
+    for wide in [120, BASE, BASE, size, size, 4] {
+        elf.extend(wide.to_le_bytes());
+    }
+    elf.extend((0..words).flat_map(|_| 0x13u32.to_le_bytes()));
+    elf
+}

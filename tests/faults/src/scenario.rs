@@ -1,0 +1,92 @@
+//! Scenarios, and their way to the test runner.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use libtest_mimic::Trial;
+
+use crate::check::{Allowed, NOTHING, check};
+use crate::report::Row;
+use crate::world::{Setup, World};
+
+/// Longest time of a scenario: one that takes longer hangs.
+const LIMIT: Duration = Duration::from_secs(400);
+
+type Run = Box<dyn FnOnce(&tokio::runtime::Runtime, &World) + Send>;
+
+/// A scenario.
+pub struct Scenario {
+    name: &'static str,
+    fault: &'static str,
+    setup: Setup,
+    allowed: Allowed,
+    run: Run,
+}
+
+impl Scenario {
+    /// A scenario in the usual world, in which nothing may be executed twice.
+    pub fn new<F>(name: &'static str, fault: &'static str, run: F) -> Self
+    where
+        F: AsyncFnOnce(&World) + Send + 'static,
+    {
+        Self {
+            name,
+            fault,
+            setup: Setup::default(),
+            allowed: NOTHING,
+            run: Box::new(move |runtime, world| {
+                let limited = async { tokio::time::timeout(LIMIT, run(world)).await };
+                assert!(
+                    runtime.block_on(limited).is_ok(),
+                    "not over after {LIMIT:?}"
+                );
+            }),
+        }
+    }
+
+    /// In another world.
+    #[must_use]
+    pub fn setup(mut self, change: impl FnOnce(&mut Setup)) -> Self {
+        change(&mut self.setup);
+        self
+    }
+
+    /// What may be executed again.
+    #[must_use]
+    pub fn allow(mut self, allowed: Allowed) -> Self {
+        self.allowed = allowed;
+        self
+    }
+
+    /// As a test. Its logs stay in a folder of its name under `folder`; its row is added to `rows`.
+    pub fn trial(self, folder: PathBuf, rows: Arc<Mutex<Vec<Row>>>) -> Trial {
+        let Self {
+            name,
+            fault,
+            setup,
+            allowed,
+            run,
+        } = self;
+        Trial::test(name, move || {
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(2)
+                .enable_all()
+                .build()?;
+            let folder = folder.join(name);
+            eprintln!("{name}: logs in {}", folder.display());
+            let world = runtime.block_on(World::start(name, &folder, setup));
+            run(&runtime, &world);
+            let recovered = *world.recovered.lock().unwrap();
+            let tally = runtime.block_on(check(world, allowed));
+            let row = Row {
+                scenario: name.to_owned(),
+                fault,
+                recovered,
+                tally,
+            };
+            rows.lock().unwrap().push(row);
+            Ok(())
+        })
+    }
+}

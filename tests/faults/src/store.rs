@@ -1,0 +1,149 @@
+//! The artifact store: the operator's embedded one, as a process over a folder.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+
+use crate::api::{ACCESS_KEY, SECRET_KEY};
+use crate::process::{Process, Signal, binary};
+use crate::wait::eventually;
+
+/// The store.
+pub struct Store {
+    address: SocketAddr,
+    folder: PathBuf,
+    log: PathBuf,
+    /// Size of the file system that it is on; without it, the disk of the folder.
+    mounted: bool,
+    process: Mutex<Option<Process>>,
+}
+
+impl Store {
+    /// A store on `address` with all its files under `folder`; with `megabytes`, on a file system of that size.
+    pub async fn start(address: SocketAddr, folder: &Path, megabytes: Option<u32>) -> Self {
+        let data = memory(folder);
+        let _ = std::fs::remove_dir_all(&data);
+        std::fs::create_dir_all(&data).unwrap();
+        if let Some(megabytes) = megabytes {
+            let mounted = Command::new("mount")
+                .args(["-t", "tmpfs", "-o", &format!("size={megabytes}m"), "tmpfs"])
+                .arg(&data)
+                .status();
+            assert!(mounted.unwrap().success(), "no tmpfs at {}", data.display());
+        }
+        let store = Self {
+            address,
+            folder: data,
+            log: folder.join("store.log"),
+            mounted: megabytes.is_some(),
+            process: Mutex::default(),
+        };
+        store.resume().await;
+        store
+    }
+
+    /// Starts the process, over the files that are there.
+    pub async fn resume(&self) {
+        let args = [
+            "store",
+            "--data",
+            self.folder.to_str().unwrap(),
+            "--listen",
+            &self.address.to_string(),
+        ];
+        let env = [
+            ("AWS_ACCESS_KEY_ID", ACCESS_KEY),
+            ("AWS_SECRET_ACCESS_KEY", SECRET_KEY),
+        ];
+        let env: BTreeMap<_, _> = env.map(|(k, v)| (k.to_owned(), v.to_owned())).into();
+        let program = binary("provost-operator", "PROVOST_OPERATOR_BIN");
+        let process = Process::start(&program, &args.map(str::to_owned), &env, &self.log);
+        *self.process.lock().unwrap() = Some(process);
+        eventually("the store to listen", || async {
+            TcpStream::connect(self.address).await.ok()
+        })
+        .await;
+    }
+
+    /// SIGKILL.
+    pub fn kill(&self) {
+        *self.process.lock().unwrap() = None;
+    }
+
+    /// Stops the process in its tracks, or lets it go on.
+    pub fn signal(&self, signal: Signal) {
+        if let Some(process) = &*self.process.lock().unwrap() {
+            process.signal(signal);
+        }
+    }
+
+    /// SIGTERM, and its end.
+    pub async fn stop(&self) {
+        let process = self.process.lock().unwrap().take();
+        if let Some(process) = process {
+            process.signal(Signal::TERM);
+            let exit = process.ended(Duration::from_secs(30)).await;
+            assert_eq!(exit.code, 0, "the store ends badly: {}", process.output());
+        }
+    }
+
+    /// Takes all room that is left on its file system.
+    pub fn fill(&self) {
+        use std::io::Write as _;
+        let mut file = std::fs::File::create(self.ballast()).unwrap();
+        let block = vec![0; 1 << 12];
+        while file.write_all(&block).is_ok() {}
+    }
+
+    /// Gives it back.
+    pub fn empty(&self) {
+        std::fs::remove_file(self.ballast()).unwrap();
+    }
+
+    fn ballast(&self) -> PathBuf {
+        self.folder.join("ballast")
+    }
+
+    /// Its files: objects and what is unfinished.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let mut found = Vec::new();
+        let mut folders = vec![self.folder.join("objects"), self.folder.join("unfinished")];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+                match entry.file_type() {
+                    Ok(kind) if kind.is_dir() => folders.push(entry.path()),
+                    _ => found.push(entry.path()),
+                }
+            }
+        }
+        found
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        self.kill();
+        if self.mounted {
+            let _ = Command::new("umount")
+                .arg("--lazy")
+                .arg(&self.folder)
+                .status();
+        }
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// Where the files are: in memory if there is such a place, since the store waits for the disk at each object.
+fn memory(folder: &Path) -> PathBuf {
+    let memory = Path::new("/dev/shm");
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    match memory.is_dir() {
+        true => memory.join(format!("provost-faults-{}-{name}", std::process::id())),
+        false => folder.join("store"),
+    }
+}

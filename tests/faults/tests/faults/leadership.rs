@@ -1,0 +1,393 @@
+//! Leaders that are lost, replaced, deceived.
+
+use std::time::Duration;
+
+use provost_faults::check::again;
+use provost_faults::process::Signal;
+use provost_faults::proof::Shape;
+use provost_faults::proxy::Way;
+use provost_faults::scenario::Scenario;
+use provost_faults::wait::eventually;
+use provost_faults::world::World;
+use serde_json::json;
+
+/// The scenarios.
+pub(crate) fn scenarios() -> Vec<Scenario> {
+    let mut all = killed_at_each_step();
+    all.extend(replaced());
+    all.extend(deceived());
+    all
+}
+
+/// Twenty shards of half a second: some seconds on two workers.
+fn usual() -> Shape {
+    Shape::shards(20, 500)
+}
+
+/// SIGKILL of the leader. Another follows, and something new begins; then the first comes back.
+async fn kill_leader(world: &World) {
+    let (leader, epoch) = (world.leader().await, world.epoch().await);
+    world.strikes();
+    world.replicas[leader].kill();
+    world.leader_after(epoch).await;
+    world.replicas[leader].start();
+}
+
+fn killed_at_each_step() -> Vec<Scenario> {
+    vec![
+        Scenario::new(
+            "leader_killed_before_root_is_stored",
+            "leader SIGKILL",
+            async |world| {
+                let leader = world.leader().await;
+                // It sees the request and can write nothing.
+                world.replicas[leader].api.set(Way::Held, Way::Open);
+                world.prove("p", &usual()).await;
+                // Time to see it, and less than its Lease has left.
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                kill_leader(world).await;
+                world.replicas[leader].api.heal();
+                world.recovers().await;
+                world.succeeds("p").await;
+            },
+        ),
+        Scenario::new(
+            "leader_killed_once_root_is_stored",
+            "leader SIGKILL",
+            async |world| {
+                world.prove("p", &usual()).await;
+                eventually("the root's object", || async {
+                    world
+                        .tasks()
+                        .await
+                        .iter()
+                        .any(|task| task.spec.root)
+                        .then_some(())
+                })
+                .await;
+                kill_leader(world).await;
+                world.recovers().await;
+                world.succeeds("p").await;
+            },
+        ),
+        Scenario::new(
+            "leader_killed_while_the_program_executes",
+            "leader SIGKILL",
+            async |world| {
+                world.prove("p", &usual().takes("CORE_EXECUTE", 6000)).await;
+                world.begun("CORE_EXECUTE", 1).await;
+                kill_leader(world).await;
+                world.recovers().await;
+                world.succeeds("p").await;
+            },
+        ),
+        Scenario::new(
+            "leader_killed_while_shards_are_proven",
+            "leader SIGKILL",
+            async |world| {
+                world.prove("p", &usual()).await;
+                world.begun("PROVE_SHARD", 4).await;
+                kill_leader(world).await;
+                world.recovers().await;
+                world.succeeds("p").await;
+            },
+        ),
+        Scenario::new(
+            "leader_killed_during_reduction",
+            "leader SIGKILL",
+            async |world| {
+                world
+                    .prove("p", &Shape::shards(12, 100).takes("RECURSION_REDUCE", 800))
+                    .await;
+                world.begun("RECURSION_REDUCE", 1).await;
+                kill_leader(world).await;
+                world.recovers().await;
+                world.succeeds("p").await;
+            },
+        ),
+        Scenario::new(
+            "leader_killed_while_a_task_reports",
+            "leader SIGKILL",
+            async |world| {
+                world.fault_everywhere(&json!({"do": "delay", "at": "report", "task": "PROVE_SHARD", "ms": 2000, "times": 4})).await;
+                world.prove("p", &Shape::shards(12, 200)).await;
+                world.struck(1).await;
+                kill_leader(world).await;
+                world.recovers().await;
+                world.succeeds("p").await;
+            },
+        ),
+        Scenario::new(
+            "leader_killed_between_upload_and_acknowledgement",
+            "leader SIGKILL",
+            async |world| {
+                world
+                    .fault_everywhere(
+                        &json!({"do": "delay", "at": "report", "task": "CONTROLLER", "ms": 4000}),
+                    )
+                    .await;
+                world.prove("p", &Shape::shards(6, 100)).await;
+                world.struck(1).await;
+                kill_leader(world).await;
+                let proof = world.succeeds("p").await;
+                world.recovered();
+                assert!(provost_faults::check::has_proof(&proof));
+            },
+        ),
+        Scenario::new(
+            "leader_killed_at_the_terminal_write",
+            "leader SIGKILL",
+            async |world| {
+                world
+                    .fault_everywhere(
+                        &json!({"do": "delay", "at": "report", "task": "CONTROLLER", "ms": 1000}),
+                    )
+                    .await;
+                world.prove("p", &Shape::shards(6, 100)).await;
+                world.struck(1).await;
+                // The end is written, and the Controller does not hear of it.
+                for worker in world.workers() {
+                    worker
+                        .replicas
+                        .iter()
+                        .for_each(|wire| wire.set(Way::Open, Way::Held));
+                }
+                world.succeeds("p").await;
+                kill_leader(world).await;
+                world.workers().iter().for_each(|worker| worker.heal());
+                eventually("the Controller to let go", || async {
+                    let mut running = 0;
+                    for worker in world.workers() {
+                        running += worker.status().await?["tasks"].as_u64()?;
+                    }
+                    (running == 0).then_some(())
+                })
+                .await;
+                world.recovered();
+            },
+        ),
+        Scenario::new(
+            "leader_killed_three_times_over",
+            "leader SIGKILL, three times",
+            async |world| {
+                world.prove("p", &Shape::shards(40, 1000)).await;
+                world.begun("PROVE_SHARD", 2).await;
+                for _ in 0..3 {
+                    kill_leader(world).await;
+                    world.recovers().await;
+                }
+                world.succeeds("p").await;
+            },
+        ),
+        Scenario::new(
+            "leader_killed_with_many_proofs_waiting",
+            "leader SIGKILL, 10 proofs",
+            async |world| {
+                for i in 0..10 {
+                    world.prove(&format!("p{i}"), &Shape::shards(6, 300)).await;
+                }
+                world.begun("PROVE_SHARD", 8).await;
+                kill_leader(world).await;
+                world.recovers().await;
+                for i in 0..10 {
+                    world.succeeds(&format!("p{i}")).await;
+                }
+            },
+        ),
+    ]
+}
+
+fn replaced() -> Vec<Scenario> {
+    vec![
+        Scenario::new(
+            "leader_hands_over_at_sigterm",
+            "leader SIGTERM",
+            async |world| {
+                world.prove("p", &usual()).await;
+                world.begun("PROVE_SHARD", 4).await;
+                let (leader, epoch) = (world.leader().await, world.epoch().await);
+                world.strikes();
+                world.replicas[leader].stop().await;
+                assert_ne!(world.leader_after(epoch).await, leader);
+                world.recovers().await;
+                world.replicas[leader].start();
+                world.succeeds("p").await;
+            },
+        ),
+        Scenario::new(
+            "leader_restarted_in_place",
+            "leader SIGKILL, the only replica",
+            async |world| {
+                world.prove("p", &usual()).await;
+                world.begun("PROVE_SHARD", 4).await;
+                let epoch = world.epoch().await;
+                world.strikes();
+                world.replicas[0].crash();
+                world.leader_after(epoch).await;
+                world.recovers().await;
+                world.succeeds("p").await;
+            },
+        )
+        .setup(|setup| setup.replicas = 1),
+        Scenario::new(
+            "operator_upgraded_mid_proof",
+            "replicas replaced one by one",
+            async |world| {
+                world.prove("p", &Shape::shards(40, 500)).await;
+                world.begun("PROVE_SHARD", 4).await;
+                world.strikes();
+                for replica in &world.replicas {
+                    replica.stop().await;
+                    replica.start();
+                    replica.ready().await;
+                }
+                world.recovers().await;
+                world.succeeds("p").await;
+            },
+        ),
+        Scenario::new("follower_killed", "follower SIGKILL", async |world| {
+            world.prove("p", &usual()).await;
+            world.begun("PROVE_SHARD", 4).await;
+            let (leader, epoch) = (world.leader().await, world.epoch().await);
+            world.strikes();
+            world.replicas[1 - leader].kill();
+            world.recovers().await;
+            world.replicas[1 - leader].start();
+            world.succeeds("p").await;
+            assert_eq!(world.epoch().await, epoch, "nobody else came to lead");
+        }),
+        Scenario::new(
+            "all_replicas_killed_and_back",
+            "all replicas SIGKILL",
+            async |world| {
+                world.prove("p", &usual()).await;
+                world.begun("PROVE_SHARD", 4).await;
+                let epoch = world.epoch().await;
+                world.strikes();
+                world.replicas.iter().for_each(|replica| replica.kill());
+                tokio::time::sleep(Duration::from_secs(6)).await;
+                world.replicas.iter().for_each(|replica| replica.start());
+                world.leader_after(epoch).await;
+                world.recovers().await;
+                world.succeeds("p").await;
+            },
+        ),
+        Scenario::new("leader_and_controllers_worker_killed_together", "leader and worker SIGKILL", async |world| {
+            world.prove("p", &usual()).await;
+            world.begun("PROVE_SHARD", 4).await;
+            let controller = world.begun("CONTROLLER", 1).await;
+            let (leader, epoch) = (world.leader().await, world.epoch().await);
+            let worker = world.of(&controller);
+            world.strikes();
+            world.replicas[leader].kill();
+            worker.process.kill();
+            world.leader_after(epoch).await;
+            world.begun("CONTROLLER", 2).await;
+            world.recovered();
+            world.replicas[leader].start();
+            world.succeeds("p").await;
+        })
+        // What the first run had done is done again in the second: Controller and CoreExecute are one restart unit.
+        .allow(again(30)),
+    ]
+}
+
+fn deceived() -> Vec<Scenario> {
+    vec![
+        Scenario::new(
+            "stopped_leader_is_fenced",
+            "leader SIGSTOP past its Lease, SIGCONT",
+            async |world| {
+                world.prove("p", &Shape::shards(40, 500)).await;
+                world.begun("PROVE_SHARD", 4).await;
+                let (leader, epoch) = (world.leader().await, world.epoch().await);
+                world.strikes();
+                world.replicas[leader].signal(Signal::STOP);
+                eventually("another leader", || async {
+                    (world.epoch().await > epoch).then_some(())
+                })
+                .await;
+                world.recovers().await;
+                world.replicas[leader].signal(Signal::CONT);
+                let now = world.epoch().await;
+                world.succeeds("p").await;
+                assert_eq!(world.epoch().await, now, "the old leader took nothing back");
+            },
+        ),
+        Scenario::new(
+            "leader_stopped_briefly_goes_on",
+            "leader SIGSTOP for a second",
+            async |world| {
+                world.prove("p", &usual()).await;
+                world.begun("PROVE_SHARD", 4).await;
+                let (leader, epoch) = (world.leader().await, world.epoch().await);
+                world.strikes();
+                world.replicas[leader].signal(Signal::STOP);
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                world.replicas[leader].signal(Signal::CONT);
+                world.recovers().await;
+                world.succeeds("p").await;
+                assert_eq!(world.epoch().await, epoch);
+            },
+        ),
+        Scenario::new("lease_deleted", "the Lease is deleted", async |world| {
+            world.prove("p", &usual()).await;
+            world.begun("PROVE_SHARD", 4).await;
+            let epoch = world.epoch().await;
+            world.strikes();
+            world.delete_lease().await;
+            // Whoever leads now does so in a term that workers take for a later one.
+            world.leader_after(epoch).await;
+            world.recovers().await;
+            world.succeeds("p").await;
+        }),
+        Scenario::new(
+            "leader_cut_from_the_api_server",
+            "the leader's wire to the API server is held",
+            async |world| {
+                world.prove("p", &Shape::shards(40, 500)).await;
+                world.begun("PROVE_SHARD", 4).await;
+                let (leader, epoch) = (world.leader().await, world.epoch().await);
+                world.strikes();
+                world.replicas[leader].api.hold();
+                eventually("another leader", || async {
+                    (world.epoch().await > epoch).then_some(())
+                })
+                .await;
+                world.recovers().await;
+                world.succeeds("p").await;
+                world.replicas[leader].api.heal();
+            },
+        ),
+        Scenario::new(
+            "leaders_clock_jumps",
+            "the leader's wall clock goes 5 minutes ahead and back",
+            async |world| {
+                world.prove("p", &Shape::shards(40, 500)).await;
+                world.begun("PROVE_SHARD", 4).await;
+                let (leader, epoch) = (world.leader().await, world.epoch().await);
+                world.strikes();
+                world.clocks[leader].jump(300);
+                tokio::time::sleep(Duration::from_secs(4)).await;
+                world.clocks[leader].jump(0);
+                world.recovers().await;
+                world.succeeds("p").await;
+                assert_eq!(world.epoch().await, epoch);
+            },
+        )
+        .setup(|setup| setup.clocks = true),
+        Scenario::new(
+            "leaders_clock_is_wrong",
+            "one replica's wall clock is an hour ahead; it leads, and is killed",
+            async |world| {
+                world.clocks[0].jump(3600);
+                world.prove("p", &Shape::shards(40, 500)).await;
+                world.begun("PROVE_SHARD", 4).await;
+                kill_leader(world).await;
+                world.recovers().await;
+                world.succeeds("p").await;
+            },
+        )
+        .setup(|setup| setup.clocks = true),
+    ]
+}

@@ -1,0 +1,490 @@
+//! Proofs that are cancelled, expire, are suspended and deleted; many of them, large ones, and all kinds.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use kube::api::DeleteParams;
+use provost_faults::check::{again, has_proof};
+use provost_faults::proof::Shape;
+use provost_faults::scenario::Scenario;
+use provost_faults::wait::eventually;
+use provost_faults::world::{Setup, World};
+use serde_json::json;
+
+/// The scenarios.
+pub(crate) fn scenarios() -> Vec<Scenario> {
+    let mut all = kinds();
+    all.extend(ended_early());
+    all.extend(many());
+    all
+}
+
+fn kinds() -> Vec<Scenario> {
+    vec![
+        Scenario::new("calm", "none", async |world| {
+            world.prove("p", &Shape::shards(20, 300)).await;
+            let proof = world.succeeds("p").await;
+            assert!(has_proof(&proof));
+        }),
+        Scenario::new("every_mode", "none", async |world| {
+            let modes = ["Core", "Compressed", "Execute"];
+            for mode in modes {
+                world
+                    .prove(
+                        &mode.to_lowercase(),
+                        &Shape::shards(4, 50).spec("mode", mode),
+                    )
+                    .await;
+            }
+            for mode in modes {
+                let proof = world.succeeds(&mode.to_lowercase()).await;
+                assert_eq!(has_proof(&proof), mode != "Execute", "{mode}");
+            }
+        }),
+        Scenario::new(
+            "every_branch_of_the_graph",
+            "none: deferred proofs and precompile shards",
+            async |world| {
+                let shape = Shape::shards(10, 100)
+                    .graph("deferredProofs", 3)
+                    .graph("precompileShards", 5)
+                    .graph("memoryShards", 2);
+                world.prove("p", &shape).await;
+                world.succeeds("p").await;
+            },
+        ),
+        Scenario::new(
+            "execution_exits_non_zero",
+            "the program exits with 7",
+            async |world| {
+                world
+                    .prove("p", &Shape::shards(4, 50).graph("exitCode", 7))
+                    .await;
+                let proof = world.ends("p", "ProgramFault").await;
+                assert!(proof.message().contains('7'), "{}", proof.message());
+            },
+        ),
+        Scenario::new(
+            "cycle_limit_exceeded",
+            "limits.cycles below what the program takes",
+            async |world| {
+                let limits = json!({"cycles": 1000});
+                world
+                    .prove("p", &Shape::shards(4, 50).spec("limits", limits.clone()))
+                    .await;
+                world
+                    .prove(
+                        "e",
+                        &Shape::shards(4, 50)
+                            .spec("limits", limits)
+                            .spec("mode", "Execute"),
+                    )
+                    .await;
+                world.ends("p", "ProgramFault").await;
+                world.ends("e", "ProgramFault").await;
+            },
+        ),
+        Scenario::new(
+            "fatal_failure",
+            "the execution fails as the program's fault",
+            async |world| {
+                let verdict = json!({"class": "ProgramFault", "message": "a trap"});
+                world
+                    .prove("p", &Shape::shards(4, 50).graph("fail", verdict))
+                    .await;
+                let proof = world.ends("p", "ProgramFault").await;
+                assert!(proof.message().contains("a trap"), "{}", proof.message());
+            },
+        ),
+    ]
+}
+
+/// Cancels, and looks whether it stays cancelled and its workers do something else.
+async fn cancel(world: &World) {
+    world.strikes();
+    world.edit("p", json!({"cancel": true})).await;
+    world.ends("p", "Cancelled").await;
+    world.prove("q", &Shape::shards(4, 50)).await;
+    world.succeeds("q").await;
+    world.recovered();
+}
+
+/// Tasks that are cancelled run twice for nobody: what is begun is counted once, and nothing of it again.
+fn ended_early() -> Vec<Scenario> {
+    vec![
+        Scenario::new(
+            "cancel_while_pending",
+            "spec.cancel with no worker",
+            async |world| {
+                world.prove("p", &Shape::shards(4, 50)).await;
+                eventually("the root's object", || async {
+                    world
+                        .tasks()
+                        .await
+                        .iter()
+                        .any(|task| task.spec.root)
+                        .then_some(())
+                })
+                .await;
+                world.strikes();
+                world.edit("p", json!({"cancel": true})).await;
+                world.ends("p", "Cancelled").await;
+                world.recovered();
+                assert_eq!(world.executions().tally().started, 0);
+            },
+        )
+        .setup(|setup| setup.workers = 0),
+        Scenario::new("cancel_while_executing", "spec.cancel", async |world| {
+            world
+                .prove("p", &Shape::shards(20, 500).takes("CORE_EXECUTE", 4000))
+                .await;
+            world.begun("CORE_EXECUTE", 1).await;
+            cancel(world).await;
+        }),
+        Scenario::new("cancel_while_proving", "spec.cancel", async |world| {
+            world.prove("p", &Shape::shards(20, 1000)).await;
+            world.begun("PROVE_SHARD", 5).await;
+            cancel(world).await;
+        }),
+        Scenario::new(
+            "cancel_at_the_end",
+            "spec.cancel while the finished proof is reported",
+            async |world| {
+                world
+                    .fault_everywhere(
+                        &json!({"do": "delay", "at": "report", "task": "CONTROLLER", "ms": 3000}),
+                    )
+                    .await;
+                world.prove("p", &Shape::shards(4, 50)).await;
+                world.struck(1).await;
+                cancel(world).await;
+            },
+        ),
+        Scenario::new(
+            "cancel_races_the_end",
+            "spec.cancel of six proofs as they end",
+            async |world| {
+                for i in 0..6 {
+                    world.prove(&format!("p{i}"), &Shape::shards(4, 50)).await;
+                }
+                world
+                    .noted("the first proof's end", |all| {
+                        all.done("CONTROLLER").next().cloned()
+                    })
+                    .await;
+                world.strikes();
+                for i in 0..6 {
+                    world.edit(&format!("p{i}"), json!({"cancel": true})).await;
+                }
+                for i in 0..6 {
+                    world
+                        .ends_as(&format!("p{i}"), &["Cancelled", "Succeeded"])
+                        .await;
+                }
+                world.recovered();
+            },
+        ),
+        Scenario::new(
+            "cancel_replaces_a_worker_that_does_not_stop",
+            "spec.cancel, a shard hangs",
+            async |world| {
+                world.workers()[0]
+                    .fault(&json!({"do": "hang", "at": "running", "task": "PROVE_SHARD"}))
+                    .await;
+                let before = world.workers()[0].pod.clone();
+                world.prove("p", &Shape::shards(4, 100)).await;
+                world.struck(1).await;
+                world.strikes();
+                world.edit("p", json!({"cancel": true})).await;
+                world.ends("p", "Cancelled").await;
+                eventually("another worker", || async {
+                    world
+                        .workers()
+                        .iter()
+                        .all(|worker| worker.pod != before)
+                        .then_some(())
+                })
+                .await;
+                world.wait_workers(1).await;
+                world.recovered();
+            },
+        )
+        .setup(|setup| setup.workers = 1),
+        Scenario::new(
+            "deadline_expires_while_pending",
+            "spec.deadline with no worker",
+            async |world| {
+                world.strikes();
+                world
+                    .prove("p", &Shape::shards(4, 50).spec("deadline", in_seconds(4)))
+                    .await;
+                world.ends("p", "Expired").await;
+                world.recovered();
+            },
+        )
+        .setup(|setup| setup.workers = 0),
+        Scenario::new(
+            "deadline_expires_while_proving",
+            "spec.deadline",
+            async |world| {
+                world
+                    .prove(
+                        "p",
+                        &Shape::shards(100, 1000).spec("deadline", in_seconds(6)),
+                    )
+                    .await;
+                world.begun("PROVE_SHARD", 2).await;
+                world.ends("p", "Expired").await;
+            },
+        ),
+        Scenario::new(
+            "deadline_expires_while_the_leader_is_away",
+            "spec.deadline, leader SIGKILL",
+            async |world| {
+                world
+                    .prove(
+                        "p",
+                        &Shape::shards(100, 1000).spec("deadline", in_seconds(6)),
+                    )
+                    .await;
+                world.begun("PROVE_SHARD", 2).await;
+                world.strikes();
+                world.replicas.iter().for_each(|replica| replica.kill());
+                tokio::time::sleep(Duration::from_secs(6)).await;
+                world.replicas.iter().for_each(|replica| replica.start());
+                world.ends("p", "Expired").await;
+                world.recovered();
+            },
+        ),
+        Scenario::new(
+            "deleted_while_proving",
+            "the request is deleted",
+            async |world| {
+                world.prove("p", &Shape::shards(20, 1000)).await;
+                world.prove("q", &Shape::shards(10, 300)).await;
+                world.begun("PROVE_SHARD", 5).await;
+                world.strikes();
+                world
+                    .proofs()
+                    .delete("p", &Default::default())
+                    .await
+                    .unwrap();
+                eventually("the end of the request", || async {
+                    world
+                        .proofs()
+                        .get_opt("p")
+                        .await
+                        .ok()?
+                        .is_none()
+                        .then_some(())
+                })
+                .await;
+                world.recovered();
+                world.succeeds("q").await;
+            },
+        ),
+        Scenario::new("suspended_and_resumed", "spec.suspend", async |world| {
+            world.prove("p", &Shape::shards(20, 500)).await;
+            world.begun("PROVE_SHARD", 5).await;
+            world.edit("p", json!({"suspend": true})).await;
+            world.state("p", "Suspended").await;
+            // What it had begun lets go; then nothing of it begins.
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            let before = world.executions().tally().started;
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            assert_eq!(world.executions().tally().started, before);
+            world.strikes();
+            world.edit("p", json!({"suspend": false})).await;
+            world.recovers().await;
+            world.succeeds("p").await;
+        })
+        // It starts from the beginning, as its field says.
+        .allow(again(40)),
+        Scenario::new(
+            "deleted_by_its_ttl",
+            "spec.ttlSecondsAfterFinished",
+            async |world| {
+                world
+                    .prove(
+                        "p",
+                        &Shape::shards(4, 50).spec("ttlSecondsAfterFinished", 2),
+                    )
+                    .await;
+                world.succeeds("p").await;
+                eventually("the end of the request", || async {
+                    world
+                        .proofs()
+                        .get_opt("p")
+                        .await
+                        .ok()?
+                        .is_none()
+                        .then_some(())
+                })
+                .await;
+            },
+        ),
+    ]
+}
+
+fn many() -> Vec<Scenario> {
+    vec![
+        Scenario::new("ten_thousand_tasks", "none: 10,000 shards", async |world| {
+            let shape = Shape::shards(10_000, 2)
+                .graph("emitters", 16)
+                .spec("limits", json!({"parallelism": 1000}));
+            world.prove("p", &shape.takes("RECURSION_REDUCE", 1)).await;
+            world.succeeds("p").await;
+            assert!(world.executions().tally().started > 10_000);
+        })
+        .setup(ten_thousand),
+        Scenario::new(
+            "ten_thousand_tasks_and_a_leader_killed",
+            "leader SIGKILL, 10,000 shards",
+            async |world| {
+                let shape = Shape::shards(10_000, 2)
+                    .graph("emitters", 16)
+                    .spec("limits", json!({"parallelism": 1000}));
+                world.prove("p", &shape.takes("RECURSION_REDUCE", 1)).await;
+                world.begun("PROVE_SHARD", 2000).await;
+                let (leader, epoch) = (world.leader().await, world.epoch().await);
+                world.strikes();
+                world.replicas[leader].kill();
+                world.leader_after(epoch).await;
+                world.recovers().await;
+                world.replicas[leader].start();
+                world.succeeds("p").await;
+            },
+        )
+        .setup(ten_thousand),
+        Scenario::new(
+            "all_workers_take_part",
+            "none: 4 workers, 4 proofs",
+            async |world| {
+                for i in 0..4 {
+                    world.prove(&format!("p{i}"), &Shape::shards(12, 200)).await;
+                }
+                for i in 0..4 {
+                    world.succeeds(&format!("p{i}")).await;
+                }
+                let executions = world.executions();
+                let workers: HashSet<_> = executions
+                    .starts("PROVE_SHARD")
+                    .map(|note| note.worker.clone())
+                    .collect();
+                assert_eq!(workers.len(), 4, "{workers:?}");
+            },
+        )
+        .setup(|setup| setup.workers = 4),
+        Scenario::new(
+            "a_large_proof_does_not_starve_small_ones",
+            "none: mixed load",
+            async |world| {
+                world.prove("large", &Shape::shards(400, 400)).await;
+                world.begun("PROVE_SHARD", 6).await;
+                for i in 0..5 {
+                    world
+                        .prove(&format!("small{i}"), &Shape::shards(3, 100))
+                        .await;
+                }
+                for i in 0..5 {
+                    world.succeeds(&format!("small{i}")).await;
+                }
+                assert!(
+                    !world.proof("large").await.terminal(),
+                    "the small ones end while the large one runs"
+                );
+                world.succeeds("large").await;
+            },
+        )
+        .setup(|setup| setup.workers = 3),
+        Scenario::new(
+            "equal_proofs_share_equally",
+            "none: 3 equal proofs",
+            async |world| {
+                for i in 0..3 {
+                    world.prove(&format!("p{i}"), &Shape::shards(30, 300)).await;
+                }
+                // At the half of all work none has twice as much as another.
+                world.done("PROVE_SHARD", 45).await;
+                let executions = world.executions();
+                let shares: Vec<_> = (0..3)
+                    .map(|i| {
+                        executions
+                            .done("PROVE_SHARD")
+                            .filter(|note| note.is_of(&format!("p{i}")))
+                            .count()
+                    })
+                    .collect();
+                let (least, most) = (shares.iter().min().unwrap(), shares.iter().max().unwrap());
+                assert!(*most <= 2 * *least, "{shares:?}");
+                for i in 0..3 {
+                    world.succeeds(&format!("p{i}")).await;
+                }
+            },
+        )
+        .setup(|setup| setup.workers = 3),
+        Scenario::new(
+            "priority_goes_first",
+            "none: a proof of high priority comes last",
+            async |world| {
+                world.prove("low", &Shape::shards(300, 400)).await;
+                world.begun("PROVE_SHARD", 6).await;
+                world
+                    .prove("high", &Shape::shards(20, 200).spec("priority", 10))
+                    .await;
+                world.succeeds("high").await;
+                assert!(!world.proof("low").await.terminal());
+                world.succeeds("low").await;
+            },
+        )
+        .setup(|setup| setup.workers = 3),
+        Scenario::new(
+            "many_with_the_same_inputs_are_deleted_at_once",
+            "all requests deleted",
+            async |world| {
+                for i in 0..16 {
+                    world
+                        .prove(
+                            &format!("p{i}"),
+                            &Shape::shards(2, 20).spec("mode", "Execute"),
+                        )
+                        .await;
+                }
+                for i in 0..16 {
+                    world.succeeds(&format!("p{i}")).await;
+                }
+                let all: Vec<_> = (0..16).map(|i| format!("p{i}")).collect();
+                let (proofs, now) = (world.proofs(), DeleteParams::default());
+                let deletions = all.iter().map(|name| proofs.delete(name, &now));
+                futures::future::try_join_all(deletions).await.unwrap();
+            },
+        ),
+        Scenario::new(
+            "one_of_two_with_the_same_inputs_is_deleted",
+            "a request is deleted",
+            async |world| {
+                world.prove("a", &Shape::shards(10, 500)).await;
+                world.prove("b", &Shape::shards(10, 500)).await;
+                world.begun("PROVE_SHARD", 4).await;
+                world.strikes();
+                world
+                    .proofs()
+                    .delete("a", &Default::default())
+                    .await
+                    .unwrap();
+                world.succeeds("b").await;
+                world.recovered();
+            },
+        ),
+    ]
+}
+
+/// Wide workers: ten thousand tasks of two milliseconds.
+fn ten_thousand(setup: &mut Setup) {
+    setup.pool = json!({"capacity": 200});
+}
+
+/// A deadline.
+fn in_seconds(seconds: i64) -> String {
+    (jiff::Timestamp::now() + jiff::SignedDuration::from_secs(seconds)).to_string()
+}

@@ -1,0 +1,557 @@
+//! Workers that are killed, hang, are cut off, run out of memory, are told to go.
+
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{DeleteParams, EvictParams, Patch, PatchParams};
+use provost_faults::check::{Allowed, again, unheard};
+use provost_faults::process::Signal;
+use provost_faults::proof::Shape;
+use provost_faults::scenario::Scenario;
+use provost_faults::wait::eventually;
+use provost_faults::worker::Worker;
+use provost_faults::world::World;
+use serde_json::json;
+use std::sync::Arc;
+
+/// The scenarios.
+pub(crate) fn scenarios() -> Vec<Scenario> {
+    let mut all = killed();
+    all.extend(executors());
+    all.extend(silent());
+    all.extend(sent_away());
+    all.extend(failing());
+    all
+}
+
+/// Most leaf tasks that a worker of class All with weight 24 runs at the same time: reductions of weight 3.
+const LEAVES: usize = 5;
+/// A proof of [`long`] begun anew, with all that its first run may have begun.
+const ANOTHER_RUN: Allowed = again(60);
+
+fn long() -> Shape {
+    Shape::shards(30, 700)
+}
+
+/// The worker that runs neither Controller nor CoreExecute of the proof, with a shard at hand.
+async fn leaf_worker(world: &World) -> Arc<Worker> {
+    let mut roots = vec![
+        world.begun("CONTROLLER", 1).await.worker,
+        world.begun("CORE_EXECUTE", 1).await.worker,
+    ];
+    roots
+        .iter_mut()
+        .for_each(|worker| *worker = pod(worker).to_owned());
+    let note = world
+        .noted("a shard on a worker that runs only leaves", |all| {
+            all.starts("PROVE_SHARD")
+                .find(|note| !roots.iter().any(|root| root == pod(&note.worker)))
+                .cloned()
+        })
+        .await;
+    world.of(&note)
+}
+
+fn pod(worker: &str) -> &str {
+    worker.split('/').next().unwrap_or_default()
+}
+
+/// Three workers, so that one has leaves only.
+fn three(scenario: Scenario) -> Scenario {
+    scenario.setup(|setup| setup.workers = 3)
+}
+
+fn killed() -> Vec<Scenario> {
+    vec![
+        three(Scenario::new(
+            "worker_killed_mid_shard",
+            "worker SIGKILL",
+            async |world| {
+                world.prove("p", &long()).await;
+                let worker = leaf_worker(world).await;
+                world.strikes();
+                worker.process.kill();
+                world.requeues().await;
+                world.wait_workers(3).await;
+                world.succeeds("p").await;
+            },
+        ))
+        .allow(again(LEAVES)),
+        three(Scenario::new(
+            "worker_killed_with_its_outputs_stored",
+            "worker SIGABRT after the upload",
+            async |world| {
+                // Deterministic in what a shard leaves: its output is there, and nobody knows.
+                let fault = json!({"do": "abort", "at": "stored", "task": "PROVE_SHARD", "nth": 2});
+                world.prove("p", &long()).await;
+                let worker = leaf_worker(world).await;
+                world.strikes();
+                worker.fault(&fault).await;
+                world.requeues().await;
+                world.succeeds("p").await;
+            },
+        ))
+        .allow(again(LEAVES)),
+        three(Scenario::new(
+            "worker_killed_after_its_result_was_taken",
+            "worker SIGABRT after the report",
+            async |world| {
+                let fault =
+                    json!({"do": "abort", "at": "reported", "task": "PROVE_SHARD", "nth": 2});
+                world.prove("p", &long()).await;
+                let worker = leaf_worker(world).await;
+                world.strikes();
+                worker.fault(&fault).await;
+                eventually("its end", || async { worker.process.exit() }).await;
+                world.succeeds("p").await;
+            },
+        ))
+        .allow(again(LEAVES)),
+        Scenario::new(
+            "controllers_worker_killed",
+            "worker SIGKILL",
+            async |world| {
+                world.prove("p", &long()).await;
+                world.begun("PROVE_SHARD", 6).await;
+                let controller = world.begun("CONTROLLER", 1).await;
+                world.strikes();
+                world.of(&controller).process.kill();
+                world.begun("CONTROLLER", 2).await;
+                world.recovered();
+                world.succeeds("p").await;
+            },
+        )
+        .allow(ANOTHER_RUN),
+        Scenario::new("all_workers_killed", "all workers SIGKILL", async |world| {
+            world.prove("p", &long()).await;
+            world.begun("PROVE_SHARD", 6).await;
+            world.strikes();
+            world
+                .workers()
+                .iter()
+                .for_each(|worker| worker.process.kill());
+            world.begun("CONTROLLER", 2).await;
+            world.recovered();
+            world.succeeds("p").await;
+        })
+        .allow(ANOTHER_RUN),
+        Scenario::new(
+            "worker_restarted_between_proofs",
+            "worker pod deleted while idle",
+            async |world| {
+                world.prove("a", &Shape::shards(4, 100)).await;
+                world.succeeds("a").await;
+                let worker = world.workers()[0].pod.clone();
+                world.strikes();
+                world
+                    .api
+                    .namespaced::<Pod>()
+                    .delete(&worker, &DeleteParams::default())
+                    .await
+                    .unwrap();
+                world.prove("b", &Shape::shards(4, 100)).await;
+                world.recovers().await;
+                world.succeeds("b").await;
+            },
+        )
+        .setup(|setup| setup.workers = 1),
+    ]
+}
+
+/// A worker process is lost while it runs CoreExecute, `at` a point of it.
+fn core_execute_lost(name: &'static str, at: &'static str) -> Scenario {
+    Scenario::new(name, "worker SIGABRT", async move |world: &World| {
+        world.strikes();
+        // Of the first process that comes by alone: the second run is left in peace.
+        let fault = json!({"do": "abort", "at": at, "task": "CORE_EXECUTE"});
+        let worker = world.workers()[0].clone();
+        worker.fault(&fault).await;
+        world.prove("p", &Shape::shards(10, 300)).await;
+        eventually("its end", || async { worker.process.exit() }).await;
+        world.begun("CORE_EXECUTE", 2).await;
+        world.recovered();
+        world.succeeds("p").await;
+    })
+    .setup(|setup| setup.workers = 1)
+    .allow(again(40))
+}
+
+fn executors() -> Vec<Scenario> {
+    vec![
+        core_execute_lost("core_execute_lost_before_its_first_message", "running"),
+        core_execute_lost("core_execute_lost_after_its_first_message", "firstMessage"),
+        core_execute_lost("core_execute_lost_after_its_last_message", "lastMessage"),
+        core_execute_lost("core_execute_lost_with_its_output_stored", "stored"),
+        Scenario::new(
+            "controller_lost_with_its_proof_stored",
+            "worker SIGABRT after the upload",
+            async |world| {
+                world.strikes();
+                let worker = world.workers()[0].clone();
+                worker
+                    .fault(&json!({"do": "abort", "at": "report", "task": "CONTROLLER"}))
+                    .await;
+                world.prove("p", &Shape::shards(6, 100)).await;
+                eventually("its end", || async { worker.process.exit() }).await;
+                world.succeeds("p").await;
+                world.recovered();
+            },
+        )
+        .setup(|setup| setup.workers = 1)
+        .allow(again(30)),
+        Scenario::new(
+            "core_execute_fails_once",
+            "CoreExecute reports a transient failure",
+            async |world| {
+                world.strikes();
+                world.workers()[0]
+                    .fault(&json!({"do": "fail", "at": "lastMessage", "task": "CORE_EXECUTE"}))
+                    .await;
+                world.prove("p", &Shape::shards(10, 200)).await;
+                world.begun("CORE_EXECUTE", 2).await;
+                world.recovered();
+                world.succeeds("p").await;
+            },
+        )
+        .setup(|setup| setup.workers = 1)
+        .allow(again(40)),
+    ]
+}
+
+fn silent() -> Vec<Scenario> {
+    vec![
+        three(Scenario::new(
+            "worker_hangs",
+            "worker SIGSTOP, later SIGCONT",
+            async |world| {
+                world.prove("p", &long()).await;
+                let worker = leaf_worker(world).await;
+                world.strikes();
+                worker.process.signal(Signal::STOP);
+                world.requeues().await;
+                worker.process.signal(Signal::CONT);
+                world.succeeds("p").await;
+            },
+        ))
+        .allow(unheard(LEAVES)),
+        three(Scenario::new(
+            "worker_pauses_within_its_limit",
+            "worker SIGSTOP for 5 s",
+            async |world| {
+                world.prove("p", &long()).await;
+                let worker = leaf_worker(world).await;
+                world.strikes();
+                worker.process.signal(Signal::STOP);
+                tokio::time::sleep(Duration::from_secs(5)).await;
+                worker.process.signal(Signal::CONT);
+                world.recovers().await;
+                world.succeeds("p").await;
+            },
+        )),
+        three(Scenario::new(
+            "worker_partitioned_and_back",
+            "all wires of a worker held",
+            async |world| {
+                world.prove("p", &long()).await;
+                let worker = leaf_worker(world).await;
+                world.strikes();
+                worker.partition();
+                world.requeues().await;
+                worker.heal();
+                world.succeeds("p").await;
+            },
+        ))
+        .allow(unheard(LEAVES)),
+        three(Scenario::new(
+            "worker_partitioned_briefly",
+            "all wires of a worker held for 4 s",
+            async |world| {
+                world.prove("p", &long()).await;
+                let worker = leaf_worker(world).await;
+                world.strikes();
+                worker.partition();
+                tokio::time::sleep(Duration::from_secs(4)).await;
+                worker.heal();
+                world.recovers().await;
+                world.succeeds("p").await;
+            },
+        )),
+        three(Scenario::new(
+            "worker_heard_no_more",
+            "nothing that a worker sends arrives",
+            async |world| {
+                world.prove("p", &long()).await;
+                let worker = leaf_worker(world).await;
+                world.strikes();
+                worker.mute();
+                world.requeues().await;
+                worker.heal();
+                world.succeeds("p").await;
+            },
+        ))
+        .allow(unheard(LEAVES)),
+        Scenario::new(
+            "controllers_worker_partitioned_and_back",
+            "wires of the Controller's worker held",
+            async |world| {
+                world.prove("p", &long()).await;
+                world.begun("PROVE_SHARD", 4).await;
+                let worker = world.of(&world.begun("CONTROLLER", 1).await);
+                world.strikes();
+                worker.partition();
+                world.begun("CONTROLLER", 2).await;
+                world.recovered();
+                worker.heal();
+                world.succeeds("p").await;
+            },
+        )
+        .allow(ANOTHER_RUN),
+        Scenario::new(
+            "reconnect_storm",
+            "all wires of all workers reset, 20 times",
+            async |world| {
+                world.prove("p", &Shape::shards(40, 500)).await;
+                world.begun("PROVE_SHARD", 4).await;
+                world.strikes();
+                for _ in 0..20 {
+                    for worker in world.workers() {
+                        worker
+                            .replicas
+                            .iter()
+                            .for_each(provost_faults::proxy::Proxy::reset);
+                    }
+                    tokio::time::sleep(Duration::from_millis(200)).await;
+                }
+                world.recovers().await;
+                world.succeeds("p").await;
+            },
+        )
+        .setup(|setup| setup.workers = 4),
+    ]
+}
+
+fn sent_away() -> Vec<Scenario> {
+    vec![
+        three(Scenario::new(
+            "worker_drained_mid_task",
+            "worker pod deleted",
+            async |world| {
+                world.prove("p", &long()).await;
+                let worker = leaf_worker(world).await;
+                world.strikes();
+                world
+                    .api
+                    .namespaced::<Pod>()
+                    .delete(&worker.pod, &DeleteParams::default())
+                    .await
+                    .unwrap();
+                let exit = eventually("its end", || async { worker.process.exit() }).await;
+                assert_eq!(exit.code, 0, "it drains and leaves");
+                world.recovers().await;
+                world.succeeds("p").await;
+            },
+        )),
+        Scenario::new(
+            "controllers_worker_drained",
+            "the Controller's worker pod deleted, grace 8 s",
+            async |world| {
+                world.prove("p", &Shape::shards(60, 700)).await;
+                world.begun("PROVE_SHARD", 4).await;
+                let worker = world.of(&world.begun("CONTROLLER", 1).await);
+                world.strikes();
+                world
+                    .api
+                    .namespaced::<Pod>()
+                    .delete(&worker.pod, &DeleteParams::default())
+                    .await
+                    .unwrap();
+                world.begun("CONTROLLER", 2).await;
+                world.recovered();
+                world.succeeds("p").await;
+            },
+        )
+        .setup(|setup| setup.pool = json!({"terminationGracePeriodSeconds": 8}))
+        .allow(again(120)),
+        three(Scenario::new(
+            "pod_evicted_by_the_api",
+            "eviction subresource",
+            async |world| {
+                world.prove("p", &long()).await;
+                let worker = leaf_worker(world).await;
+                world.strikes();
+                world
+                    .api
+                    .namespaced::<Pod>()
+                    .evict(&worker.pod, &EvictParams::default())
+                    .await
+                    .unwrap();
+                world.recovers().await;
+                world.succeeds("p").await;
+            },
+        )),
+        three(Scenario::new(
+            "pod_evicted_by_the_kubelet",
+            "node under memory pressure",
+            async |world| {
+                world.prove("p", &long()).await;
+                let worker = leaf_worker(world).await;
+                world.strikes();
+                world
+                    .kubelet
+                    .evict(&worker.pod, "The node was low on resource: memory.")
+                    .await;
+                world.requeues().await;
+                world.succeeds("p").await;
+            },
+        ))
+        .allow(again(LEAVES)),
+        three(Scenario::new(
+            "node_gone",
+            "node silent, then its pod is removed",
+            async |world| {
+                world.prove("p", &long()).await;
+                let worker = leaf_worker(world).await;
+                world.strikes();
+                // Nothing of the node answers, and no connection breaks.
+                worker.partition();
+                world.kubelet.abandon(&worker.pod);
+                world.requeues().await;
+                taint(world, &worker.pod).await;
+                eventually("another pod in its place", || async {
+                    let pods = world.pods().await;
+                    let fresh = pods
+                        .iter()
+                        .filter(|pod| pod.metadata.deletion_timestamp.is_none());
+                    (fresh.count() == 3).then_some(())
+                })
+                .await;
+                world.kubelet.lose_node(&worker.pod);
+                let now = DeleteParams::default().grace_period(0);
+                world
+                    .api
+                    .namespaced::<Pod>()
+                    .delete(&worker.pod, &now)
+                    .await
+                    .unwrap();
+                world.succeeds("p").await;
+            },
+        ))
+        .allow(unheard(LEAVES)),
+        Scenario::new(
+            "workers_upgraded_mid_proof",
+            "another image in the pool",
+            async |world| {
+                let before: Vec<_> = world
+                    .workers()
+                    .iter()
+                    .map(|worker| worker.pod.clone())
+                    .collect();
+                world.prove("p", &Shape::shards(30, 300)).await;
+                world.begun("PROVE_SHARD", 4).await;
+                world.strikes();
+                world
+                    .edit_pool("w", json!({"image": "localhost/provost-worker:next"}))
+                    .await;
+                world.recovers().await;
+                world.succeeds("p").await;
+                eventually("all workers to be new ones", || async {
+                    let now = world.workers();
+                    (now.len() == 2 && now.iter().all(|worker| !before.contains(&worker.pod)))
+                        .then_some(())
+                })
+                .await;
+            },
+        ),
+        Scenario::new("pool_scaled_down_mid_proof", "from 3 workers to 1", async |world| {
+            world.prove("p", &Shape::shards(30, 500)).await;
+            world.begun("PROVE_SHARD", 9).await;
+            world.strikes();
+            world.edit_pool("w", json!({"replicas": 1})).await;
+            world.recovers().await;
+            world.succeeds("p").await;
+        })
+        .setup(|setup| setup.workers = 3)
+        // The Controller's worker may be among those that go.
+        .allow(ANOTHER_RUN),
+    ]
+}
+
+/// What the node controller does to a pod of a node that is not reachable: it marks it, and deletes it.
+async fn taint(world: &World, pod: &str) {
+    let pods = world.api.namespaced::<Pod>();
+    let conditions = json!([{"type": "DisruptionTarget", "status": "True", "reason": "DeletionByTaintManager",
+        "message": "Taint manager: deleting due to NoExecute taint"}, {"type": "Ready", "status": "False"}]);
+    let patch = Patch::Strategic(json!({"status": {"conditions": conditions}}));
+    pods.patch_status(pod, &PatchParams::default(), &patch)
+        .await
+        .unwrap();
+    pods.delete(pod, &DeleteParams::default()).await.unwrap();
+}
+
+fn failing() -> Vec<Scenario> {
+    vec![
+        Scenario::new("out_of_memory_three_times", "worker OOMKilled, three times", async |world| {
+            world.prove("p", &Shape::shards(4, 200)).await;
+            let proof = world.ends("p", "OutOfMemory").await;
+            assert!(proof.message().contains("pool w"), "{}", proof.message());
+        })
+        .setup(|setup| setup.worker_env = in_every_process(OUT_OF_MEMORY))
+        .allow(again(30)),
+        Scenario::new("out_of_memory_once", "worker OOMKilled", async |world| {
+            world.workers()[0].fault(&json!({"do": "oom", "at": "running", "task": "PROVE_SHARD"})).await;
+            world.strikes();
+            world.prove("p", &Shape::shards(20, 300)).await;
+            world.requeues().await;
+            world.succeeds("p").await;
+        })
+        .allow(ANOTHER_RUN),
+        Scenario::new("poison_task", "a task aborts every worker that runs it", async |world| {
+            world.prove("p", &Shape::shards(4, 200)).await;
+            world.prove("q", &Shape::shards(4, 200)).await;
+            let proof = world.ends("p", "NodeLost").await;
+            assert!(!proof.message().is_empty());
+            world.ends("q", "NodeLost").await;
+        })
+        .setup(|setup| setup.worker_env = in_every_process(ABORT))
+        .allow(again(60)),
+        Scenario::new("retryable_failure", "two shards report a transient failure", async |world| {
+            let fault = json!({"do": "fail", "at": "running", "task": "PROVE_SHARD", "nth": 2, "times": 2});
+            world.workers()[0].fault(&fault).await;
+            world.strikes();
+            world.prove("p", &Shape::shards(20, 200)).await;
+            world.requeues().await;
+            world.succeeds("p").await;
+        })
+        .setup(|setup| setup.workers = 1)
+        .allow(again(2)),
+        Scenario::new("retries_run_out", "every shard reports a transient failure", async |world| {
+            world.prove("p", &Shape::shards(4, 100).spec("limits", json!({"backoff": 1}))).await;
+            let proof = world.ends("p", "Transient").await;
+            assert!(proof.message().contains("attempt 2"), "{}", proof.message());
+        })
+        .setup(|setup| setup.worker_env = in_every_process(FAIL))
+        .allow(again(20)),
+        Scenario::new("panic_replaces_the_process", "a shard panics", async |world| {
+            world.prove("p", &long()).await;
+            let worker = leaf_worker(world).await;
+            world.strikes();
+            worker.fault(&json!({"do": "panic", "at": "running", "task": "PROVE_SHARD"})).await;
+            let exit = eventually("its end", || async { worker.process.exit() }).await;
+            assert_eq!(exit.code, 75, "it asks to be replaced");
+            world.requeues().await;
+            world.wait_workers(3).await;
+            world.succeeds("p").await;
+        })
+        .setup(|setup| setup.workers = 3)
+        .allow(again(1)),
+    ]
+}
+
+const OUT_OF_MEMORY: &str = r#"{"do":"oom","at":"running","task":"SETUP_VKEY"}"#;
+const ABORT: &str = r#"{"do":"abort","at":"running","task":"SETUP_VKEY"}"#;
+const FAIL: &str = r#"{"do":"fail","at":"running","task":"PROVE_SHARD","times":1000}"#;
+
+/// Each process begins with the fault.
+fn in_every_process(fault: &str) -> Vec<(String, String)> {
+    vec![("PROVOST_SIM_FAULTS".to_owned(), fault.to_owned())]
+}
