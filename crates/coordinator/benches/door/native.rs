@@ -12,9 +12,9 @@ use provost_proto::worker::{TaskData, TaskType, WorkerType};
 use tokio::sync::mpsc;
 use tonic::Streaming;
 
-use crate::Load;
 use crate::report::Sample;
-use crate::server::{PROOF, Server};
+use crate::server::Server;
+use crate::{Load, PROOF};
 
 type Created = Arc<Mutex<HashMap<String, Instant>>>;
 

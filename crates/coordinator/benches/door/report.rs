@@ -39,6 +39,23 @@ impl Measured {
     }
 }
 
+/// The round in the middle by each figure.
+pub(crate) fn median(rounds: Vec<Measured>) -> Measured {
+    let of = |figure: fn(&Measured) -> f64| {
+        provost_load::report::median(&rounds.iter().map(figure).collect::<Vec<_>>())
+    };
+    Measured {
+        name: rounds.first().map_or("", |round| round.name),
+        per_second: of(|round| round.per_second),
+        cpu_micros: of(|round| round.cpu_micros),
+        delays: [
+            of(|round| round.delays[0]),
+            of(|round| round.delays[1]),
+            of(|round| round.delays[2]),
+        ],
+    }
+}
+
 pub(crate) fn table(rows: &[Measured]) {
     println!("door      tasks/s  server CPU/task   created -> delivered p50, p99, p99.9");
     for row in rows {

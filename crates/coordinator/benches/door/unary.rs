@@ -13,10 +13,10 @@ use tokio::sync::{Semaphore, mpsc};
 use tonic::Request;
 use tonic::transport::Channel;
 
-use crate::Load;
 use crate::native::task_data;
 use crate::report::Sample;
-use crate::server::{PROOF, Server};
+use crate::server::Server;
+use crate::{Load, PROOF};
 
 type Client = WorkerServiceClient<Channel>;
 

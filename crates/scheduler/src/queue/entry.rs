@@ -14,8 +14,6 @@ pub(super) struct Entry {
     pub(super) shape: ShapeId,
     /// The lane that it is in, if it has tasks and a seat.
     pub(super) lane: Option<LaneId>,
-    /// Its place in the lane's heap.
-    pub(super) place: u32,
     /// Where the entry belongs; `None` while its proof is stepped over.
     pub(super) seat: Option<Seat>,
     pub(super) tasks: Line,
@@ -57,7 +55,6 @@ impl Entry {
         Self {
             shape,
             lane: None,
-            place: 0,
             seat,
             tasks: Line::new(),
         }

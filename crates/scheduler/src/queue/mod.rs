@@ -30,6 +30,8 @@ pub(crate) struct Queue {
     heads: Vec<Option<Key>>,
     ids: BTreeMap<Shape, ShapeId>,
     entries: Slab<Entry>,
+    /// The place of each entry in its lane's heap, side by side: one that moves there moves others too, and these have no other part in it.
+    places: Vec<u32>,
     lanes: Slab<Lane>,
     tenants: Vec<TenantLanes>,
     len: usize,
@@ -109,7 +111,11 @@ impl Queue {
 
     /// Makes an empty entry.
     pub(crate) fn open(&mut self, shape: ShapeId, seat: Option<Seat>) -> EntryId {
-        number(self.entries.insert(Entry::new(shape, seat)))
+        let id = self.entries.insert(Entry::new(shape, seat));
+        if self.places.len() <= id {
+            self.places.resize(id + 1, 0);
+        }
+        number(id)
     }
 
     /// Forgets an entry. Its tasks are gone already.
@@ -231,11 +237,11 @@ impl Queue {
             (None, None) => {}
             (Some(_), None) => self.leave(id),
             (Some(lane), Some(key)) => {
-                let (place, entries) = (entry.place, &mut self.entries);
+                let (place, places) = (self.places[id as usize], &mut self.places);
                 let found = &mut self.lanes[lane as usize];
                 found
                     .entries
-                    .update(place, key, &mut |e, p| entries[e as usize].place = p);
+                    .update(place, key, &mut |e, p| places[e as usize] = p);
                 if later.is_none() || found.name.tenant != later {
                     self.settle_lane(lane);
                 }
@@ -243,11 +249,11 @@ impl Queue {
             (None, Some(key)) => {
                 let Some(seat) = entry.seat else { return };
                 let (lane, is_new) = self.lane_for(entry.shape, LaneName::of(seat));
-                let entries = &mut self.entries;
-                entries[id as usize].lane = Some(lane);
+                self.entries[id as usize].lane = Some(lane);
+                let places = &mut self.places;
                 self.lanes[lane as usize]
                     .entries
-                    .push(key, id, &mut |e, p| entries[e as usize].place = p);
+                    .push(key, id, &mut |e, p| places[e as usize] = p);
                 if is_new {
                     self.enter_lane(lane);
                 } else {
@@ -263,10 +269,10 @@ impl Queue {
         let Some(lane) = entry.lane.take() else {
             return;
         };
-        let (place, entries) = (entry.place, &mut self.entries);
+        let (place, places) = (self.places[id as usize], &mut self.places);
         self.lanes[lane as usize]
             .entries
-            .remove(place, &mut |e, p| entries[e as usize].place = p);
+            .remove(place, &mut |e, p| places[e as usize] = p);
         if self.lanes[lane as usize].entries.is_empty() {
             self.drop_lane(lane);
         } else {

@@ -15,7 +15,7 @@ impl Queue {
                 continue;
             };
             let lane = &self.lanes[lane as usize];
-            let at = lane.entries.iter().nth(entry.place as usize);
+            let at = lane.entries.iter().nth(self.places[id] as usize);
             if at != Some(&(key, number(id))) || lane.shape != entry.shape {
                 return Err(format!("entry {id} is out of place in its lane"));
             }

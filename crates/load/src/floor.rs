@@ -1,9 +1,11 @@
-//! The unary contract without state: a created task goes to some worker, and its completion to the driver's subscription.
+//! The unary contract without state: a created task goes to some worker, and its completion to the driver's subscription, if there is one.
+//!
+//! What is left is what two unary calls and a message on a stream take: no server of this contract can do better.
 
 use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::Stream;
 use provost_proto::worker as wire;
@@ -23,16 +25,28 @@ struct Floor {
     workers: Arc<Mutex<Vec<Sender<wire::ServerMessage>>>>,
     sub: Arc<Mutex<Option<Sender<wire::ServerSubMessage>>>>,
     next: Arc<AtomicU64>,
+    proofs: usize,
 }
 
-pub(crate) async fn serve(listener: TcpListener) {
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Serves until the program ends. Who opens as an executor gets `proofs` root tasks.
+///
+/// # Errors
+/// The server cannot go on.
+pub async fn serve(listener: TcpListener, proofs: usize) -> Result<(), tonic::transport::Error> {
+    let floor = Floor {
+        proofs,
+        ..Floor::default()
+    };
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
     Server::builder()
         .max_concurrent_streams(8192)
-        .add_service(WorkerServiceServer::new(Floor::default()))
+        .add_service(WorkerServiceServer::new(floor))
         .serve_with_incoming(incoming)
         .await
-        .unwrap();
 }
 
 fn stream<T: Send + 'static>(queue: mpsc::UnboundedReceiver<Result<T, Status>>) -> Stream0<T> {
@@ -54,19 +68,22 @@ impl WorkerService for Floor {
     async fn open(&self, request: Request<wire::OpenRequest>) -> Answer<Self::OpenStream> {
         let (sender, queue) = mpsc::unbounded_channel();
         if request.into_inner().worker_id.ends_with("/prove") {
-            self.workers.lock().unwrap().push(sender);
+            lock(&self.workers).push(sender);
         } else {
-            // The root, which there is none of here.
-            let data = wire::TaskData {
-                task_type: wire::TaskType::Controller.into(),
-                ..wire::TaskData::default()
-            };
-            let root = wire::WorkerTask {
-                data: Some(data),
-                ..wire::WorkerTask::default()
-            };
-            let message = Some(wire::server_message::Message::NewTask(root));
-            let _ = sender.send(Ok(wire::ServerMessage { message }));
+            for number in 0..self.proofs {
+                let data = wire::TaskData {
+                    task_type: wire::TaskType::Controller.into(),
+                    proof_id: format!("proof-{number}"),
+                    ..wire::TaskData::default()
+                };
+                let root = wire::WorkerTask {
+                    task_id: format!("root-{number}"),
+                    data: Some(data),
+                    ..wire::WorkerTask::default()
+                };
+                let message = Some(wire::server_message::Message::NewTask(root));
+                let _ = sender.send(Ok(wire::ServerMessage { message }));
+            }
             // Kept open.
             tokio::spawn(async move { sender.closed().await });
         }
@@ -85,7 +102,7 @@ impl WorkerService for Floor {
             metadata: String::new(),
         };
         let message = Some(wire::server_message::Message::NewTask(task));
-        let workers = self.workers.lock().unwrap();
+        let workers = lock(&self.workers);
         let index = usize::try_from(number).unwrap_or(0) % workers.len().max(1);
         if let Some(worker) = workers.get(index) {
             let _ = worker.send(Ok(wire::ServerMessage { message }));
@@ -102,7 +119,7 @@ impl WorkerService for Floor {
             msg_id: "1".to_owned(),
             message: Some(wire::server_sub_message::Message::TaskResult(result)),
         };
-        if let Some(sub) = &*self.sub.lock().unwrap() {
+        if let Some(sub) = &*lock(&self.sub) {
             let _ = sub.send(Ok(message));
         }
         Ok(Response::new(()))
@@ -110,7 +127,7 @@ impl WorkerService for Floor {
 
     async fn open_sub(&self, _: Request<wire::OpenSubRequest>) -> Answer<Self::OpenSubStream> {
         let (sender, queue) = mpsc::unbounded_channel();
-        *self.sub.lock().unwrap() = Some(sender);
+        *lock(&self.sub) = Some(sender);
         Ok(Response::new(stream(queue)))
     }
 
