@@ -17,6 +17,7 @@ use crate::events::WorkerEvent;
 use crate::ids::{ConnId, ProofId, SubId, WorkerId};
 use crate::output::{Output, ReaderEnd};
 use crate::state::{ProofOutcome, ProofProgress, RunStart, State, TaskChange};
+use crate::tables::Map;
 use crate::term::TermEvent;
 
 /// The sending end of a stream.
@@ -40,7 +41,7 @@ pub(crate) struct Comm {
     workers: HashMap<WorkerId, Sender<ServerMessage>>,
     subs: HashMap<SubId, Sender<ServerSubMessage>>,
     readers: HashMap<ConnId, Sender<MessageStreamResponse>>,
-    links: HashMap<ConnId, LinkEnd>,
+    links: Map<ConnId, LinkEnd>,
     waiters: HashMap<ProofId, Vec<oneshot::Sender<()>>>,
     events: broadcast::Sender<WorkerEvent>,
     terms: broadcast::Sender<TermEvent>,
@@ -59,7 +60,7 @@ impl Comm {
             workers: HashMap::new(),
             subs: HashMap::new(),
             readers: HashMap::new(),
-            links: HashMap::new(),
+            links: Map::default(),
             waiters: HashMap::new(),
             events,
             terms,

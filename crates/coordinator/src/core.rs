@@ -25,11 +25,12 @@ mod task;
 mod views;
 mod worker;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use crate::Millis;
 use crate::config::Config;
 use crate::ids::{ConnId, ProofId, SubId, TaskId, WorkerId};
+use crate::tables::{Map, Set};
 
 pub(crate) use channel::Channel;
 pub(crate) use departure::{Departure, Lost};
@@ -50,12 +51,12 @@ const LOOK: Millis = 1_000;
 /// The whole state.
 pub(crate) struct Core {
     config: Config,
-    proofs: HashMap<ProofId, Proof>,
-    tasks: HashMap<TaskId, Task>,
+    proofs: Map<ProofId, Proof>,
+    tasks: Map<TaskId, Task>,
     workers: BTreeMap<WorkerId, Worker>,
     pods: HashMap<String, worker::Registrations>,
     subs: HashMap<SubId, Sub>,
-    channels: HashMap<TaskId, Channel>,
+    channels: Map<TaskId, Channel>,
     readers: HashMap<ConnId, TaskId>,
     links: link::Links,
     /// In which this replica leads; 0 while it does not.
@@ -64,7 +65,7 @@ pub(crate) struct Core {
     seen_epoch: u64,
     recovery: Option<Recovery>,
     schedule: schedule::Schedule,
-    dirty: HashSet<ProofId>,
+    dirty: Set<ProofId>,
     paces: pace::Paces,
     /// When what is looked at once a second is due.
     next_look: Millis,
@@ -78,18 +79,18 @@ impl Core {
         Self {
             schedule: schedule::Schedule::new(&config),
             config,
-            proofs: HashMap::new(),
-            tasks: HashMap::new(),
+            proofs: Map::default(),
+            tasks: Map::default(),
             workers: BTreeMap::new(),
             pods: HashMap::new(),
             subs: HashMap::new(),
-            channels: HashMap::new(),
+            channels: Map::default(),
             readers: HashMap::new(),
             links: link::Links::default(),
             epoch: 0,
             seen_epoch: 0,
             recovery: None,
-            dirty: HashSet::new(),
+            dirty: Set::default(),
             paces: pace::Paces::default(),
             next_look: 0,
             seq: 0,

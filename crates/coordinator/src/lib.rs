@@ -29,6 +29,7 @@ mod shared;
 mod sim;
 mod state;
 mod storing;
+mod tables;
 mod term;
 mod word;
 

@@ -104,7 +104,8 @@ impl Core {
         for (id, proof) in &self.proofs {
             let tasks = self.tasks.values().filter(|t| t.proof == *id);
             let ids: BTreeSet<_> = tasks.clone().map(|t| t.id.clone()).collect();
-            ensure!(ids == proof.tasks, "{id}: tasks");
+            let listed: BTreeSet<_> = proof.tasks.iter().cloned().collect();
+            ensure!(ids == listed, "{id}: tasks");
             let mut counts: BTreeMap<TaskType, Counts> = BTreeMap::new();
             let mut capped = 0;
             for task in tasks {

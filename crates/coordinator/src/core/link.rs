@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::{Core, Departure};
 use crate::Millis;
 use crate::ids::{ConnId, WorkerId};
+use crate::tables::Map;
 use crate::word::{Process, Report, Role, Word};
 
 /// A process that is joined, for as long as the leader counts on it: new streams of the same process keep the number.
@@ -55,7 +56,7 @@ impl Link {
 #[derive(Default)]
 pub(super) struct Links {
     all: BTreeMap<LinkId, Link>,
-    by_conn: HashMap<ConnId, LinkId>,
+    by_conn: Map<ConnId, LinkId>,
     by_pod: HashMap<String, LinkId>,
     last: LinkId,
 }

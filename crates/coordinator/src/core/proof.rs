@@ -1,6 +1,6 @@
 //! Proofs.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 use provost_proto::worker::TaskType;
 use provost_scheduler::ProofKey;
@@ -14,6 +14,7 @@ use crate::failure::task_name;
 use crate::ids::{ProofId, SubId, TaskId};
 use crate::proof_spec::{ProofSpec, Root};
 use crate::state::{Counts, ProofProgress};
+use crate::tables::{OrderedSet, Set};
 
 /// A proof, from its submission until it is forgotten.
 pub(crate) struct Proof {
@@ -23,9 +24,9 @@ pub(crate) struct Proof {
     /// The root task of this run.
     pub(crate) root: Option<TaskId>,
     /// The tasks of this run.
-    pub(crate) tasks: BTreeSet<TaskId>,
+    pub(crate) tasks: OrderedSet<TaskId>,
     /// Tasks of earlier runs: whoever still speaks of them is told that their run is over.
-    pub(crate) dropped: HashSet<TaskId>,
+    pub(crate) dropped: Set<TaskId>,
     pub(crate) subs: BTreeSet<SubId>,
     /// Failed attempts of tasks that restart the proof, over all runs.
     pub(crate) tallies: BTreeMap<TaskType, Tally>,
@@ -137,8 +138,8 @@ impl Core {
         let proof = Proof {
             run: 0,
             root: None,
-            tasks: BTreeSet::new(),
-            dropped: HashSet::new(),
+            tasks: OrderedSet::default(),
+            dropped: Set::default(),
             subs: BTreeSet::new(),
             tallies: BTreeMap::new(),
             started_at: None,

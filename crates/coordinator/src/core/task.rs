@@ -196,7 +196,7 @@ impl Core {
         let task = self.tasks.remove(id)?;
         if let Some(proof) = self.proofs.get_mut(&task.proof) {
             proof.count(task.kind, &task.phase, -1);
-            proof.tasks.remove(id);
+            proof.tasks.swap_remove(id);
             self.dirty.insert(task.proof.clone());
         }
         Some(task)
