@@ -77,6 +77,7 @@ mod tests {
             },
             run: 1,
             root: "root-1".into(),
+            attempts: Default::default(),
         }
     }
 

@@ -4,6 +4,7 @@
 //! coordinator. How a proof ended is written before the worker that reports it gets its answer.
 
 mod adopt;
+pub mod attempts;
 mod begin;
 mod board;
 mod budget;

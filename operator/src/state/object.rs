@@ -13,6 +13,7 @@ use provost_crds::{
 use provost_proto::worker::TaskType;
 use sha2::{Digest, Sha256};
 
+use super::attempts;
 use crate::key::ProofKey;
 
 /// Marks the tasks that stand for a whole proof, for people.
@@ -62,7 +63,7 @@ impl TaskRecord {
             weight,
             root: true,
             run: start.run,
-            failed_attempts: BTreeMap::new(),
+            failed_attempts: attempts::stored(&start.attempts),
         };
         Self {
             key,

@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use kube::api::{DeleteParams, ListParams};
 use provost_artifacts::{Kind, Store};
-use provost_crds::FailureClass;
+use provost_coordinator::Loss;
+use provost_crds::{FailureClass, ProvingTask};
 use serde_json::json;
 
 use crate::bench::{Bench, create, wait};
@@ -249,5 +250,52 @@ async fn without_a_pool_the_way_out_is_named() {
         .delete("fib", &DeleteParams::default())
         .await
         .unwrap();
+    bench.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_proof_that_takes_three_workers_along_fails_though_each_time_another_leads() {
+    let mut bench = Bench::new("poison").await;
+    let home = bench.namespace.clone();
+    bench
+        .request(
+            "fib",
+            json!({"program": {"inline": elf::inline(8)}, "mode": "Core"}),
+        )
+        .await;
+    for round in 1..=3 {
+        let pod = format!("w-{round}");
+        let worker = Worker::start(&bench, &pod, Habit::Slow).await;
+        wait("the root on the worker", || async {
+            (!worker.seen().is_empty()).then_some(())
+        })
+        .await;
+        let loss = Loss::new(
+            provost_coordinator::FailureClass::NodeLost,
+            "its node is gone",
+        );
+        bench.coordinator().worker_lost(&pod, loss).await;
+        drop(worker);
+        if round == 3 {
+            break;
+        }
+        // What the next leader reads.
+        wait("the next run with its count", || async {
+            let tasks = bench.tasks().list(&ListParams::default()).await.unwrap();
+            let counted = |task: &ProvingTask| {
+                let counts = task.spec.failed_attempts.get("Controller");
+                counts.is_some_and(|counts| counts.lost_workers == round)
+            };
+            tasks.iter().any(counted).then_some(())
+        })
+        .await;
+        assert!(!bench.proofs().get("fib").await.unwrap().terminal());
+        bench.stop().await;
+        bench.start(&home).await;
+    }
+    let request = bench.state("fib", "NodeLost").await;
+    let failure = request.status.unwrap().failure.unwrap();
+    assert_eq!(failure.task_type.as_deref(), Some("Controller"));
+    bench.delete("fib").await;
     bench.close().await;
 }

@@ -7,6 +7,7 @@ use provost_crds::{Limits, Mode, ProofRequest, ProvingTask};
 use super::prepare::Prepared;
 use crate::inputs::{Inputs, InputsError};
 use crate::key::{ProofKey, created_ms};
+use crate::state::attempts;
 
 /// Why a proof was not started.
 #[derive(Debug, thiserror::Error)]
@@ -94,7 +95,7 @@ pub fn recovered(
         spec: spec(request, key, &prepared),
         run: root.spec.run,
         root: root.spec.task_id.as_str().into(),
-        attempts: Default::default(),
+        attempts: attempts::recovered(&root.spec.failed_attempts),
     })
 }
 
