@@ -483,6 +483,7 @@ fn many() -> Vec<Scenario> {
 /// coordinator, not on the store.
 fn ten_thousand(setup: &mut Setup) {
     setup.workers = 1;
+    setup.patience = Duration::from_secs(900);
     setup.pool = json!({"capacity": 200});
     setup.worker_env = vec![("PROVOST_SIM_LOCAL_ARTIFACTS".into(), "true".into())];
 }

@@ -527,10 +527,12 @@ fn failing() -> Vec<Scenario> {
         .setup(|setup| setup.worker_env = in_every_process(OUT_OF_MEMORY))
         .allow(again(30)),
         Scenario::new("out_of_memory_once", "worker OOMKilled", async |world| {
-            world.workers()[0].fault(&json!({"do": "oom", "at": "running", "task": "PROVE_SHARD"})).await;
+            let worker = world.workers()[0].clone();
+            worker.fault(&json!({"do": "oom", "at": "running", "task": "PROVE_SHARD"})).await;
             world.strikes();
             world.prove("p", &Shape::shards(20, 300)).await;
-            world.requeues().await;
+            eventually("its end", || async { worker.process.exit() }).await;
+            world.recovers().await;
             world.succeeds("p").await;
         })
         .allow(ANOTHER_RUN),
