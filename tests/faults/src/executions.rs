@@ -1,6 +1,7 @@
 //! What the workers have executed, from the notes that each process keeps: one line at the start of an attempt, one at its end.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -66,17 +67,6 @@ pub struct Tally {
 }
 
 impl Executions {
-    /// Reads the notes of all workers in `folder`.
-    pub fn read(folder: &Path) -> Self {
-        let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
-        let files = files
-            .map(|entry| entry.path())
-            .filter(|path| path.extension().is_some_and(|e| e == "executions"));
-        let mut notes: Vec<Note> = files.flat_map(|path| lines(&path)).collect();
-        notes.sort_by_key(|note| note.ms);
-        Self { notes }
-    }
-
     /// The attempts of a type that began.
     pub fn starts<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a Note> {
         self.notes
@@ -136,14 +126,41 @@ impl Executions {
     }
 }
 
-/// A line that is not complete yet, or that its process died over, does not count.
-fn lines(path: &PathBuf) -> Vec<Note> {
-    let text = std::fs::read_to_string(path).unwrap_or_default();
-    let complete = text.rfind('\n').map_or("", |end| &text[..end]);
-    complete
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{line}: {e}")))
-        .collect()
+/// Reads the notes of all workers of a folder, each line once.
+#[derive(Debug, Default)]
+pub struct Reader {
+    /// How far each file was read.
+    read: HashMap<PathBuf, u64>,
+    notes: Vec<Note>,
+}
+
+impl Reader {
+    /// All notes up to now.
+    pub fn read(&mut self, folder: &Path) -> Executions {
+        let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        let files = files.map(|entry| entry.path());
+        for path in files.filter(|path| path.extension().is_some_and(|e| e == "executions")) {
+            let from = self.read.entry(path.clone()).or_default();
+            let text = tail(&path, *from).unwrap_or_default();
+            // A line that is not complete yet, or that its process died over, does not count.
+            let complete = text.rfind('\n').map_or("", |end| &text[..=end]);
+            *from += complete.len() as u64;
+            let parse = |line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{line}: {e}"));
+            self.notes.extend(complete.lines().map(parse));
+        }
+        self.notes.sort_by_key(|note| note.ms);
+        Executions {
+            notes: self.notes.clone(),
+        }
+    }
+}
+
+fn tail(path: &Path, from: u64) -> std::io::Result<String> {
+    let mut file = std::fs::File::open(path)?;
+    file.seek(SeekFrom::Start(from))?;
+    let mut text = String::new();
+    file.read_to_string(&mut text)?;
+    Ok(text)
 }
 
 #[cfg(test)]

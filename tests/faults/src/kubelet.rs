@@ -21,6 +21,7 @@ use crate::address::{Block, METRICS};
 use crate::api::ApiServer;
 use crate::process::{Exit, Process, Signal, binary};
 use crate::proxy::Proxy;
+use crate::replica::log_level;
 use crate::worker::{Worker, targets};
 
 /// Time between two looks.
@@ -261,7 +262,7 @@ impl Shared {
             ),
             ("PROVOST_STATUS_ADDRESS", format!("{host}:{METRICS}")),
             ("PROVOST_SIM_LOG", log.display().to_string()),
-            ("RUST_LOG", "info,provost_link=debug".to_owned()),
+            ("RUST_LOG", log_level()),
         ]);
         env.extend(
             own.into_iter()

@@ -16,6 +16,11 @@ use crate::wait::eventually;
 /// How long a replica may take to end: work under way is waited for.
 const END: Duration = Duration::from_secs(40);
 
+/// What the processes log: RUST_LOG, or what matters.
+pub(crate) fn log_level() -> String {
+    std::env::var("RUST_LOG").unwrap_or_else(|_| "info,kube_runtime=warn".to_owned())
+}
+
 /// A replica and its wires.
 pub struct Replica {
     /// Name of its pod.
@@ -74,11 +79,7 @@ impl Replica {
             ("POD_NAME", plan.name.clone()),
             ("PROVOST_COORDINATOR", plan.coordinator),
             ("PROVOST_STORE_ENDPOINT", plan.store),
-            (
-                "RUST_LOG",
-                "info,kube_runtime=warn,provost_coordinator=debug,provost_operator=debug"
-                    .to_owned(),
-            ),
+            ("RUST_LOG", log_level()),
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into();

@@ -10,10 +10,10 @@ use crate::check::{Allowed, NOTHING, check};
 use crate::report::Row;
 use crate::world::{Setup, World};
 
-/// Longest time of a scenario: one that takes longer hangs.
-const LIMIT: Duration = Duration::from_secs(400);
+/// Longest time of a scenario beside the wait for a proof: one that takes longer hangs.
+const LIMIT: Duration = Duration::from_secs(300);
 
-type Run = Box<dyn FnOnce(&tokio::runtime::Runtime, &World) + Send>;
+type Run = Box<dyn FnOnce(&tokio::runtime::Runtime, &World, Duration) + Send>;
 
 /// A scenario.
 pub struct Scenario {
@@ -35,11 +35,11 @@ impl Scenario {
             fault,
             setup: Setup::default(),
             allowed: NOTHING,
-            run: Box::new(move |runtime, world| {
-                let limited = async { tokio::time::timeout(LIMIT, run(world)).await };
+            run: Box::new(move |runtime, world, limit| {
+                let limited = async { tokio::time::timeout(limit, run(world)).await };
                 assert!(
                     runtime.block_on(limited).is_ok(),
-                    "not over after {LIMIT:?}"
+                    "not over after {limit:?}"
                 );
             }),
         }
@@ -75,8 +75,9 @@ impl Scenario {
                 .build()?;
             let folder = folder.join(name);
             eprintln!("{name}: logs in {}", folder.display());
+            let limit = LIMIT + setup.patience;
             let world = runtime.block_on(World::start(name, &folder, setup));
-            run(&runtime, &world);
+            run(&runtime, &world, limit);
             let recovered = *world.recovered.lock().unwrap();
             let tally = runtime.block_on(check(world, allowed));
             let row = Row {

@@ -20,7 +20,7 @@ pub async fn within<T, F: Future<Output = Option<T>>>(
             start.elapsed() < limit,
             "waited {limit:?} for {what} in vain"
         );
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 

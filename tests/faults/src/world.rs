@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use k8s_openapi::api::coordination::v1::Lease;
@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::address::{Block, GRPC};
 use crate::api::{ApiServer, create};
 use crate::clock::Clock;
-use crate::executions::{Executions, Note};
+use crate::executions::{Executions, Note, Reader};
 use crate::kubelet::Kubelet;
 use crate::proof::Shape;
 use crate::proxy::Proxy;
@@ -49,6 +49,8 @@ pub struct Setup {
     pub store_megabytes: Option<u32>,
     /// Whether each replica has a wall clock of its own, to be turned.
     pub clocks: bool,
+    /// Longest wait for the end of a proof.
+    pub patience: Duration,
 }
 
 impl Default for Setup {
@@ -61,6 +63,7 @@ impl Default for Setup {
             worker_env: Vec::new(),
             store_megabytes: None,
             clocks: false,
+            patience: PROOF,
         }
     }
 }
@@ -88,6 +91,8 @@ pub struct World {
     pub(crate) faults: Mutex<Vec<i64>>,
     pub(crate) recovered: Mutex<Option<Duration>>,
     over: Arc<AtomicBool>,
+    reader: Mutex<Reader>,
+    patience: Duration,
 }
 
 impl Drop for World {
@@ -167,6 +172,8 @@ impl World {
             faults: Mutex::default(),
             recovered: Mutex::default(),
             over: Arc::default(),
+            reader: Mutex::default(),
+            patience: setup.patience,
         };
         world.replicas.iter().for_each(|replica| replica.start());
         tokio::spawn(keep(world.replicas.clone(), world.over.clone()));
@@ -341,7 +348,7 @@ impl World {
                 .ok()
                 .filter(ProofRequest::terminal)
         };
-        let proof = within(PROOF, &format!("the end of {name}"), look).await;
+        let proof = within(self.patience, &format!("the end of {name}"), look).await;
         let reason = reasons
             .iter()
             .copied()
@@ -372,12 +379,13 @@ impl World {
 
     /// What has been executed up to now.
     pub fn executions(&self) -> Executions {
-        Executions::read(&self.folder)
+        let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        reader.read(&self.folder)
     }
 
     /// Waits until the notes show something.
     pub async fn noted<T>(&self, what: &str, find: impl Fn(&Executions) -> Option<T>) -> T {
-        eventually(what, || async { find(&self.executions()) }).await
+        within(self.patience, what, || async { find(&self.executions()) }).await
     }
 
     /// Waits until `count` tasks of a type have begun; returns the last of these.

@@ -20,6 +20,7 @@ pub mod faults;
 mod fleet;
 pub mod graph;
 pub mod journal;
+mod local;
 pub mod profile;
 mod random;
 mod run;

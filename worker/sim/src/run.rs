@@ -12,6 +12,7 @@ use provost_link::Timing;
 
 use crate::class::{Capacity, Class};
 use crate::faults::Fault;
+use crate::local::LocalArtifacts;
 use crate::profile::Profile;
 use crate::simulator::{Settings, Simulator};
 use crate::status;
@@ -57,6 +58,9 @@ pub(crate) struct RunArgs {
     /// Keep no artifacts: pure load on the coordinator.
     #[arg(long, env = "PROVOST_SIM_NO_STORE")]
     no_store: bool,
+    /// Keep what tasks hand to each other in this process, which has to run all of them: load on the coordinator, with finished proofs.
+    #[arg(long, env = "PROVOST_SIM_LOCAL_ARTIFACTS", conflicts_with = "no_store")]
+    local_artifacts: bool,
     /// A fault, as JSON, or a list of them: '{"do":"crash","at":"running","task":"PROVE_SHARD","nth":3}'. May be repeated.
     #[arg(long = "fault", env = "PROVOST_SIM_FAULTS")]
     faults: Vec<String>,
@@ -90,9 +94,11 @@ impl RunArgs {
             anyhow::ensure!(scale.is_finite() && scale >= 0.0, "--scale is 0 or more");
             profile.graph.scale = scale;
         }
-        let store: Option<Arc<dyn Store>> = match self.no_store {
-            true => None,
-            false => Some(Arc::new(S3Store::new(S3Config::from_env()?))),
+        let shared = || S3Config::from_env().map(S3Store::new);
+        let store: Option<Arc<dyn Store>> = match (self.no_store, self.local_artifacts) {
+            (true, _) => None,
+            (false, true) => Some(Arc::new(LocalArtifacts::new(shared()?))),
+            (false, false) => Some(Arc::new(shared()?)),
         };
         let capacity = Capacity::share(self.class, self.capacity, self.execute_capacity);
         let mut timing = Timing::default();

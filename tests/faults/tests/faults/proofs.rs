@@ -479,9 +479,13 @@ fn many() -> Vec<Scenario> {
     ]
 }
 
-/// Wide workers: ten thousand tasks of two milliseconds.
+/// One wide worker that keeps intermediate artifacts to itself: ten thousand tasks of two milliseconds are a load on the
+/// coordinator, not on the store.
 fn ten_thousand(setup: &mut Setup) {
+    setup.workers = 1;
+    setup.patience = Duration::from_secs(900);
     setup.pool = json!({"capacity": 200});
+    setup.worker_env = vec![("PROVOST_SIM_LOCAL_ARTIFACTS".into(), "true".into())];
 }
 
 /// A deadline.

@@ -200,6 +200,35 @@ fn executors() -> Vec<Scenario> {
         .setup(|setup| setup.workers = 1)
         .allow(again(30)),
         Scenario::new(
+            "core_execute_and_leader_lost_together",
+            "worker and leader SIGKILL",
+            async |world| {
+                // Too small for both: Controller and CoreExecute are on different workers.
+                world
+                    .pool("x", 2, json!({"class": "CPU", "capacity": 8}))
+                    .await;
+                world.pool("g", 1, json!({"class": "GPU"})).await;
+                world.wait_workers(3).await;
+                world.prove("p", &long()).await;
+                world.begun("PROVE_SHARD", 4).await;
+                let executor = world.begun("CORE_EXECUTE", 1).await;
+                let controller = world.begun("CONTROLLER", 1).await;
+                assert_ne!(executor.worker, controller.worker);
+                let (leader, epoch) = (world.leader().await, world.epoch().await);
+                let worker = world.of(&executor);
+                world.strikes();
+                world.replicas[leader].kill();
+                worker.process.kill();
+                world.leader_after(epoch).await;
+                world.begun("CORE_EXECUTE", 2).await;
+                world.recovered();
+                world.replicas[leader].start();
+                world.succeeds("p").await;
+            },
+        )
+        .setup(|setup| setup.workers = 0)
+        .allow(ANOTHER_RUN),
+        Scenario::new(
             "core_execute_fails_once",
             "CoreExecute reports a transient failure",
             async |world| {
@@ -498,10 +527,12 @@ fn failing() -> Vec<Scenario> {
         .setup(|setup| setup.worker_env = in_every_process(OUT_OF_MEMORY))
         .allow(again(30)),
         Scenario::new("out_of_memory_once", "worker OOMKilled", async |world| {
-            world.workers()[0].fault(&json!({"do": "oom", "at": "running", "task": "PROVE_SHARD"})).await;
+            let worker = world.workers()[0].clone();
+            worker.fault(&json!({"do": "oom", "at": "running", "task": "PROVE_SHARD"})).await;
             world.strikes();
             world.prove("p", &Shape::shards(20, 300)).await;
-            world.requeues().await;
+            eventually("its end", || async { worker.process.exit() }).await;
+            world.recovers().await;
             world.succeeds("p").await;
         })
         .allow(ANOTHER_RUN),
