@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use provost_proto::worker::{TaskData, TaskType};
 
+pub use native::leads;
 pub use tally::{Counts, Taken, Tally, histogram};
 
 /// Time between two beats of a worker.
@@ -66,7 +67,7 @@ impl Fleet {
     /// The server cannot be reached or refuses.
     pub async fn connect(spec: &FleetSpec) -> anyhow::Result<Self> {
         crate::stamp::begin();
-        let tally = Arc::new(Tally::default());
+        let tally = Arc::new(Tally::new(spec.task_time));
         let driver = match spec.door {
             Door::Unary => Driver::Unary(unary::connect(spec, &tally).await?),
             Door::Native => Driver::Native(native::connect(spec, &tally).await?),
@@ -81,6 +82,11 @@ impl Fleet {
             Driver::Unary(driver) => driver.create(number, due),
             Driver::Native(driver) => driver.create(number, due),
         }
+    }
+
+    /// How long tasks run that are given to workers from now on.
+    pub fn set_task_time(&self, task_time: Duration) {
+        self.tally.set_task_time(task_time);
     }
 
     /// What has become of the tasks so far.

@@ -70,11 +70,9 @@ impl Process {
         }));
         let down = client.join(frames).await?.into_inner();
         let mut process = Self { up, down };
-        let welcomed = process.hear().await?;
-        anyhow::ensure!(
-            matches!(welcomed.first(), Some(Down::Welcome(welcome)) if welcome.epoch > 0),
-            "the replica does not lead"
-        );
+        // It is said again when the replica begins to lead.
+        let leads = |message: &Down| matches!(message, Down::Welcome(w) if w.epoch > 0);
+        while !process.hear().await?.iter().any(leads) {}
         process.up.say(Up::Role(wire::Role {
             name: role.to_owned(),
             class: class.into(),
@@ -94,6 +92,16 @@ impl Process {
     }
 }
 
+/// Waits until the replica leads.
+///
+/// # Errors
+/// It cannot be reached.
+pub async fn leads(address: &str) -> anyhow::Result<()> {
+    let gpu = WorkerType::Gpu;
+    Process::join(address, "watch".into(), "prove", gpu, 0).await?;
+    Ok(())
+}
+
 pub(super) async fn connect(spec: &FleetSpec, tally: &Arc<Tally>) -> anyhow::Result<Driver> {
     let (mut tasks, address) = (JoinSet::new(), &spec.address);
     for number in 0..spec.workers {
@@ -102,7 +110,7 @@ pub(super) async fn connect(spec: &FleetSpec, tally: &Arc<Tally>) -> anyhow::Res
         let process = Process::join(address, pod, "prove", gpu, spec.capacity()).await?;
         let offset = BEAT.mul_f64(number as f64 / spec.workers as f64);
         tasks.spawn(beat(process.up.clone(), offset));
-        tasks.spawn(work(process, tally.clone(), spec.task_time));
+        tasks.spawn(work(process, tally.clone()));
     }
     let cpu = WorkerType::Cpu;
     let mut process = Process::join(address, "driver".into(), "execute", cpu, 1 << 16).await?;
@@ -139,7 +147,7 @@ async fn beat(up: Sender, offset: Duration) {
 }
 
 /// Runs whatever comes for a while.
-async fn work(mut process: Process, tally: Arc<Tally>, task_time: Duration) {
+async fn work(mut process: Process, tally: Arc<Tally>) {
     while let Ok(messages) = process.hear().await {
         let mut done = Vec::new();
         for message in messages {
@@ -159,7 +167,7 @@ async fn work(mut process: Process, tally: Arc<Tally>, task_time: Duration) {
                 outcome: Some(wire::done::Outcome::Completed("{}".to_owned())),
             }));
         }
-        let up = process.up.clone();
+        let (up, task_time) = (process.up.clone(), tally.task_time());
         if !done.is_empty() {
             tokio::spawn(async move {
                 tokio::time::sleep(task_time).await;

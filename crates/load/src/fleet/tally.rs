@@ -1,8 +1,9 @@
 //! What has become of the tasks.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 
@@ -11,7 +12,10 @@ const LONGEST: u64 = 60_000_000;
 
 /// Counts of tasks, and the delays of those that count.
 #[derive(Debug)]
-pub struct Tally(Mutex<Inner>);
+pub struct Tally {
+    inner: Mutex<Inner>,
+    task_millis: AtomicU64,
+}
 
 #[derive(Debug)]
 struct Inner {
@@ -42,20 +46,33 @@ pub fn histogram() -> Histogram<u64> {
     Histogram::new_with_bounds(1, LONGEST, 3).unwrap_or_else(|_| unreachable!())
 }
 
-impl Default for Tally {
-    fn default() -> Self {
-        Self(Mutex::new(Inner {
-            counts: Counts::default(),
-            delays: histogram(),
-            late: histogram(),
-            waiting: BTreeMap::new(),
-        }))
-    }
-}
-
 impl Tally {
+    pub(super) fn new(task_time: Duration) -> Self {
+        let this = Self {
+            inner: Mutex::new(Inner {
+                counts: Counts::default(),
+                delays: histogram(),
+                late: histogram(),
+                waiting: BTreeMap::new(),
+            }),
+            task_millis: AtomicU64::new(0),
+        };
+        this.set_task_time(task_time);
+        this
+    }
+
+    /// How long tasks run that are given to workers from now on.
+    pub(super) fn set_task_time(&self, task_time: Duration) {
+        let millis = u64::try_from(task_time.as_millis()).unwrap_or(u64::MAX);
+        self.task_millis.store(millis, Ordering::Relaxed);
+    }
+
+    pub(super) fn task_time(&self) -> Duration {
+        Duration::from_millis(self.task_millis.load(Ordering::Relaxed))
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn created(&self, due: Option<Instant>) {
@@ -123,7 +140,7 @@ pub struct Taken {
     pub late: Histogram<u64>,
 }
 
-fn record(histogram: &mut Histogram<u64>, time: std::time::Duration) {
+fn record(histogram: &mut Histogram<u64>, time: Duration) {
     let micros = u64::try_from(time.as_micros()).unwrap_or(LONGEST);
     histogram.saturating_record(micros.clamp(1, LONGEST));
 }

@@ -36,7 +36,6 @@ struct Worker {
     client: Client,
     active: Active,
     tally: Arc<Tally>,
-    task_time: Duration,
 }
 
 pub(super) async fn connect(spec: &FleetSpec, tally: &Arc<Tally>) -> anyhow::Result<Driver> {
@@ -96,7 +95,6 @@ async fn open(
         client,
         active: Active::default(),
         tally: tally.clone(),
-        task_time: spec.task_time,
     };
     Ok((worker, stream))
 }
@@ -151,7 +149,7 @@ impl Worker {
     }
 
     async fn run(mut self, task_id: String, proof_id: String) {
-        tokio::time::sleep(self.task_time).await;
+        tokio::time::sleep(self.tally.task_time()).await;
         let request = wire::CompleteTaskRequest {
             worker_id: self.id.clone(),
             proof_id,
