@@ -129,6 +129,7 @@ async fn create(api: &Api<ProvingTask>, name: &str) {
         weight: 4,
         root: false,
         run: 0,
+        failed_attempts: Default::default(),
     };
     let mut object = ProvingTask::new(name, spec);
     object.status = serde_json::from_value(status(0)).unwrap();

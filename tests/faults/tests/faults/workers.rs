@@ -35,7 +35,7 @@ fn long() -> Shape {
 
 /// The worker that runs neither Controller nor CoreExecute of the proof, with a shard at hand.
 async fn leaf_worker(world: &World) -> Arc<Worker> {
-    let mut roots = vec![
+    let mut roots = [
         world.begun("CONTROLLER", 1).await.worker,
         world.begun("CORE_EXECUTE", 1).await.worker,
     ];
