@@ -114,11 +114,21 @@ impl Operator {
             metrics.clone(),
         ));
         let weights = settings.coordinator.weights.clone();
+        let (outdone, heard) = mpsc::unbounded_channel();
+        let candidate = Candidate::new(
+            client.clone(),
+            &settings.namespace,
+            LEASE,
+            identity(settings.pod_name.as_deref()),
+            Timing::default(),
+            heard,
+        );
         let parts = Parts {
             client: client.clone(),
             journal: journal.clone(),
             inputs: inputs.clone(),
             weights: weights.clone(),
+            fence: candidate.fence(),
         };
         let state = KubeState::start(parts, &metrics, settings.writes, &tracker, shutdown.clone());
         let requests = proofs.store();
@@ -129,15 +139,6 @@ impl Operator {
         let coordinator = Coordinator::standby(config, state.clone(), shutdown.clone());
         let running = Arc::new(Running::default());
         let (leads_now, leads) = watch::channel(false);
-        let (outdone, heard) = mpsc::unbounded_channel();
-        let candidate = Candidate::new(
-            client.clone(),
-            &settings.namespace,
-            LEASE,
-            identity(settings.pod_name.as_deref()),
-            Timing::default(),
-            heard,
-        );
         let leader = Leader::new(leads.clone(), candidate.holder());
         let takeover = Takeover {
             metrics: metrics.terms.clone(),

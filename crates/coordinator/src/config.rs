@@ -20,6 +20,9 @@ pub struct Config {
     /// How long a joined process whose stream has ended may take to open a new one before its tasks go elsewhere. One that lives does so at once, so
     /// this is how soon the end of a process is acted on. One that is back later takes back what nobody has begun again.
     pub break_grace: Duration,
+    /// The same for one that runs Controller, CoreExecute or ExecuteOnly: its proof begins again without it, so it gets more time. When its pod
+    /// has ended, the operator says so sooner.
+    pub root_break_grace: Duration,
     /// How long a worker of the unary door may take to open a new stream, before its tasks go elsewhere; and when a joined process without a stream is
     /// taken to be gone for good.
     pub lost_grace: Duration,
@@ -72,6 +75,7 @@ impl Default for Config {
             doors: Doors::default(),
             weights: Weights::default(),
             break_grace: Duration::from_millis(150),
+            root_break_grace: Duration::from_secs(4),
             lost_grace: Duration::from_secs(5),
             leaf_liveness: Duration::from_secs(8),
             root_liveness: Duration::from_secs(30),

@@ -76,7 +76,7 @@ impl Default for Timing {
             resolve: Duration::from_secs(3),
             connect: Duration::from_secs(3),
             silence: Duration::from_secs(10),
-            first_pause: Duration::from_millis(100),
+            first_pause: Duration::from_millis(20),
             longest_pause: Duration::from_secs(2),
             keepalive: Duration::from_secs(4),
         }

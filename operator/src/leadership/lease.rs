@@ -8,10 +8,11 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use kube::Client;
 use kube::api::{Api, PostParams};
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::election::{Election, Seen, Step, Timing};
+use super::fence::Fence;
 
 /// Longest wait for one call: a leader whose renewal hangs must come to know before its Lease has run out.
 const CALL: Duration = Duration::from_millis(1000);
@@ -46,7 +47,7 @@ pub struct Candidate {
     name: String,
     timing: Timing,
     election: Election,
-    start: Instant,
+    fence: Fence,
     standing: watch::Sender<Standing>,
     holder: watch::Sender<Option<String>>,
     outdone: mpsc::UnboundedReceiver<u64>,
@@ -68,7 +69,7 @@ impl Candidate {
             name: name.to_owned(),
             timing,
             election: Election::new(identity, timing),
-            start: Instant::now(),
+            fence: Fence::default(),
             standing: watch::Sender::new(Standing::Follower),
             holder: watch::Sender::new(None),
             outdone,
@@ -83,6 +84,11 @@ impl Candidate {
     /// Who holds the Lease, as far as this candidate has seen: an identity of [`Candidate::new`].
     pub fn holder(&self) -> watch::Receiver<Option<String>> {
         self.holder.subscribe()
+    }
+
+    /// Whether its Lease holds by the clock.
+    pub fn fence(&self) -> Fence {
+        self.fence.clone()
     }
 
     /// Stands for election until `shutdown`, then gives the Lease back, so that the next leader need not wait for it to run out.
@@ -101,6 +107,7 @@ impl Candidate {
         {
             tracing::warn!(%error, "the Lease was not given back: the next leader waits until it has run out");
         }
+        self.fence.set(None);
         self.standing.send_replace(Standing::Follower);
     }
 
@@ -118,12 +125,7 @@ impl Candidate {
     async fn step(&mut self) -> Result<Duration, LeaseError> {
         let read = bounded(self.api.get_opt(&self.name)).await?;
         let seen = read.as_ref().map(seen);
-        let holder = seen.as_ref().and_then(|seen| seen.holder.clone());
-        self.holder.send_if_modified(|old| {
-            let changed = *old != holder;
-            *old = holder;
-            changed
-        });
+        self.holds(seen.as_ref().and_then(|seen| seen.holder.clone()));
         let step = self.election.decide(seen.as_ref(), self.now());
         let began = self.now();
         let epoch = match step {
@@ -157,10 +159,24 @@ impl Candidate {
             );
         }
         self.election.held(epoch, began);
+        self.holds(Some(self.election.identity().to_owned()));
         Ok(self.timing.renew)
     }
 
+    fn holds(&self, holder: Option<String>) {
+        self.holder.send_if_modified(|old| {
+            let changed = *old != holder;
+            *old = holder;
+            changed
+        });
+    }
+
     fn publish(&self) {
+        self.fence.set(
+            self.election
+                .epoch()
+                .and_then(|_| self.election.deadline()),
+        );
         let standing = match (self.election.epoch(), self.election.deadline()) {
             (Some(epoch), Some(deadline)) => Standing::Leader {
                 epoch,
@@ -211,7 +227,7 @@ impl Candidate {
     }
 
     fn now(&self) -> Duration {
-        self.start.elapsed()
+        self.fence.now()
     }
 }
 

@@ -4,11 +4,13 @@
 //! new one's. All writes carry the resourceVersion that was read: of two candidates one wins.
 
 mod election;
+mod fence;
 mod leader;
 mod lease;
 mod takeover;
 
 pub use election::{Election, Seen, Step, Timing};
+pub use fence::Fence;
 pub use leader::Leader;
 pub use lease::{Candidate, Standing};
 pub use takeover::Takeover;

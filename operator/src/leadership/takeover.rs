@@ -9,7 +9,7 @@ use kube::api::{Api, ListParams, Patch, PatchParams};
 use kube::runtime::reflector::Store;
 use kube::{Client, ResourceExt as _};
 use provost_coordinator::{Coordinator, ProofId, RecoveredProof, Term, TermEvent, WaitReason};
-use provost_crds::{LEADER_LABEL, ProofRequest, ProvingTask};
+use provost_crds::{LEADER_LABEL, ProofRequest, ProvingTask, TaskState};
 use serde_json::json;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -262,7 +262,7 @@ fn recovered(requests: &[Arc<ProofRequest>], tasks: &[ProvingTask]) -> Vec<Recov
     for task in tasks.iter().filter(|task| task.spec.root) {
         for owner in task.metadata.owner_references.iter().flatten() {
             let known = roots.entry(&owner.uid).or_insert(task);
-            if task.spec.run > known.spec.run {
+            if rank(task) > rank(known) {
                 *known = task;
             }
         }
@@ -278,6 +278,13 @@ fn recovered(requests: &[Arc<ProofRequest>], tasks: &[ProvingTask]) -> Vec<Recov
             submit::recovered(request, &ProofKey::of(request), root)
         })
         .collect()
+}
+
+/// Of two roots the later run counts; of one run, which two leaders may have begun, the one that a worker got.
+fn rank(root: &ProvingTask) -> (u32, bool) {
+    let status = root.status.as_ref();
+    let given = status.is_some_and(|status| status.state != TaskState::Pending);
+    (root.spec.run, given)
 }
 
 /// The pods whose workers may run something.

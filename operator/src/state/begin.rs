@@ -26,6 +26,9 @@ pub(super) async fn begin(state: &KubeState, start: RunStart) -> Result<(), Stat
         Mode::Execute => TaskType::ExecuteOnly,
         Mode::Core | Mode::Compressed | Mode::Groth16 | Mode::Plonk => TaskType::Controller,
     };
+    if !state.parts.fence.holds() {
+        return Err(unavailable("this replica's Lease has run out"));
+    }
     let weight = state.parts.weights.of(task_type);
     let api: Api<ProvingTask> = Api::namespaced(state.parts.client.clone(), &key.namespace);
     let record = TaskRecord::root(key, &start, task_type, weight);

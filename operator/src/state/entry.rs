@@ -10,6 +10,8 @@ pub(super) struct Entry {
     pub(super) record: TaskRecord,
     /// Status of the object, once it exists.
     pub(super) stored: Option<ProvingTaskStatus>,
+    /// Whether it may exist though that is not known: the answer to its creation was lost.
+    pub(super) perhaps: bool,
     /// Uid of the object, where it is known.
     pub(super) uid: Option<String>,
     /// Uid of the object that somebody deleted last.
@@ -39,6 +41,7 @@ impl Entry {
         Self {
             record,
             stored,
+            perhaps: false,
             uid: None,
             vanished: None,
             adopted: None,
@@ -57,7 +60,7 @@ impl Entry {
 
     /// The object is away, and is not made again before the task runs again.
     pub(super) fn lose_object(&mut self) {
-        (self.stored, self.uid) = (None, None);
+        (self.stored, self.uid, self.perhaps) = (None, None, false);
     }
 
     /// Whether it takes a place of the window.
@@ -67,7 +70,7 @@ impl Entry {
 
     pub(super) fn behind(&self) -> bool {
         if self.leaves() {
-            self.stored.is_some()
+            self.stored.is_some() || self.perhaps
         } else if self.adopted.is_some() {
             false
         } else {

@@ -33,6 +33,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::controllers::proof_request::journal::Journal;
 use crate::inputs::Inputs;
+use crate::leadership::Fence;
 use crate::metrics::Metrics;
 use board::Board;
 use budget::Budget;
@@ -61,6 +62,8 @@ pub struct Parts {
     pub inputs: Arc<Inputs>,
     /// Weights of tasks, as the coordinator counts them.
     pub weights: Weights,
+    /// Whether this replica still leads.
+    pub fence: Fence,
 }
 
 /// State in Kubernetes: what the coordinator tells is written down, and what people or an earlier leader did is taken in.
@@ -91,6 +94,7 @@ impl KubeState {
             metrics.clone(),
             budget.clone(),
             bounds,
+            parts.fence.clone(),
         );
         let tasks = Arc::new(tasks);
         let board = Arc::new(Board::new(parts.journal.clone(), metrics.clone(), budget));

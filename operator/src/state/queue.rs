@@ -227,11 +227,14 @@ impl Queue {
                 (Done::Written(uid), Job::Create(record) | Job::Patch(record)) => {
                     // Its deletion may be known before the answer of its last write.
                     lost = uid.is_some() && uid == entry.vanished;
+                    entry.perhaps = false;
                     if !lost {
                         entry.stored = Some(record.status);
                         entry.uid = uid;
                     }
                 }
+                // The answer was lost: it may be there.
+                (Done::Failed, Job::Create(_)) => entry.perhaps = true,
                 (Done::Failed, _) => {}
             }
         });
@@ -334,7 +337,7 @@ impl Queue {
         if entry.in_flight || entry.queued {
             return;
         }
-        if entry.stored.is_none() {
+        if entry.stored.is_none() && !(entry.perhaps && entry.leaves()) {
             let due = entry.due.filter(|_| !entry.leaves());
             let urgent = entry.record.status.failure_class.is_some();
             match due {
@@ -380,7 +383,7 @@ impl Queue {
             self.behind.remove(&(since, task.clone()));
         }
         self.update(task, |entry| {
-            (entry.stored, entry.in_flight, entry.queued) = (None, false, false)
+            (entry.stored, entry.in_flight, entry.queued) = (None, false, false);
         });
         self.entries.remove(task);
     }

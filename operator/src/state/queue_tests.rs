@@ -365,3 +365,27 @@ fn nothing_is_left_of_any_sequence_that_ends() {
         prop_assert!(is_empty(&queue), "{:?}", queue);
     });
 }
+
+#[test]
+fn an_object_whose_creation_was_not_answered_goes_with_its_task() {
+    let mut queue = Queue::default();
+    record(&mut queue, "t", [created(false), assigned()]);
+    let (task, job) = queue.next(LATER).unwrap();
+    assert!(matches!(job, Job::Create(_)));
+    record(&mut queue, "t", [succeeded()]);
+    queue.done(&task, job, Done::Failed);
+    assert!(matches!(write(&mut queue, LATER), Some(Job::Delete(_))));
+    assert!(is_empty(&queue));
+}
+
+#[test]
+fn an_object_whose_creation_was_not_answered_is_made_again_while_its_task_runs() {
+    let mut queue = Queue::default();
+    record(&mut queue, "t", [created(false), assigned()]);
+    let (task, job) = queue.next(LATER).unwrap();
+    queue.done(&task, job, Done::Failed);
+    assert!(matches!(write(&mut queue, LATER), Some(Job::Create(_))));
+    record(&mut queue, "t", [succeeded()]);
+    assert!(matches!(write(&mut queue, LATER), Some(Job::Delete(_))));
+    assert!(is_empty(&queue));
+}

@@ -18,18 +18,22 @@ use super::budget::Budget;
 use super::object::TaskRecord;
 use super::queue::{Bounds, Done, Job, Queue};
 use crate::api::{ApiError, within};
+use crate::leadership::Fence;
 use crate::metrics::Metrics;
 
 /// Writers: each has one write under way.
 const WRITERS: usize = 4;
 /// Wait after a failed write.
 const BACKOFF: Duration = Duration::from_secs(1);
+/// Between two looks at a Lease that has run out.
+const FENCED: Duration = Duration::from_millis(200);
 
 /// The writer.
 pub(super) struct TaskWriter {
     client: Client,
     metrics: Metrics,
     budget: Arc<Budget>,
+    fence: Fence,
     queue: Mutex<Queue>,
     wake: Notify,
 }
@@ -40,11 +44,13 @@ impl TaskWriter {
         metrics: Metrics,
         budget: Arc<Budget>,
         bounds: Bounds,
+        fence: Fence,
     ) -> Self {
         Self {
             client,
             metrics,
             budget,
+            fence,
             queue: Mutex::new(Queue::new(bounds)),
             wake: Notify::new(),
         }
@@ -119,6 +125,13 @@ impl TaskWriter {
             }
             // What waits for the budget is not taken out of the queue yet, so that it is written as it is then.
             self.budget.take().await;
+            if !self.fence.holds() {
+                // Another may lead by now, and these objects be its own. If not, the Lease is renewed first.
+                tokio::select! {
+                    () = tokio::time::sleep(FENCED) => continue,
+                    () = shutdown.cancelled() => return,
+                }
+            }
             let next = self.queue().next(now());
             let Some((task, job)) = next else { return };
             // Others may find more to do.

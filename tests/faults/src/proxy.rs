@@ -291,7 +291,8 @@ mod tests {
         let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
         assert_eq!(say(&mut stream).await.unwrap(), 1);
         proxy.refuse();
-        assert!(stream.read(&mut [0; 8]).await.is_err());
+        // It breaks or ends: which of the two the reader meets is a race.
+        assert!(!matches!(stream.read(&mut [0; 8]).await, Ok(1..)));
         let answer = match TcpStream::connect(proxy.address()).await {
             Ok(mut stream) => say(&mut stream).await,
             Err(error) => Err(error),

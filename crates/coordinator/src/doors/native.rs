@@ -74,12 +74,16 @@ impl Link for NativeDoor {
                 let mut inner = shared.lock();
                 inner.comm.detach_link(conn);
                 inner.react(|r| r.link_broken(conn));
-                inner.core.config().break_grace
+                let config = inner.core.config();
+                [config.break_grace, config.root_break_grace]
             };
             // The next tick may be too late.
-            tokio::select! {
-                () = shared.shutdown.cancelled() => {}
-                () = tokio::time::sleep(grace) => shared.react(|r| r.breaks_due()),
+            let broken = tokio::time::Instant::now();
+            for grace in grace {
+                tokio::select! {
+                    () = shared.shutdown.cancelled() => return,
+                    () = tokio::time::sleep_until(broken + grace) => shared.react(|r| r.breaks_due()),
+                }
             }
         });
         Ok(Response::new(Frames::new(queue, end)))

@@ -7,6 +7,7 @@ use super::Reactor;
 use super::links::Answers;
 use crate::config::millis;
 use crate::core::{Held, Link, LinkId, Phase, Recovery, is_unit};
+use crate::failure::{Failure, FailureClass};
 use crate::ids::{ProofId, TaskId};
 use crate::refusal::Refusal;
 use crate::term::{RecoveredProof, Term};
@@ -154,7 +155,7 @@ impl Reactor<'_> {
         };
         let root = proof.root.as_ref().and_then(|root| self.core.task(root));
         if root.is_some_and(|root| *root.phase() == Phase::Held(Held::Recovery)) {
-            self.lose_run(id, "no worker runs it after a change of leader");
+            self.begin_unrun(id);
             return;
         }
         let unheard = self.unheard_of(id);
@@ -163,6 +164,17 @@ impl Reactor<'_> {
             return;
         }
         self.let_go_held(id, |_| true);
+    }
+
+    /// A root that no worker runs waits for one like any other, in a new run: the old one's messages may be gone. Nothing is known to have
+    /// failed, so nothing is counted: it may never have been given out.
+    fn begin_unrun(&mut self, id: &ProofId) {
+        let root = self.core.proof(id).and_then(|proof| proof.root.clone());
+        if let Some(root) = root {
+            let message = "no worker runs it after a change of leader";
+            let failure = Failure::new(FailureClass::NodeLost, message);
+            self.requeue(&root, failure, self.now);
+        }
     }
 
     /// Tasks that run nowhere wait for a worker like all others.

@@ -5,7 +5,7 @@ use provost_proto::link::down_message::Message;
 
 use crate::Millis;
 use crate::config::millis;
-use crate::core::{Departure, Link, LinkId};
+use crate::core::{Departure, Link, LinkId, is_unit};
 use crate::failure::{FailureClass, Loss};
 use crate::ids::{ConnId, WorkerId};
 use crate::reactor::{Opened, Reactor};
@@ -204,13 +204,27 @@ impl Reactor<'_> {
 
     /// Gives up the processes whose stream has ended and that are not back. They may still come. Whether there are any.
     fn give_up_broken(&mut self) -> bool {
-        let grace = millis(self.core.config().break_grace);
+        let config = self.core.config();
+        let (leaf, root) = (
+            millis(config.break_grace),
+            millis(config.root_break_grace),
+        );
         let missing = |pod: &str| {
             let recovery = self.core.recovery();
             recovery.is_some_and(|recovery| recovery.missing.contains(pod))
         };
+        // What it costs to be wrong: a leaf's work, or a whole proof's.
+        let runs_root = |pod: &str| {
+            let workers = self.core.workers_of(pod);
+            let live = workers.iter().filter_map(|worker| self.core.worker(worker));
+            let mut live = live.flat_map(|worker| worker.live());
+            live.any(|(task, _)| self.core.task(task).is_some_and(|task| is_unit(task.kind)))
+        };
         let late = |link: &Link| {
-            let broken = link.conn.is_none() && self.now - link.broken_at >= grace;
+            let since = self.now - link.broken_at;
+            let broken = link.conn.is_none()
+                && since >= leaf
+                && (since >= root || !runs_root(&link.pod));
             // What a new leader knows nothing of is held for longer.
             broken && link.departure.is_none() && !missing(&link.pod)
         };

@@ -7,12 +7,19 @@ use provost_scheduler::retry::History;
 
 use super::env::{Env, spec, t};
 use super::peer::*;
+use crate::config::Config;
 use crate::core::Phase;
 use crate::failure::{FailureClass, Loss};
 
-/// A process with the root of proof `p` and a shard `c` on it.
+/// A process with the root of proof `p` and a shard `c` on it. A root is given no more time than a shard.
 fn with_shard() -> (Env, Peer) {
-    let mut env = Env::new();
+    let mut config = Config::default();
+    config.root_break_grace = config.break_grace;
+    with_shard_and(config)
+}
+
+fn with_shard_and(config: Config) -> (Env, Peer) {
+    let mut env = Env::with(config);
     let peer = env.join("pod");
     env.submit(spec("p"));
     env.hear(&peer, [Up::Create(create("p", 0, "c", ProveShard))]);
@@ -67,6 +74,17 @@ fn it_is_given_up_after_the_grace_and_takes_everything_back() {
     env.hear(&peer, [Up::Done(done(run("p", 0), "c", 1, "prove"))]);
     env.hear(&peer, [taken(run("p", 0), &["c"])]);
     assert_eq!(env.heard(&peer), ["Result c 4", "Settled c"]);
+}
+
+#[test]
+fn one_with_a_root_gets_more_time() {
+    let (mut env, peer) = with_shard_and(Config::default());
+    let _other = env.join("other");
+    env.breaks(&peer);
+    env.wait(3900);
+    assert_eq!(env.worker_of(&t("t1")).as_deref(), Some("pod/execute"));
+    env.wait(200);
+    assert_eq!(env.core.proof("p").unwrap().run, 1);
 }
 
 #[test]

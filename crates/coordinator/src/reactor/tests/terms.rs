@@ -90,6 +90,8 @@ fn a_root_that_runs_nowhere_begins_again_once_that_is_stored() {
     assert_eq!(env.phase(&root), Some(Phase::Held(Held::Storing(env.now))));
     let start = env.out.begun.pop().unwrap();
     assert_eq!((start.run, &start.root), (4, &root));
+    // A leader that changes while a proof waits takes nothing from what the proof may lose.
+    assert!(start.attempts.values().all(Attempts::is_empty));
     env.react(|r| r.run_stored(&p("p"), 4));
     assert_eq!(env.heard(&a), [format!("Assign {root} 1")]);
 }
