@@ -101,6 +101,11 @@ impl Takeover {
                     } else {
                         self.metrics.recovered(began.elapsed());
                         self.state.recovered();
+                        // The last leader may have written on while this one looked.
+                        match self.tasks().await {
+                            Ok(tasks) => self.state.found(tasks),
+                            Err(error) => tracing::warn!(%error, "task objects of the last leader may be left"),
+                        }
                     }
                     continue;
                 }

@@ -44,6 +44,24 @@ pub(super) fn sort(tasks: Vec<ProvingTask>, go_on: &[RecoveredProof]) -> Vec<Fou
         .collect()
 }
 
+/// What is to go unless its task is known: an earlier leader may have written it after this one had looked. Roots are not among them, since none
+/// is written without a Lease, and nor are failed tasks, which stay for people.
+pub(super) fn strange(tasks: Vec<ProvingTask>) -> Vec<Found> {
+    let here = |task: &ProvingTask| task.metadata.deletion_timestamp.is_none() && !task.spec.root;
+    let records = tasks.into_iter().filter(here).filter_map(|task| {
+        let record = TaskRecord::of(&task)?;
+        Some((record, task.metadata.uid))
+    });
+    records
+        .filter(|(record, _)| record.status.state != TaskState::Failed)
+        .map(|(record, uid)| Found {
+            record,
+            uid,
+            goes_on: false,
+        })
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -116,5 +134,21 @@ mod tests {
         let mut task = found("child", false, 1, TaskState::Running);
         task.metadata.owner_references = None;
         assert_eq!(sort(vec![task], &[proof("ns/fib/u1")]), []);
+    }
+
+    #[test]
+    fn what_nobody_knows_goes_but_roots_and_failures() {
+        let all = vec![
+            found("child", false, 0, TaskState::Running),
+            found("root", true, 0, TaskState::Running),
+            found("failed", false, 0, TaskState::Failed),
+        ];
+        let strange = strange(all);
+        let ids: Vec<_> = strange
+            .iter()
+            .map(|found| &*found.record.spec.task_id)
+            .collect();
+        assert_eq!(ids, ["child"]);
+        assert!(!strange[0].goes_on);
     }
 }

@@ -117,6 +117,14 @@ impl KubeState {
         self.tasks.adopt(adopt::sort(tasks, go_on));
     }
 
+    /// Objects that are there now: those that this leader knows nothing of are deleted.
+    pub fn found(&self, tasks: Vec<ProvingTask>) {
+        let found = adopt::strange(tasks);
+        if !found.is_empty() {
+            self.tasks.adopt(found);
+        }
+    }
+
     /// All workers have reported to this leader: the objects of tasks that nobody named are deleted.
     pub fn recovered(&self) {
         self.tasks.recovered();

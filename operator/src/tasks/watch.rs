@@ -2,6 +2,8 @@
 //!
 //! Provost deletes objects too, of tasks that are done or not needed any more, and the API server collects those whose request goes. Neither
 //! has anything that still runs, so that the coordinator has nothing to stop: it decides.
+//!
+//! What an earlier leader wrote last may turn up after this one's look at all objects: it is seen here, and deleted.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,7 +49,14 @@ impl TaskWatch {
         let mut recalls = JoinSet::new();
         loop {
             let gone = match events.try_next().await {
-                Ok(Some(event)) => book.follow(event),
+                Ok(Some(event)) => {
+                    if let watcher::Event::Apply(task) = &event
+                        && *self.leads.borrow()
+                    {
+                        self.state.found(vec![task.clone()]);
+                    }
+                    book.follow(event)
+                }
                 Ok(None) => return,
                 Err(error) => {
                     tracing::warn!(%error, "the watch of ProvingTasks broke; it is taken up again");
