@@ -46,14 +46,16 @@ pub(crate) async fn raw_rate(space: &Space, lasts: Duration) -> RawRate {
     }
     let counts = writers.join_all().await;
     let total = counts.iter().sum::<u64>() as f64;
+    // Every writer has made at least so many.
+    let of = counts.iter().copied().min().unwrap_or(0).max(1);
     let creates = total / began.elapsed().as_secs_f64();
     let (began, mut writers) = (Instant::now(), JoinSet::new());
-    for (writer, of) in counts.iter().copied().enumerate() {
+    for writer in 0..WRITERS {
         let api = space.tasks();
         writers.spawn(async move {
             let mut count = 0;
             while began.elapsed() < lasts {
-                patch(&api, &name(writer, count % of.max(1)), count).await;
+                patch(&api, &name(writer, count % of), count).await;
                 count += 1;
             }
             count
@@ -62,7 +64,7 @@ pub(crate) async fn raw_rate(space: &Space, lasts: Duration) -> RawRate {
     let total = writers.join_all().await.iter().sum::<u64>() as f64;
     let patches = total / began.elapsed().as_secs_f64();
     let (began, mut writers) = (Instant::now(), JoinSet::new());
-    for (writer, of) in counts.into_iter().enumerate() {
+    for writer in 0..WRITERS {
         let api = space.tasks();
         writers.spawn(async move {
             let mut count = 0;

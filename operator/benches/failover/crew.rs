@@ -114,19 +114,25 @@ impl Crew {
 
     /// Tasks that more than one worker was given, or one twice, and that were not counted before.
     pub(crate) fn executed_again(&self) -> usize {
-        let mut book = self.book();
-        let again = book.values_mut().filter(|e| e.given.len() > 1 && !e.told);
-        again.map(|entry| entry.told = true).count()
+        self.tell(|entry| entry.given.len() > 1)
     }
 
     /// Tasks that were created longer ago than `age` and have no result; they count once.
     pub(crate) fn lost(&self, age: Duration) -> usize {
-        let mut book = self.book();
-        let old = |entry: &Entry| entry.created.is_some_and(|at| at.elapsed() > age + TASK);
-        let lost = book
-            .values_mut()
-            .filter(|e| e.result.is_none() && !e.told && old(e));
-        lost.map(|entry| entry.told = true).count()
+        self.tell(|entry| {
+            let old = entry.created.is_some_and(|at| at.elapsed() > age + TASK);
+            entry.result.is_none() && old
+        })
+    }
+
+    /// Counts entries, each once.
+    fn tell(&self, which: impl Fn(&Entry) -> bool) -> usize {
+        let mut count = 0;
+        for entry in self.book().values_mut().filter(|e| !e.told && which(e)) {
+            entry.told = true;
+            count += 1;
+        }
+        count
     }
 }
 
