@@ -205,10 +205,7 @@ impl Reactor<'_> {
     /// Gives up the processes whose stream has ended and that are not back. They may still come. Whether there are any.
     fn give_up_broken(&mut self) -> bool {
         let config = self.core.config();
-        let (leaf, root) = (
-            millis(config.break_grace),
-            millis(config.root_break_grace),
-        );
+        let (leaf, root) = (millis(config.break_grace), millis(config.root_break_grace));
         let missing = |pod: &str| {
             let recovery = self.core.recovery();
             recovery.is_some_and(|recovery| recovery.missing.contains(pod))
@@ -222,9 +219,8 @@ impl Reactor<'_> {
         };
         let late = |link: &Link| {
             let since = self.now - link.broken_at;
-            let broken = link.conn.is_none()
-                && since >= leaf
-                && (since >= root || !runs_root(&link.pod));
+            let broken =
+                link.conn.is_none() && since >= leaf && (since >= root || !runs_root(&link.pod));
             // What a new leader knows nothing of is held for longer.
             broken && link.departure.is_none() && !missing(&link.pod)
         };
