@@ -1,4 +1,4 @@
-//! Execution needs no prover: a controller over a verifier that is ready in less than a second.
+//! Execution needs no prover: a controller over a verifier that is ready in a second or two.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ pub struct ExecuteEngine {
 }
 
 impl ExecuteEngine {
-    /// Builds the verifier and takes SP1's settings from its environment variables. Blocks for less than a second.
+    /// Builds the verifier and takes SP1's settings from its environment variables. Blocks for a second or two.
     ///
     /// # Errors
     ///
