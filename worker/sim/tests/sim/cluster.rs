@@ -23,7 +23,8 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 /// Nothing here takes longer unless it is broken: other builds may keep this machine busy.
 pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 
-/// Short waits, so that tests are short; liveness long enough for a busy machine.
+/// Short waits, so that tests are short; liveness long enough for a busy machine. Nobody replaces a worker here, so it is not soon given up for what it does
+/// not stop in time.
 pub(crate) fn config() -> Config {
     Config {
         lost_grace: Duration::from_millis(500),
@@ -31,7 +32,6 @@ pub(crate) fn config() -> Config {
         root_liveness: Duration::from_secs(5),
         backoff: Duration::from_millis(20),
         max_backoff: Duration::from_millis(200),
-        recycle_grace: Duration::from_millis(500),
         resend_task: Duration::from_secs(1),
         resend_result: Duration::from_secs(1),
         parallelism: 1000,

@@ -1,12 +1,16 @@
 //! Tasks that fail, panic or never end.
 
-use provost_coordinator::{FailureClass, ProofResult, WorkerEvent};
+use std::sync::Arc;
+use std::time::Duration;
+
+use provost_artifacts::MemoryStore;
+use provost_coordinator::{Config, FailureClass, ProofResult, WorkerEvent};
 use provost_proto::worker::TaskType;
 use provost_worker_sim::Class;
 use provost_worker_sim::faults::{Action, Fault, Point};
 use provost_worker_sim::graph::Mode;
 
-use crate::cluster::{Cluster, LIMIT, again, eventually, graph};
+use crate::cluster::{Cluster, LIMIT, again, config, eventually, graph};
 
 fn fail(kind: TaskType, class: FailureClass) -> Fault {
     Fault {
@@ -91,7 +95,11 @@ async fn a_failure_that_never_passes_ends_the_proof_with_its_class() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hanging_prover_is_reported_when_its_proof_is_cancelled() {
-    let cluster = Cluster::start().await;
+    let config = Config {
+        recycle_grace: Duration::from_millis(500),
+        ..config()
+    };
+    let cluster = Cluster::with(config, Arc::new(MemoryStore::new()), None).await;
     let workers = cluster.workers(Class::All, 1, &graph(3)).await;
     let mut events = cluster.coordinator.worker_events();
     let hang = Fault::at(Action::Hang, Point::Running, TaskType::ProveShard);
