@@ -4,8 +4,8 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::{Arc, OnceLock};
 
 use provost_artifacts::id::ProofTag;
+use sp1_prover::HashableKey;
 use sp1_prover::worker::{CommonProverInput, ProofFromNetwork, SP1NodeCore, TraceData};
-use sp1_prover::{HashableKey, SP1VerifyingKey};
 
 /// Marks, in an error's text, that a finished proof did not verify.
 pub const INVALID_PROOF: &str = "the finished proof does not verify";
@@ -47,11 +47,6 @@ impl ProofScope {
     /// The hash of the verifying key as verifier contracts take it, once known.
     pub fn vk_hash(&self) -> Option<String> {
         self.common_input.get().map(|input| input.vk.bytes32())
-    }
-
-    /// The verifying key of the program, once known.
-    pub fn verifying_key(&self) -> Option<SP1VerifyingKey> {
-        self.common_input.get().map(|input| input.vk.clone())
     }
 
     /// Bytes of the finished proof before compression, once it has been checked.

@@ -1,34 +1,26 @@
 //! How a running task creates others, waits for them and passes messages.
 
-use std::sync::Arc;
-
 use provost_link::{Ended, Link, Run};
 use provost_proto::worker::TaskData;
 use sp1_prover::worker::{
     ProofId, RawTaskRequest, SubscriberBuilder, TaskId, TaskMetadata, WorkerClient,
 };
-use sp1_prover_types::{ArtifactClient as _, ProofRequestStatus, TaskType};
+use sp1_prover_types::{ProofRequestStatus, TaskType};
 use tokio::sync::mpsc;
 
-use super::{VerifyingKeys, messages, results};
-use crate::artifacts::Artifacts;
+use super::{messages, results};
 
 /// SP1's `WorkerClient`: a cheap handle on the process's link.
 #[derive(Clone)]
 pub struct Client {
     link: Link,
     run: Option<Run>,
-    keys: Option<(Arc<VerifyingKeys>, Artifacts)>,
 }
 
 impl Client {
     /// A client for tasks of any proof. It speaks of the latest run of a proof that this process has a task of.
     pub fn new(link: Link) -> Self {
-        Self {
-            link,
-            run: None,
-            keys: None,
-        }
+        Self { link, run: None }
     }
 
     /// A client that speaks of this run alone.
@@ -36,31 +28,7 @@ impl Client {
         Self {
             link: self.link.clone(),
             run: Some(run),
-            keys: self.keys.clone(),
         }
-    }
-
-    /// A client that answers SP1's requests for these keys itself, by way of the store.
-    pub fn with_keys(&self, keys: Arc<VerifyingKeys>, artifacts: Artifacts) -> Self {
-        Self {
-            keys: Some((keys, artifacts)),
-            ..self.clone()
-        }
-    }
-
-    /// Stores the key that a set-up would make. False when it has to be made.
-    async fn known_key(&self, kind: TaskType, task: &RawTaskRequest) -> anyhow::Result<bool> {
-        let (TaskType::SetupVkey, Some((keys, artifacts))) = (kind, &self.keys) else {
-            return Ok(false);
-        };
-        let ([program], [output]) = (task.inputs.as_slice(), task.outputs.as_slice()) else {
-            return Ok(false);
-        };
-        let Some(key) = keys.get(&program.0) else {
-            return Ok(false);
-        };
-        artifacts.upload(output, key).await?;
-        Ok(true)
     }
 
     /// The link.
@@ -85,13 +53,6 @@ impl Client {
 
 impl WorkerClient for Client {
     async fn submit_task(&self, kind: TaskType, task: RawTaskRequest) -> anyhow::Result<TaskId> {
-        let known = self.known_key(kind, &task).await?;
-        // A marker is a task that its creator completes.
-        let kind = if known {
-            TaskType::MarkerDeferredRecord
-        } else {
-            kind
-        };
         let RawTaskRequest {
             inputs,
             outputs,
@@ -112,11 +73,7 @@ impl WorkerClient for Client {
             weight: 0,
             requester: context.requester_id.to_string(),
         };
-        let task_id = self.link.create(&run, data);
-        if known {
-            self.link.complete_marker(&run, task_id.clone());
-        }
-        Ok(TaskId::new(task_id))
+        Ok(TaskId::new(self.link.create(&run, data)))
     }
 
     /// SP1 calls this for markers alone; the tasks that a worker runs end with its orders.

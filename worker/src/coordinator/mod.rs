@@ -3,8 +3,6 @@
 mod client;
 mod messages;
 mod results;
-mod set_up;
 
 pub use client::Client;
 pub use results::Awaiting;
-pub use set_up::VerifyingKeys;

@@ -14,14 +14,13 @@ use sp1_prover::worker::{
 use sp1_prover::{CpuSP1ProverComponents, SP1ProverComponents};
 
 use crate::artifacts::{Artifacts, ProofScope};
-use crate::coordinator::{Client, VerifyingKeys};
+use crate::coordinator::Client;
 
 /// All that Controller, CoreExecute and ExecuteOnly need.
 pub struct ExecuteEngine {
     config: SP1ControllerConfig,
     verifier: SP1Verifier,
     artifacts: Artifacts,
-    keys: Arc<VerifyingKeys>,
 }
 
 impl ExecuteEngine {
@@ -36,7 +35,6 @@ impl ExecuteEngine {
             config: SP1ControllerConfig { opts, ..config },
             verifier,
             artifacts,
-            keys: Arc::default(),
         })
     }
 
@@ -57,23 +55,14 @@ impl ExecuteEngine {
     pub fn controller(
         &self,
         scope: Arc<ProofScope>,
-        client: &Client,
+        client: Client,
     ) -> SP1Controller<Artifacts, Client> {
-        let artifacts = self.artifacts.bound(scope);
         SP1Controller::new(
             self.config.clone(),
-            artifacts.clone(),
-            client.with_keys(self.keys.clone(), artifacts),
+            self.artifacts.bound(scope),
+            client,
             self.verifier.clone(),
         )
-    }
-
-    /// Takes note of the key of a program that a verified proof was of: its next proof needs no set-up.
-    pub fn keep_key(&self, program: String, scope: &ProofScope) {
-        if let Some(key) = scope.verifying_key() {
-            tracing::info!(program, "verifying key kept");
-            self.keys.keep(program, key);
-        }
     }
 
     /// Executes a program without proving it: see [`execute`].

@@ -58,15 +58,11 @@ async fn controller(
     let request = raw::request(&task_id, data);
     let proof_id = request.context.proof_id.clone();
     let scope = engine.scope(&proof_id.to_string());
-    let program = request.inputs.first().map(|program| program.0.clone());
     let output = engine
-        .controller(scope.clone(), client)
+        .controller(scope.clone(), client.clone())
         .run(request)
         .await
         .map_err(|error| Failure::from_task_error(kind, &error))?;
-    if let Some(program) = program {
-        engine.keep_key(program, &scope);
-    }
     let finished = Finished {
         cycles: output.cycles,
         public_values_hash: hex::encode(Sha256::digest(&output.public_value_stream)),
@@ -91,7 +87,7 @@ async fn core_execute(
     let scope = engine.scope(&request.context.proof_id.to_string());
     let request = CoreExecuteTaskRequest::from_raw(request).map_err(|error| failed(&error))?;
     let result = engine
-        .controller(scope.clone(), client)
+        .controller(scope.clone(), client.clone())
         .execute(TaskId::new(task_id), request)
         .await;
     // SP1 would prove on and let the verifier reject the proof in the end.
