@@ -18,12 +18,12 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use cluster::api::{Space, client, writes_between, writes_served};
-use cluster::install::install;
 use cluster::operator::{Replica, Store};
 use cluster::writes::{self, RawRate, paced, raw_rate};
 use kube::Client;
 use provost_load::report::{Board, FLOOR, median};
 use provost_load::{Door, Fleet, FleetSpec, Offer, Process, offer};
+use provost_test_support::install;
 use serde_json::json;
 
 /// Tells the process to be the floor, with how many proofs.
@@ -116,7 +116,7 @@ async fn be_floor(proofs: usize) {
 
 async fn measure(options: &Options) -> (Board, Written, RawRate) {
     let client = client().await;
-    install(&client).await;
+    install(client.clone(), "operator-test").await;
     let (mut board, mut written) = (Board::default(), Written::default());
     for _ in 0..options.rounds {
         // The floor comes last: what it has beside it is what the operator wrote.

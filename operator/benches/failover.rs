@@ -17,10 +17,10 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use cluster::api::{Space, client};
-use cluster::install::install;
 use cluster::operator::{Replica, Store, free_port};
 use crew::Crew;
 use provost_load::report::median;
+use provost_test_support::install;
 use serde_json::{Value, json};
 
 #[derive(Parser)]
@@ -105,7 +105,7 @@ fn main() {
 
 async fn measure(options: &Options) -> Vec<Outcome> {
     let client = client().await;
-    install(&client).await;
+    install(client.clone(), "operator-test").await;
     let space = Space::create(&client, "failover").await;
     let store = Store::start(&space);
     let ports = [free_port(), free_port()];

@@ -15,9 +15,9 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use cluster::api::{Space, client};
-use cluster::install::install;
 use cluster::operator::{Replica, Store};
 use provost_load::{Door, Fleet, FleetSpec, Offer, offer};
+use provost_test_support::install;
 use serde_json::{Value, json};
 
 #[derive(Parser)]
@@ -85,7 +85,7 @@ fn main() {
 
 async fn measure(options: &Options) -> Vec<Look> {
     let client = client().await;
-    install(&client).await;
+    install(client.clone(), "operator-test").await;
     let space = Space::create(&client, "footprint").await;
     let store = Store::start(&space);
     let mut replica = Replica::start(&space, &store, "operator");

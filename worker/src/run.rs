@@ -150,7 +150,7 @@ impl Worker {
         let started = std::time::Instant::now();
         let (opts, artifacts) = (engine::core_opts(&self.plan), self.artifacts.clone());
         let engine =
-            tokio::task::spawn_blocking(move || ExecuteEngine::new(opts, artifacts)).await??;
+            tokio::task::spawn_blocking(move || ExecuteEngine::new(opts, artifacts)).await?;
         tracing::info!(
             seconds = started.elapsed().as_secs_f32(),
             "execute role built"

@@ -1,25 +1,19 @@
 //! A namespace to test in.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use k8s_openapi::{
-    api::core::v1::Namespace,
-    apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
-    apimachinery::pkg::apis::meta::v1::ObjectMeta,
-};
+use k8s_openapi::{api::core::v1::Namespace, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use kube::{
-    Api, Client, Config, Error, ResourceExt,
+    Api, Client, Error,
     api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, PostParams},
-    config::{KubeConfigOptions, Kubeconfig},
     core::{Request, Status},
-    runtime::{conditions::is_crd_established, wait::await_condition},
 };
-use provost_crds::{ProofRequest, ProvingTask, WorkerPool, manifest};
+use provost_crds::{ProofRequest, ProvingTask, WorkerPool};
+use provost_test_support::{config, install, kubeconfig};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
-const VARIABLE: &str = "PROVOST_TEST_KUBECONFIG";
 const MANAGER: &str = "crds-test";
 
 /// A fresh namespace on the API server under test.
@@ -34,7 +28,9 @@ impl Space {
         static INSTALLED: OnceCell<()> = OnceCell::const_new();
         // One client for each test: its connections live in the runtime of the test.
         let client = client().await;
-        INSTALLED.get_or_init(|| install(client.clone())).await;
+        INSTALLED
+            .get_or_init(|| install(client.clone(), MANAGER))
+            .await;
         let namespace = format!("crds-{test}-{:x}", Timestamp::now().as_microsecond());
         let object = Namespace {
             metadata: ObjectMeta {
@@ -173,37 +169,5 @@ pub(crate) fn causes(status: &Status) -> BTreeMap<String, Vec<String>> {
 }
 
 async fn client() -> Client {
-    let path = std::env::var(VARIABLE).unwrap_or_else(|_| {
-        panic!("set {VARIABLE} to the kubeconfig of an API server; hack/test does")
-    });
-    let kubeconfig = Kubeconfig::read_from(path).unwrap();
-    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
-        .await
-        .unwrap();
-    Client::try_from(config).unwrap()
-}
-
-/// Installs the definitions, and waits until the API server serves them.
-async fn install(client: Client) {
-    let api: Api<CustomResourceDefinition> = Api::all(client);
-    for crd in manifest::crds() {
-        let name = crd.name_any();
-        let before = api
-            .get_opt(&name)
-            .await
-            .unwrap()
-            .and_then(|old| old.metadata.generation);
-        let params = PatchParams::apply(MANAGER).force();
-        let answer = api.patch(&name, &params, &Patch::Apply(&crd)).await;
-        let after = answer.unwrap_or_else(|error| panic!("{name} is not installed: {error}"));
-        let established = await_condition(api.clone(), &name, is_crd_established());
-        tokio::time::timeout(Duration::from_secs(30), established)
-            .await
-            .unwrap()
-            .unwrap();
-        if before.is_some() && before != after.metadata.generation {
-            // Nothing tells when a changed schema is in force; it takes some milliseconds.
-            tokio::time::sleep(Duration::from_secs(2)).await;
-        }
-    }
+    Client::try_from(config(kubeconfig()).await).unwrap()
 }

@@ -10,7 +10,7 @@ use kube::{Client, Config, ResourceExt};
 use provost_crds::{ProofRequest, ProvingTask};
 use serde_json::json;
 
-use super::elf;
+use provost_test_support::elf;
 
 /// Tells where the kubeconfig is.
 const VARIABLE: &str = "PROVOST_TEST_KUBECONFIG";

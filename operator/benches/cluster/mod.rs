@@ -3,12 +3,8 @@
 #![allow(dead_code, reason = "each benchmark uses some of it")]
 
 pub(crate) mod api;
-pub(crate) mod install;
 pub(crate) mod operator;
 pub(crate) mod writes;
-
-#[path = "../../tests/apiserver/elf.rs"]
-mod elf;
 
 /// As many threads as the machine that the bars are set for has cores.
 pub(crate) fn runtime() -> tokio::runtime::Runtime {

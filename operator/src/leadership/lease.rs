@@ -172,8 +172,7 @@ impl Candidate {
     }
 
     fn publish(&self) {
-        self.fence
-            .set(self.election.epoch().and_then(|_| self.election.deadline()));
+        self.fence.set(self.election.deadline());
         let standing = match (self.election.epoch(), self.election.deadline()) {
             (Some(epoch), Some(deadline)) => Standing::Leader {
                 epoch,

@@ -9,8 +9,8 @@ use provost_crds::{ProvingTask, TaskState};
 use serde_json::{Value, json};
 
 use crate::bench::{Bench, config, create, wait};
-use crate::elf;
 use crate::joined::Joined;
+use provost_test_support::elf;
 
 const POLICY: &str = include_str!("../../../config/admission/policy.yaml");
 const BINDING: &str = include_str!("../../../config/admission/binding.yaml");

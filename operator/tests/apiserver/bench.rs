@@ -8,15 +8,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Namespace, Pod, ServiceAccount};
 use k8s_openapi::api::events::v1::Event;
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
-use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::runtime::conditions::is_crd_established;
-use kube::runtime::wait::await_condition;
 use kube::{Client, Config, ResourceExt};
 use provost_artifacts::{Kind, MemoryStore, Store};
 use provost_coordinator::Coordinator;
-use provost_crds::{ProofRequest, ProvingTask, WorkerPool, manifest};
+use provost_crds::{ProofRequest, ProvingTask, WorkerPool};
 use provost_operator::controllers::worker_pool::pods::WorkerSettings;
 use provost_operator::http::health::{Part, Readiness};
 use provost_operator::inputs::Inputs;
@@ -24,6 +20,7 @@ use provost_operator::leadership::Leader;
 use provost_operator::metrics::Metrics;
 use provost_operator::operator::{Operator, Settings};
 use provost_operator::state::Writes;
+use provost_test_support::{install, kubeconfig};
 use serde_json::{Value, json};
 
 use tokio::net::TcpListener;
@@ -33,7 +30,6 @@ use tokio_util::sync::CancellationToken;
 use crate::gate::Gate;
 use crate::identity;
 
-const VARIABLE: &str = "PROVOST_TEST_KUBECONFIG";
 const MANAGER: &str = "operator-test";
 /// Longest wait for anything.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -75,7 +71,9 @@ impl Bench {
             .with_test_writer()
             .try_init();
         let client = Client::try_from(config().await).unwrap();
-        INSTALLED.get_or_init(|| install(client.clone())).await;
+        INSTALLED
+            .get_or_init(|| install(client.clone(), MANAGER))
+            .await;
         let namespace = format!("op-{test}-{:x}", Timestamp::now().as_microsecond());
         create(
             &Api::<Namespace>::all(client.clone()),
@@ -402,38 +400,5 @@ fn worker_settings() -> WorkerSettings {
 }
 
 pub async fn config() -> Config {
-    let path = std::env::var(VARIABLE).unwrap_or_else(|_| {
-        panic!("set {VARIABLE} to the kubeconfig of an API server; hack/test does")
-    });
-    let kubeconfig = Kubeconfig::read_from(path).unwrap();
-    Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
-        .await
-        .unwrap()
-}
-
-/// Installs the definitions, and waits until the API server serves them.
-async fn install(client: Client) {
-    let api: Api<CustomResourceDefinition> = Api::all(client);
-    for crd in manifest::crds() {
-        let name = crd.name_any();
-        let before = api
-            .get_opt(&name)
-            .await
-            .unwrap()
-            .and_then(|old| old.metadata.generation);
-        let params = PatchParams::apply(MANAGER).force();
-        let after = api
-            .patch(&name, &params, &Patch::Apply(&crd))
-            .await
-            .unwrap();
-        let established = await_condition(api.clone(), &name, is_crd_established());
-        tokio::time::timeout(PATIENCE, established)
-            .await
-            .unwrap()
-            .unwrap();
-        if before != after.metadata.generation {
-            // Nothing tells when a changed schema is in force; it takes some milliseconds.
-            tokio::time::sleep(Duration::from_secs(2)).await;
-        }
-    }
+    provost_test_support::config(kubeconfig()).await
 }

@@ -9,8 +9,8 @@ use provost_crds::{FailureClass, ProvingTask};
 use serde_json::json;
 
 use crate::bench::{Bench, create, wait};
-use crate::elf;
 use crate::worker::{Habit, Worker};
+use provost_test_support::elf;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_bad_program_is_the_users_fault_and_says_why() {

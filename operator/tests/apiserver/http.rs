@@ -14,8 +14,8 @@ use tokio::sync::watch;
 use tower::ServiceExt;
 
 use crate::bench::{Bench, create};
-use crate::elf;
 use crate::worker::{Habit, Worker};
+use provost_test_support::elf;
 
 /// A token of a fresh service account; with the right to prove if `allowed`.
 async fn token(bench: &Bench, name: &str, allowed: bool) -> String {

@@ -12,7 +12,6 @@
 
 mod admission;
 mod bench;
-mod elf;
 mod faults;
 mod gate;
 mod http;

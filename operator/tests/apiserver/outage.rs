@@ -4,8 +4,8 @@ use kube::Resource;
 use serde_json::json;
 
 use crate::bench::{Bench, wait};
-use crate::elf;
 use crate::joined::{Joined, SHARDS};
+use provost_test_support::elf;
 
 /// Whether the operator's metrics have this line.
 fn shows(bench: &Bench, line: &str) -> bool {

@@ -7,8 +7,8 @@ use provost_crds::FailureClass;
 use serde_json::{Value, json};
 
 use crate::bench::{Bench, wait};
-use crate::elf;
 use crate::worker::{Habit, Worker};
+use provost_test_support::elf;
 
 fn ready() -> Value {
     json!({"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]})

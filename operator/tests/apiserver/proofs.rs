@@ -8,8 +8,8 @@ use provost_proto::worker::TaskType;
 use serde_json::json;
 
 use crate::bench::{Bench, wait};
-use crate::elf;
 use crate::worker::{Habit, Worker};
+use provost_test_support::elf;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_core_proof_from_spec_to_nothing_left() {

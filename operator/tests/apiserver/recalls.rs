@@ -6,9 +6,9 @@ use provost_crds::{ProvingTask, TaskState};
 use serde_json::json;
 
 use crate::bench::{Bench, wait};
-use crate::elf;
 use crate::joined::{Joined, SHARDS};
 use crate::worker::{Habit, Worker};
+use provost_test_support::elf;
 
 /// The objects of running tasks: the root, and the others in the order of their names.
 async fn running(bench: &Bench) -> (Option<ProvingTask>, Vec<ProvingTask>) {

@@ -2,23 +2,18 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Namespace, Pod, Secret};
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::Client;
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
-use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::runtime::conditions::is_crd_established;
-use kube::runtime::wait::await_condition;
-use kube::{Client, Config, ResourceExt};
-use provost_crds::manifest;
+use kube::config::Kubeconfig;
+use provost_test_support::{config, install, kubeconfig};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
-const VARIABLE: &str = "PROVOST_TEST_KUBECONFIG";
 const MANAGER: &str = "faults";
 /// Name of the operator's rights, and of all that gives them.
 const RIGHTS: &str = "provost-operator-faults";
@@ -44,16 +39,12 @@ impl ApiServer {
     /// A fresh namespace with the operator's rights in it, and the store's keys.
     pub async fn space(scenario: &str) -> Self {
         static INSTALLED: OnceCell<()> = OnceCell::const_new();
-        let path = std::env::var(VARIABLE).unwrap_or_else(|_| {
-            panic!("set {VARIABLE} to the kubeconfig of an API server; hack/test does")
-        });
-        let kubeconfig = Kubeconfig::read_from(path).unwrap();
-        let config =
-            Config::from_custom_kubeconfig(kubeconfig.clone(), &KubeConfigOptions::default())
-                .await
-                .unwrap();
+        let kubeconfig = kubeconfig();
+        let config = config(kubeconfig.clone()).await;
         let client = Client::try_from(config).unwrap();
-        INSTALLED.get_or_init(|| install(client.clone())).await;
+        INSTALLED
+            .get_or_init(|| install(client.clone(), MANAGER))
+            .await;
         let short: String = scenario.replace('_', "-").chars().take(36).collect();
         let namespace = format!(
             "f-{}-{:x}",
@@ -180,28 +171,4 @@ fn object<K: DeserializeOwned>(yaml: &str, kind: &str) -> K {
         .into_iter()
         .find(|document| document["kind"] == kind);
     serde_json::from_value(found.unwrap()).unwrap()
-}
-
-async fn install(client: Client) {
-    let api: Api<CustomResourceDefinition> = Api::all(client);
-    for crd in manifest::crds() {
-        let name = crd.name_any();
-        let before = api
-            .get_opt(&name)
-            .await
-            .unwrap()
-            .and_then(|old| old.metadata.generation);
-        let params = PatchParams::apply(MANAGER).force();
-        let after = api
-            .patch(&name, &params, &Patch::Apply(&crd))
-            .await
-            .unwrap();
-        await_condition(api.clone(), &name, is_crd_established())
-            .await
-            .unwrap();
-        if before != after.metadata.generation {
-            // Nothing tells when a changed schema is in force; it takes some milliseconds.
-            tokio::time::sleep(Duration::from_secs(2)).await;
-        }
-    }
 }

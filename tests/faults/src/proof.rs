@@ -2,9 +2,8 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use provost_test_support::elf;
 use serde_json::{Map, Value, json};
-
-const BASE: u64 = 0x7800_0000;
 
 /// What a proof looks like: its graph, and what its request says besides.
 #[derive(Debug, Clone)]
@@ -54,37 +53,8 @@ impl Shape {
         graph.insert("durations".into(), Value::Object(self.durations.clone()));
         let hint = STANDARD.encode(json!({"sim": graph}).to_string());
         let mut spec = self.spec.clone();
-        spec.insert(
-            "program".into(),
-            json!({"inline": STANDARD.encode(program(4))}),
-        );
+        spec.insert("program".into(), json!({"inline": elf::inline(4)}));
         spec.insert("stdin".into(), json!({"entries": [{"base64": hint}]}));
         Value::Object(spec)
     }
-}
-
-/// An ELF of one segment with `words` instructions: the smallest program that the operator accepts.
-fn program(words: u32) -> Vec<u8> {
-    let mut elf = vec![0x7f, b'E', b'L', b'F', 2, 1, 1, 0];
-    elf.resize(16, 0);
-    for half in [2u16, 243] {
-        elf.extend(half.to_le_bytes());
-    }
-    elf.extend(1u32.to_le_bytes());
-    for wide in [BASE, 64, 0] {
-        elf.extend(wide.to_le_bytes());
-    }
-    elf.extend(0u32.to_le_bytes());
-    for half in [64u16, 56, 1, 0, 0, 0] {
-        elf.extend(half.to_le_bytes());
-    }
-    for word in [1u32, 5] {
-        elf.extend(word.to_le_bytes());
-    }
-    let size = u64::from(words) * 4;
-    for wide in [120, BASE, BASE, size, size, 4] {
-        elf.extend(wide.to_le_bytes());
-    }
-    elf.extend((0..words).flat_map(|_| 0x13u32.to_le_bytes()));
-    elf
 }

@@ -6,12 +6,11 @@ use sp1_core_executor::{ExecutionReport, Program, SP1Context, SP1CoreOpts};
 use sp1_core_machine::io::SP1Stdin;
 use sp1_core_machine::riscv::RiscvAir;
 use sp1_primitives::io::SP1PublicValues;
-use sp1_prover::verify::{SP1Verifier, VerifierRecursionVks, WRAP_VK_BYTES};
+use sp1_prover::verify::{SP1Verifier, VerifierRecursionVks};
 use sp1_prover::worker::{
     SP1Controller, SP1ControllerConfig, SP1ExecutorConfig, SP1NodeCore, SP1WorkerConfig,
     execute_with_options,
 };
-use sp1_prover::{CpuSP1ProverComponents, SP1ProverComponents};
 
 use crate::artifacts::{Artifacts, ProofScope};
 use crate::coordinator::Client;
@@ -25,17 +24,16 @@ pub struct ExecuteEngine {
 
 impl ExecuteEngine {
     /// Builds the verifier and takes SP1's settings from its environment variables. Blocks for a second or two.
-    ///
-    /// # Errors
-    ///
-    /// SP1's own key of the wrap circuit cannot be read.
-    pub fn new(opts: SP1CoreOpts, artifacts: Artifacts) -> anyhow::Result<Self> {
-        let (config, verifier) = build()?;
-        Ok(Self {
-            config: SP1ControllerConfig { opts, ..config },
+    pub fn new(opts: SP1CoreOpts, artifacts: Artifacts) -> Self {
+        let machine = RiscvAir::machine();
+        let mut config = SP1WorkerConfig::new(machine.clone()).controller_config;
+        config.opts = opts;
+        let verifier = SP1Verifier::new_with_machine(VerifierRecursionVks::default(), machine);
+        Self {
+            config,
             verifier,
             artifacts,
-        })
+        }
     }
 
     /// The store client that tasks share.
@@ -74,33 +72,6 @@ impl ExecuteEngine {
     ) -> anyhow::Result<Executed> {
         execute(elf, stdin, max_cycles, self.config.opts.clone()).await
     }
-}
-
-/// What `SP1Verifier::new` builds one after the other, side by side: its four machines are independent, and a worker waits for them.
-fn build() -> anyhow::Result<(SP1ControllerConfig, SP1Verifier)> {
-    std::thread::scope(|scope| {
-        let compress = scope.spawn(CpuSP1ProverComponents::compress_verifier);
-        let shrink = scope.spawn(CpuSP1ProverComponents::shrink_verifier);
-        let wrap = scope.spawn(CpuSP1ProverComponents::wrap_verifier);
-        let machine = RiscvAir::machine();
-        let config = SP1WorkerConfig::new(machine.clone()).controller_config;
-        let verifier = SP1Verifier {
-            core: CpuSP1ProverComponents::core_verifier(machine),
-            compress: joined(compress)?,
-            shrink: joined(shrink)?,
-            wrap: joined(wrap)?,
-            recursion_vks: VerifierRecursionVks::default(),
-            shrink_vk: None,
-            wrap_vk: bincode::deserialize(WRAP_VK_BYTES)?,
-        };
-        Ok((config, verifier))
-    })
-}
-
-fn joined<T>(thread: std::thread::ScopedJoinHandle<'_, T>) -> anyhow::Result<T> {
-    thread
-        .join()
-        .map_err(|_| anyhow::anyhow!("building SP1's verifier panicked"))
 }
 
 /// Public values, their digest as the program committed it, and what the execution cost.

@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 const BASE: u64 = 0x7800_0000;
 
 /// An ELF of one segment with `words` instructions.
-pub(crate) fn program(words: u32) -> Vec<u8> {
+pub fn program(words: u32) -> Vec<u8> {
     let mut elf = vec![0x7f, b'E', b'L', b'F', 2, 1, 1, 0];
     elf.resize(16, 0);
     for half in [2u16, 243] {
@@ -32,6 +32,6 @@ pub(crate) fn program(words: u32) -> Vec<u8> {
 }
 
 /// The same in base64.
-pub(crate) fn inline(words: u32) -> String {
+pub fn inline(words: u32) -> String {
     STANDARD.encode(program(words))
 }
