@@ -114,7 +114,7 @@ pub struct Limits {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub gas: Option<i64>,
-    /// Most tasks of this proof that run at the same time, from 1 to 10000. Default: the operator's own limit.
+    /// Most tasks of this proof that run at the same time, from 1 to 10000. Default: no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 10000))]
     pub parallelism: Option<i32>,

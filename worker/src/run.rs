@@ -158,7 +158,7 @@ impl Worker {
         self.begin(
             status::EXECUTE,
             WorkerType::Cpu,
-            self.plan.execute_weight,
+            (self.plan.execute_weight, 0),
             Engine::Execute(Arc::new(engine)),
         );
         Ok(())
@@ -180,17 +180,19 @@ impl Worker {
         self.begin(
             status::PROVE,
             WorkerType::Gpu,
-            self.plan.prove_weight,
+            (self.plan.prove_weight, self.plan.prover_permits),
             Engine::Prove(Arc::new(prover)),
         );
         Ok(())
     }
 
-    fn begin(&self, role: &'static str, class: WorkerType, max_weight: u32, engine: Engine) {
+    /// Plays a role. `size` is the memory for its tasks in GiB, and how many of them it proves at once.
+    fn begin(&self, role: &'static str, class: WorkerType, size: (u32, usize), engine: Engine) {
         let orders = self.client.link().add_role(Role {
             name: role.to_owned(),
             class,
-            max_weight,
+            max_weight: size.0,
+            provers: u32::try_from(size.1).unwrap_or(u32::MAX),
         });
         self.status.built(role);
         tokio::spawn(tasks::run(

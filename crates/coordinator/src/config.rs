@@ -42,8 +42,6 @@ pub struct Config {
     pub backoff: Duration,
     /// The longest such wait.
     pub max_backoff: Duration,
-    /// Tasks of a proof that may run at once on provers, where the proof does not say.
-    pub parallelism: u32,
     /// How long an attempt at a task of each type may take.
     pub timeouts: Timeouts,
     /// How long a proof may be without any progress while nothing of it waits for a worker and none of its proving tasks runs, before it begins again.
@@ -85,7 +83,6 @@ impl Default for Config {
             store_patience: Duration::from_secs(3600),
             backoff: Duration::from_secs(1),
             max_backoff: Duration::from_secs(60),
-            parallelism: 40,
             timeouts: Timeouts::default(),
             progress_limit: Duration::from_secs(1800),
             recycle_grace: Duration::from_secs(5),

@@ -77,7 +77,7 @@ pub(crate) struct Core {
 impl Core {
     pub(crate) fn new(config: Config) -> Self {
         Self {
-            schedule: schedule::Schedule::new(&config),
+            schedule: schedule::Schedule::new(),
             config,
             proofs: Map::default(),
             tasks: Map::default(),

@@ -106,6 +106,8 @@ pub(crate) struct Role {
     pub(crate) kind: WorkerType,
     /// GiB.
     pub(crate) max_weight: u32,
+    /// How many tasks it proves at once, if it says so.
+    pub(crate) provers: Option<u32>,
 }
 
 /// One part of what still counts on a worker.

@@ -17,6 +17,8 @@ pub struct Role {
     pub class: WorkerType,
     /// Memory for its tasks, in GiB.
     pub max_weight: u32,
+    /// How many tasks it proves at once: it is given one more, to follow. 0 to be given what it has memory for.
+    pub provers: u32,
 }
 
 /// The orders of a role, in the order in which they came. It ends when the link stops.

@@ -53,7 +53,7 @@ const PROVERS_PER_EXECUTOR: u32 = 25;
 fn policies() -> [Box<dyn Policy>; 3] {
     [
         Box::new(Provost::new()),
-        Box::new(Provost::unbounded()),
+        Box::new(Provost::by_memory()),
         Box::new(Balanced::default()),
     ]
 }

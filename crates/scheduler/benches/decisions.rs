@@ -125,6 +125,7 @@ impl Bench {
             scheduler.add_worker(WorkerSpec {
                 kind,
                 capacity,
+                provers: None,
                 pod: Pod(n as u64),
                 pool: None,
                 provides: Vec::new(),

@@ -28,6 +28,7 @@
 //! let worker = scheduler.add_worker(WorkerSpec {
 //!     kind: WorkerKind::Gpu,
 //!     capacity: 24,
+//!     provers: None,
 //!     pod: Pod(1),
 //!     pool: None,
 //!     provides: Vec::new(),

@@ -10,8 +10,6 @@ pub struct Settings {
     /// A proof whose slack is no more than this is urgent: it goes before what shares fairly. Large enough that the estimate of its remaining work may be wrong by as
     /// much; small enough that a far deadline is no way to the head of the queue.
     pub urgent_slack: Millis,
-    /// Tasks of a proof that may run at once on provers, where the proof does not say.
-    pub parallelism: u32,
 }
 
 impl Default for Settings {
@@ -19,7 +17,6 @@ impl Default for Settings {
         Self {
             patience: 10_000,
             urgent_slack: 300_000,
-            parallelism: 40,
         }
     }
 }

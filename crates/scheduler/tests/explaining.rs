@@ -56,6 +56,7 @@ fn a_task_that_is_too_large_names_the_pool_and_the_memory() {
         s.add_worker(WorkerSpec {
             kind: WorkerKind::All,
             capacity,
+            provers: None,
             pod: Pod(u64::from(capacity)),
             pool: Some(Pool(pool)),
             provides: Vec::new(),

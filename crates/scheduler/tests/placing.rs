@@ -48,6 +48,7 @@ fn classes_capacities_and_requirements_hold() {
     let w = s.add_worker(WorkerSpec {
         kind: WorkerKind::All,
         capacity: 4,
+        provers: None,
         pod: Pod(4),
         pool: None,
         provides: vec![Requirement(1), version],
@@ -138,7 +139,7 @@ fn a_proof_at_its_cap_is_stepped_over() {
     let mut s = scheduler();
     let p = proof(&mut s);
     worker(&mut s, WorkerKind::All, 400, 1);
-    s.set_parallelism(p, None).unwrap();
+    s.set_parallelism(p, Some(40)).unwrap();
     for _ in 0..60 {
         task(&mut s, p, GPU_4);
     }
@@ -159,6 +160,35 @@ fn a_proof_at_its_cap_is_stepped_over() {
     assert_eq!(decide(&mut s, 0).len(), 1);
     s.set_parallelism(p, Some(42)).unwrap();
     assert_eq!(decide(&mut s, 0).len(), 2);
+}
+
+#[test]
+fn a_prover_gets_one_task_to_follow_and_no_more() {
+    let mut s = scheduler();
+    let (p, other) = (proof(&mut s), proof(&mut s));
+    let prover = |capacity, provers| WorkerSpec {
+        kind: WorkerKind::All,
+        capacity,
+        provers,
+        pod: Pod(1),
+        pool: None,
+        provides: Vec::new(),
+    };
+    let one = s.add_worker(prover(24, Some(1)));
+    let shards: Vec<_> = (0..9).map(|_| task(&mut s, p, GPU_4)).collect();
+    assert_eq!(decide(&mut s, 0), [(shards[0], one), (shards[1], one)]);
+    // What does not prove goes by memory.
+    let cpu = task(&mut s, p, Shape::new(Class::Cpu, 16));
+    assert_eq!(decide(&mut s, 0), [(cpu, one)]);
+    // Who comes later is not behind what merely found room first.
+    let late = task(&mut s, other, GPU_4);
+    s.complete(shards[0]).unwrap();
+    assert_eq!(decide(&mut s, 0), [(late, one)]);
+    // A prover that does not say how many it proves gets what it has room for.
+    let quiet = s.add_worker(prover(16, None));
+    let placed = decide(&mut s, 0);
+    assert_eq!(placed.len(), 4);
+    assert!(placed.iter().all(|(_, worker)| *worker == quiet));
 }
 
 #[test]

@@ -44,6 +44,7 @@ impl Crew {
                 name: "prove".to_owned(),
                 class: WorkerType::Gpu,
                 max_weight: 64,
+                provers: 0,
             });
             work.spawn(prove(link.clone(), orders, book.clone()));
             links.push(link);
@@ -53,6 +54,7 @@ impl Crew {
             name: "execute".to_owned(),
             class: WorkerType::Cpu,
             max_weight: 1024,
+            provers: 0,
         });
         work.spawn(drive(link.clone(), orders, book.clone(), rate));
         links.push(link);

@@ -63,6 +63,7 @@ impl Joined {
                 name: name.into(),
                 class,
                 max_weight: 24,
+                provers: 0,
             };
             roles.spawn(player.clone().play(player.link.add_role(role)));
         }

@@ -36,6 +36,7 @@ impl Worker {
             name: role.name().to_owned(),
             class: role.class(),
             max_weight,
+            provers: 0,
         });
         self.roles.fetch_add(1, Ordering::Release);
         orders

@@ -49,6 +49,7 @@ impl Stream {
             name: role.to_owned(),
             class: class.into(),
             max_weight: weight,
+            provers: 0,
         };
         let report = wire::Report {
             last: true,

@@ -81,7 +81,6 @@ async fn serve(kind: &str, proofs: usize) {
             prove_shard: 1,
             ..Weights::default()
         },
-        parallelism: 1_000_000,
         ..Config::default()
     };
     let state = Arc::new(MemoryState::new());

@@ -49,6 +49,7 @@ impl Core {
             ensure!(worker.used() == known.used, "{id}: weight");
             ensure!(worker.holds().len() == known.holds, "{id}: holds");
             ensure!(worker.max_weight == known.capacity, "{id}: capacity");
+            ensure!(worker.provers == known.provers, "{id}: provers");
             ensure!(worker.is_available() == known.open, "{id}: open");
             for (task, hold) in worker.holds() {
                 ensure!(
@@ -125,8 +126,11 @@ impl Core {
             let known = proof.counts.iter().filter(|(_, c)| c.total() > 0);
             let known: BTreeMap<_, _> = known.map(|(k, c)| (*k, *c)).collect();
             ensure!(known == counts, "{id}: {known:?}, not {counts:?}");
-            let limit = proof.spec.parallelism.unwrap_or(self.config.parallelism);
-            ensure!(capped <= limit.max(1), "{id}: over its parallelism");
+            let limit = proof
+                .spec
+                .parallelism
+                .map_or(u32::MAX, |limit| limit.max(1));
+            ensure!(capped <= limit, "{id}: over its parallelism");
             if proof.ended.is_some() {
                 ensure!(ids.is_empty(), "{id} has ended and has tasks");
                 ensure!(proof.subs.is_empty(), "{id} has ended and has subs");

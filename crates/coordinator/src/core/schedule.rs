@@ -11,7 +11,6 @@ use super::kinds::{ticks, worker_kind};
 use super::names::Names;
 use super::worker::Worker;
 use crate::Millis;
-use crate::config::Config;
 use crate::ids::{TaskId, WorkerId};
 use crate::proof_spec::ProofSpec;
 
@@ -36,11 +35,8 @@ struct Tenant {
 }
 
 impl Schedule {
-    pub(super) fn new(config: &Config) -> Self {
-        let mut scheduler = Scheduler::new(Settings {
-            parallelism: config.parallelism,
-            ..Settings::default()
-        });
+    pub(super) fn new() -> Self {
+        let mut scheduler = Scheduler::new(Settings::default());
         let tenant = scheduler.add_tenant(1);
         let strangers = scheduler.add_proof(Spec {
             tenant,
@@ -124,6 +120,7 @@ impl Schedule {
         let key = self.scheduler.add_worker(WorkerSpec {
             kind: worker_kind(worker.kind),
             capacity: worker.max_weight,
+            provers: worker.provers,
             pod,
             pool: None,
             provides: Vec::new(),
@@ -150,9 +147,10 @@ impl Schedule {
         }
     }
 
-    /// Says how much a worker's tasks may take up, in GiB.
-    pub(super) fn resize(&mut self, key: WorkerKey, capacity: u32) {
-        if let Err(refused) = self.scheduler.set_capacity(key, capacity) {
+    /// Says how much a worker's tasks may take up, in GiB, and how many of them it proves at once.
+    pub(super) fn resize(&mut self, key: WorkerKey, capacity: u32, provers: Option<u32>) {
+        let sized = self.scheduler.set_capacity(key, capacity);
+        if let Err(refused) = sized.and_then(|()| self.scheduler.set_provers(key, provers)) {
             tracing::error!(?key, %refused, "worker not scheduled");
         }
     }

@@ -15,6 +15,8 @@ pub(crate) struct Worker {
     pub(crate) id: WorkerId,
     pub(crate) kind: WorkerType,
     pub(crate) max_weight: u32,
+    /// How many tasks it proves at once, if it says so.
+    pub(crate) provers: Option<u32>,
     pub(crate) version: String,
     pub(crate) since: Millis,
     /// The stream that it listens on.
@@ -59,6 +61,7 @@ impl Worker {
             id,
             kind,
             max_weight,
+            provers: None,
             version: String::new(),
             since: now,
             conn: Some(conn),
@@ -110,8 +113,8 @@ impl Worker {
     }
 
     /// What the scheduler has to know of it.
-    const fn offer(&self) -> (bool, u32) {
-        (self.is_available(), self.max_weight)
+    const fn offer(&self) -> (bool, (u32, Option<u32>)) {
+        (self.is_available(), (self.max_weight, self.provers))
     }
 }
 
@@ -178,13 +181,13 @@ impl Core {
         let worker = self.workers.get_mut(id)?;
         let (was_open, had) = worker.offer();
         let result = change(worker);
-        let (open, capacity) = worker.offer();
+        let (open, size) = worker.offer();
         if let Some(key) = worker.key {
             if open != was_open {
                 self.schedule.open(key, open);
             }
-            if capacity != had {
-                self.schedule.resize(key, capacity);
+            if size != had {
+                self.schedule.resize(key, size.0, size.1);
             }
         }
         Some(result)

@@ -126,6 +126,8 @@ impl WorkerService for UnaryDoor {
             id: id.clone(),
             kind,
             max_weight,
+            // The contract has no word for it.
+            provers: None,
             version,
             conn,
             link: None,

@@ -20,6 +20,8 @@ pub(crate) struct Opened {
     pub(crate) id: WorkerId,
     pub(crate) kind: WorkerType,
     pub(crate) max_weight: u32,
+    /// How many tasks it proves at once, if it says so.
+    pub(crate) provers: Option<u32>,
     pub(crate) version: String,
     pub(crate) conn: ConnId,
     /// Its process, if that is joined by the native door.
@@ -49,6 +51,7 @@ impl Reactor<'_> {
             w.link = opened.link;
             w.unreported = unreported;
             w.max_weight = opened.max_weight;
+            w.provers = opened.provers;
             w.version = opened.version;
             w.closed = draining;
             w.silent = false;
@@ -57,7 +60,7 @@ impl Reactor<'_> {
             w.last_seen = now;
             w.last_beat_sent = now;
         });
-        tracing::info!(worker = %opened.id, kind = ?opened.kind, max_weight = opened.max_weight, again, "worker opened");
+        tracing::info!(worker = %opened.id, kind = ?opened.kind, max_weight = opened.max_weight, provers = ?opened.provers, again, "worker opened");
         self.out.event(WorkerEvent::Registered {
             worker: opened.id,
             kind: opened.kind,

@@ -156,6 +156,7 @@ impl Process {
                 name: name.to_owned(),
                 class: class.into(),
                 max_weight,
+                provers: u32::from(class == WorkerType::Gpu),
             };
             self.out.push((replica, Up::Role(role)));
         }

@@ -40,6 +40,7 @@ impl Process {
                 name: name.to_owned(),
                 class: class.into(),
                 max_weight: 20,
+                provers: 0,
             })
         };
         this.say([

@@ -314,5 +314,6 @@ fn role_to_proto(role: &Role) -> proto::Role {
         name: role.name.clone(),
         class: role.class as i32,
         max_weight: role.max_weight,
+        provers: role.provers,
     }
 }

@@ -25,6 +25,7 @@ pub(crate) fn start(pod: &str, replicas: Vec<String>, starts: &Starts) -> Link {
             name: name.to_owned(),
             class,
             max_weight: 64,
+            provers: 0,
         });
         tokio::spawn(work(link.clone(), orders, starts.clone()));
     }

@@ -328,6 +328,7 @@ pub(crate) fn role() -> Role {
         name: "prove".to_owned(),
         class: WorkerType::Gpu,
         max_weight: 8,
+        provers: 0,
     }
 }
 

@@ -77,6 +77,7 @@ impl Process {
             name: role.to_owned(),
             class: class.into(),
             max_weight,
+            provers: 0,
         }));
         process.up.say(Up::Report(wire::Report {
             last: true,

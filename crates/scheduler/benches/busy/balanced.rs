@@ -172,8 +172,4 @@ impl Policy for Balanced {
     fn wake_at(&self) -> Option<Millis> {
         None
     }
-
-    fn parallelism(&self) -> u32 {
-        u32::MAX
-    }
 }

@@ -18,22 +18,18 @@ pub(crate) struct Finished {
 pub(crate) struct Meter {
     classes: Vec<Class>,
     gpus: u32,
-    parallelism: u32,
     busy: u32,
     proofs: HashMap<ProofId, Live>,
     tenants: Vec<Tenant>,
-    /// GPU tasks that wait and may run.
+    /// GPU tasks that wait.
     queued: u64,
     /// Executor tasks that wait, by weight.
     executor_tasks: BTreeMap<u32, u64>,
-    /// GPU tasks that wait, those of proofs that have as many running as they may included.
-    held_up: u64,
     /// What follows counts until then.
     pub(crate) until: Millis,
     now: Millis,
     always: Stretch,
     while_queued: Stretch,
-    while_held_up: Stretch,
     looks: usize,
     blocked: [usize; 2],
     window: Window,
@@ -46,7 +42,6 @@ pub(crate) struct Meter {
 struct Live {
     tenant: usize,
     waiting: u32,
-    running: u32,
     /// Its GPU tasks that wait, by weight.
     by_weight: BTreeMap<u32, u32>,
 }
@@ -66,24 +61,21 @@ struct Window {
 }
 
 impl Meter {
-    pub(crate) fn new(workers: &[Worker], parallelism: u32, tenants: usize) -> Self {
+    pub(crate) fn new(workers: &[Worker], tenants: usize) -> Self {
         let classes: Vec<_> = workers.iter().map(|w| w.class).collect();
         let gpus = classes.iter().filter(|c| **c == Class::Gpu).count();
         Self {
             gpus: u32::try_from(gpus).unwrap(),
             classes,
-            parallelism,
             busy: 0,
             proofs: HashMap::new(),
             tenants: vec![Tenant::default(); tenants],
             queued: 0,
             executor_tasks: BTreeMap::new(),
-            held_up: 0,
             until: Millis::MAX,
             now: 0,
             always: Stretch::default(),
             while_queued: Stretch::default(),
-            while_held_up: Stretch::default(),
             looks: 0,
             blocked: [0; 2],
             window: Window::default(),
@@ -102,9 +94,6 @@ impl Meter {
         if self.queued > 0 {
             self.while_queued.add(counts, self.busy);
         }
-        if self.held_up > 0 {
-            self.while_held_up.add(counts, self.busy);
-        }
     }
 
     pub(crate) fn proof_begins(&mut self, proof: &Proof) {
@@ -112,7 +101,6 @@ impl Meter {
         let live = Live {
             tenant: proof.tenant,
             waiting: 0,
-            running: 0,
             by_weight: BTreeMap::new(),
         };
         self.proofs.insert(proof.id, live);
@@ -145,7 +133,6 @@ impl Meter {
         }
         let tenant = self.change(task, |live| {
             live.waiting -= 1;
-            live.running += 1;
             *live.by_weight.get_mut(&weight).unwrap() -= 1;
         });
         if let Some(tenant) = tenant {
@@ -154,7 +141,7 @@ impl Meter {
     }
 
     pub(crate) fn task_ends(&mut self, task: &Task) {
-        if let Some(tenant) = self.change(task, |live| live.running -= 1) {
+        if let Some(tenant) = self.change(task, |_| ()) {
             self.tenants[tenant].has -= u64::from(weight(task.kind));
         }
     }
@@ -173,11 +160,9 @@ impl Meter {
             return None;
         }
         let live = self.proofs.get_mut(&task.proof).unwrap();
-        self.queued -= live.placeable(self.parallelism);
-        self.held_up -= u64::from(live.waiting);
+        self.queued -= u64::from(live.waiting);
         change(live);
-        self.queued += live.placeable(self.parallelism);
-        self.held_up += u64::from(live.waiting);
+        self.queued += u64::from(live.waiting);
         Some(live.tenant)
     }
 
@@ -196,8 +181,7 @@ impl Meter {
                     tasks.any(|(weight, count)| *weight <= room && *count > 0)
                 }
                 Class::Gpu => {
-                    let may_run = |live: &&Live| live.placeable(self.parallelism) > 0;
-                    let mut proofs = self.proofs.values().filter(may_run);
+                    let mut proofs = self.proofs.values();
                     proofs.any(|live| live.by_weight.iter().any(|(w, n)| *w <= room && *n > 0))
                 }
             };
@@ -243,21 +227,20 @@ impl Meter {
     fn wants(&self, tenant: &Tenant) -> f64 {
         let more = tenant.proofs.iter().filter_map(|id| {
             let live = self.proofs.get(id).filter(|live| live.waiting > 0)?;
-            let part = live.placeable(self.parallelism) as f64 / f64::from(live.waiting);
             let weight = live.by_weight.iter().map(|(w, n)| f64::from(w * n));
-            Some(weight.sum::<f64>() * part)
+            Some(weight.sum::<f64>())
         });
         tenant.has as f64 + more.sum::<f64>()
     }
 
-    /// Part of the GPUs that were busy, and of the time that this was so: always; while GPU tasks waited that might run; while any waited.
-    pub(crate) fn busy(&self) -> [(f64, f64); 3] {
+    /// Part of the GPUs that were busy, and of the time that this was so: always; while GPU tasks waited.
+    pub(crate) fn busy(&self) -> [(f64, f64); 2] {
         let of = |stretch: &Stretch| {
             let gpus = (stretch.time * u64::from(self.gpus)).max(1) as f64;
             let part = stretch.time as f64 / self.always.time.max(1) as f64;
             (stretch.busy as f64 / gpus, part)
         };
-        [&self.always, &self.while_queued, &self.while_held_up].map(of)
+        [&self.always, &self.while_queued].map(of)
     }
 }
 
@@ -272,14 +255,6 @@ impl Stretch {
     fn add(&mut self, time: Millis, busy: u32) {
         self.time += time;
         self.busy += time * u64::from(busy);
-    }
-}
-
-impl Live {
-    fn placeable(&self, parallelism: u32) -> u64 {
-        self.waiting
-            .min(parallelism.saturating_sub(self.running))
-            .into()
     }
 }
 

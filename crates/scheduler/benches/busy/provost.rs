@@ -13,6 +13,7 @@ use crate::task::{
 
 pub(crate) struct Provost {
     name: &'static str,
+    provers: Option<u32>,
     scheduler: Scheduler,
     tenants: HashMap<usize, TenantKey>,
     /// With the room that its Controller's children need.
@@ -23,24 +24,21 @@ pub(crate) struct Provost {
 }
 
 impl Provost {
-    /// With the settings of a cluster.
+    /// On provers that say that they run one task at a time, as ours do.
     pub(crate) fn new() -> Self {
-        Self::with("Provost", Settings::default())
+        Self::with("Provost", Some(1))
     }
 
-    /// Without a bound on how many tasks of a proof run at once: what the yardstick does.
-    pub(crate) fn unbounded() -> Self {
-        let settings = Settings {
-            parallelism: u32::MAX,
-            ..Settings::default()
-        };
-        Self::with("Provost, proofs unbounded", settings)
+    /// On provers that do not say: they get what they have memory for, as with the yardstick.
+    pub(crate) fn by_memory() -> Self {
+        Self::with("Provost, by memory alone", None)
     }
 
-    fn with(name: &'static str, settings: Settings) -> Self {
+    fn with(name: &'static str, provers: Option<u32>) -> Self {
         Self {
             name,
-            scheduler: Scheduler::new(settings),
+            provers,
+            scheduler: Scheduler::new(Settings::default()),
             tenants: HashMap::new(),
             proofs: HashMap::new(),
             tasks: HashMap::new(),
@@ -71,6 +69,7 @@ impl Policy for Provost {
                 Class::Gpu => WorkerKind::Gpu,
             },
             capacity: worker.capacity,
+            provers: self.provers,
             pod: Pod(worker.id.into()),
             pool: None,
             provides: Vec::new(),
@@ -119,9 +118,5 @@ impl Policy for Provost {
 
     fn wake_at(&self) -> Option<Millis> {
         self.scheduler.wake_at()
-    }
-
-    fn parallelism(&self) -> u32 {
-        self.scheduler.settings().parallelism
     }
 }

@@ -17,7 +17,7 @@ pub(crate) struct Run {
     unfinished: usize,
     tasks: u64,
     /// Part of the GPUs and of the time: always, while GPU tasks that may run wait, while any wait.
-    busy: [(f64, f64); 3],
+    busy: [(f64, f64); 2],
     blocked: [f64; 2],
     /// Mean and p95 of windows in which work was queued; `None` where there was none.
     unfair: Option<(f64, f64)>,
@@ -84,11 +84,11 @@ pub(crate) fn print(settings: &Settings, runs: &[Run], cases: &[CaseResult]) {
         settings.quiet * 100.0
     );
     println!(
-        "| seed | policy | proofs | left | tasks | busy | while work is queued (of the time) | while any waits, capped proofs' too | fair-share error mean, p95 | \
+        "| seed | policy | proofs | left | tasks | busy | while work is queued (of the time) | fair-share error mean, p95 | \
          room but not placed: GPU, executor | proof mean, p95 s | small | medium | large | run took |"
     );
     println!(
-        "| ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
+        "| ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
     );
     for run in runs {
         let percent = |part: f64| format!("{:.2} %", part * 100.0);
@@ -101,7 +101,7 @@ pub(crate) fn print(settings: &Settings, runs: &[Run], cases: &[CaseResult]) {
         });
         let took = run.took.map(|(mean, p95)| format!("{mean:.1}, {p95:.1}"));
         println!(
-            "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {}, {} | {} | {:.1?} |",
+            "| {} | {} | {} | {} | {} | {} | {} | {} | {}, {} | {} | {:.1?} |",
             run.seed,
             run.policy,
             run.proofs,
@@ -109,7 +109,6 @@ pub(crate) fn print(settings: &Settings, runs: &[Run], cases: &[CaseResult]) {
             run.tasks,
             percent(run.busy[0].0),
             both(run.busy[1]),
-            both(run.busy[2]),
             unfair,
             percent(run.blocked[0]),
             percent(run.blocked[1]),
@@ -140,7 +139,7 @@ fn json(settings: &Settings, runs: &[Run], cases: &[CaseResult]) -> String {
             format!(r#"{{"mean":{mean:.5},"p95":{p95:.5}}}"#)
         });
         format!(
-            r#"{{"seed":{},"policy":"{}","proofs":{},"unfinished":{},"tasks":{},"busy":{:.5},"while_queued":{{"busy":{:.5},"of_time":{:.5}}},"while_any_waits":{{"busy":{:.5},"of_time":{:.5}}},"fair_share_error":{},"room_but_not_placed":{{"gpu":{:.5},"executor":{:.5}}},"proof_seconds_mean_p95":{{"all":{},"small":{},"medium":{},"large":{}}}}}"#,
+            r#"{{"seed":{},"policy":"{}","proofs":{},"unfinished":{},"tasks":{},"busy":{:.5},"while_queued":{{"busy":{:.5},"of_time":{:.5}}},"fair_share_error":{},"room_but_not_placed":{{"gpu":{:.5},"executor":{:.5}}},"proof_seconds_mean_p95":{{"all":{},"small":{},"medium":{},"large":{}}}}}"#,
             run.seed,
             run.policy,
             run.proofs,
@@ -149,8 +148,6 @@ fn json(settings: &Settings, runs: &[Run], cases: &[CaseResult]) -> String {
             run.busy[0].0,
             run.busy[1].0,
             run.busy[1].1,
-            run.busy[2].0,
-            run.busy[2].1,
             unfair,
             run.blocked[0],
             run.blocked[1],

@@ -64,7 +64,7 @@ impl<'a> Simulation<'a> {
         for worker in &workers {
             policy.worker_comes(worker);
         }
-        let meter = Meter::new(&workers, policy.parallelism(), tenants);
+        let meter = Meter::new(&workers, tenants);
         Self {
             policy,
             free: workers.iter().map(|w| w.capacity).collect(),

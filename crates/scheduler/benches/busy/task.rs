@@ -73,6 +73,4 @@ pub(crate) trait Policy {
     fn place(&mut self, now: Millis, placed: &mut Vec<(TaskId, WorkerId)>);
     /// When to ask again though nothing happens.
     fn wake_at(&self) -> Option<Millis>;
-    /// Most tasks of a proof that run on provers at once.
-    fn parallelism(&self) -> u32;
 }

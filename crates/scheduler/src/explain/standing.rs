@@ -149,9 +149,9 @@ impl Scheduler {
             return Some(Standing::BackOff { until });
         }
         let proof = self.proofs.get(found.proof)?;
-        let default = self.settings.parallelism;
-        if shape.class == Class::Gpu && proof.at_cap(default) {
-            let parallelism = proof.cap(default);
+        if shape.class == Class::Gpu
+            && let Some(parallelism) = proof.at_cap()
+        {
             return Some(Standing::AtCap { parallelism });
         }
         if survey.open == 0 {

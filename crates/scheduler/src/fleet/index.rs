@@ -33,6 +33,7 @@ impl Filter {
             && worker.reserved.is_none()
             && worker.spec.kind.serves(self.class)
             && worker.spec.capacity >= self.min_capacity
+            && worker.places(self.class) > 0
             && worker.has_slot(self.slot)
             && worker.provides(self.requirement)
     }

@@ -76,6 +76,7 @@ impl Fleet {
             open: true,
             used: 0,
             lasting: 0,
+            proving: 0,
             slots: 0,
             holds: Vec::new(),
             reserved: None,
@@ -117,6 +118,16 @@ impl Fleet {
         true
     }
 
+    /// Says how many tasks a worker proves at once; `false` if there is none such.
+    pub(crate) fn set_provers(&mut self, key: WorkerKey, provers: Option<u32>) -> bool {
+        let Some(worker) = self.workers.get_mut(key) else {
+            return false;
+        };
+        worker.spec.provers = provers;
+        self.came(key);
+        true
+    }
+
     /// Takes up room on a worker. `beside`: it may be there still when a task that the worker is kept for is to start.
     pub(crate) fn hold(
         &mut self,
@@ -143,6 +154,7 @@ impl Fleet {
         if hold.lasts {
             w.lasting += weight;
         }
+        w.proving += u32::from(hold.class == Class::Gpu);
         if let Some(slot) = hold.slot {
             w.slots |= slot.mask();
         }
@@ -170,6 +182,7 @@ impl Fleet {
         }
         let weight = u64::from(hold.weight);
         w.used -= weight;
+        w.proving -= u32::from(hold.class == Class::Gpu);
         if hold.lasts {
             w.lasting -= weight;
             self.changes += 1;

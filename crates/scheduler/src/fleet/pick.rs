@@ -41,6 +41,7 @@ impl Fleet {
             worker.open
                 && worker.suits(want.shape)
                 && worker.has_slot(want.shape.slot)
+                && worker.places(want.shape.class) > 0
                 && !gate.bars(number)
                 && allowance(worker, want, &precedes) >= weight
         };
@@ -86,6 +87,9 @@ fn allowance(worker: &Worker, want: &Want<'_>, precedes: &impl Fn(ShapeId) -> bo
         return free;
     }
     if reserved.slot.is_some() && reserved.slot == want.shape.slot {
+        return 0;
+    }
+    if reserved.class == want.shape.class && worker.places(reserved.class) < 2 {
         return 0;
     }
     let spare = u64::from(worker.spec.capacity)

@@ -33,6 +33,7 @@ impl Fleet {
         let worker = self.workers.at_mut(number)?;
         worker.reserved = Some(Reserved {
             shape: id,
+            class: shape.class,
             weight: shape.weight,
             slot: shape.slot,
             beside: worker.lasting,

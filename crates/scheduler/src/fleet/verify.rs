@@ -2,6 +2,7 @@
 
 use super::index::{Index, Rooms};
 use super::{Fleet, Hold, number};
+use crate::shape::Class;
 
 impl Fleet {
     /// Whether the books agree: for tests. O(everything).
@@ -14,9 +15,12 @@ impl Fleet {
             };
             let slots = holds.iter().flatten().filter_map(|h| h.slot);
             let beside = worker.reserved.map_or(0, |r| r.beside);
+            let proving = holds.iter().flatten().filter(|h| h.class == Class::Gpu);
+            let proving = proving.count();
             let right = holds.iter().all(Option::is_some)
                 && worker.used == sum(|_| true)
                 && worker.lasting == sum(|h| h.lasts)
+                && worker.proving as usize == proving
                 && worker.slots == slots.fold(0, |all, slot| all | slot.mask())
                 && (worker.reserved.is_none() || beside == sum(|h| h.beside))
                 && worker.reserved.is_some() == self.reserved.contains(&number(key));

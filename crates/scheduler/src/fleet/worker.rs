@@ -39,6 +39,9 @@ pub struct WorkerSpec {
     pub kind: WorkerKind,
     /// Memory that its tasks may take up, in GiB.
     pub capacity: u32,
+    /// How many tasks it proves at once. It is given one more, to have its inputs at hand when another ends, and no further ones, though there be room for them: where they wait is decided
+    /// when a prover can soon begin, by the order of then. `None` for one that does not say: it is given what it has room for.
+    pub provers: Option<u32>,
     /// Its machine.
     pub pod: Pod,
     /// Its pool.
@@ -54,6 +57,8 @@ pub struct WorkerView {
     pub kind: WorkerKind,
     /// Memory that its tasks may take up, in GiB.
     pub capacity: u32,
+    /// How many tasks it proves at once, if it says so.
+    pub provers: Option<u32>,
     /// Memory that is taken up, in GiB. More than the capacity only where tasks were adopted or the capacity was lowered.
     pub used: u64,
     /// How many tasks take it up, those that were given up but are not over included.
@@ -71,6 +76,8 @@ pub(super) struct Worker {
     pub(super) used: u64,
     /// Weight of the holds that last until their children are done.
     pub(super) lasting: u64,
+    /// How many holds are of tasks that prove.
+    pub(super) proving: u32,
     /// The slots that are taken.
     pub(super) slots: u32,
     pub(super) holds: Vec<HoldKey>,
@@ -82,6 +89,7 @@ pub(super) struct Worker {
 pub(super) struct Reserved {
     /// The shape of the task.
     pub(super) shape: ShapeId,
+    pub(super) class: Class,
     pub(super) weight: u32,
     pub(super) slot: Option<Slot>,
     /// Weight of what is not waited for: what lasts, and what was let in beside.
@@ -123,6 +131,14 @@ impl Worker {
             && self.provides(shape.requirement)
     }
 
+    /// How many more tasks of a class it may be given, as far as it is not a matter of memory.
+    pub(super) fn places(&self, class: Class) -> u32 {
+        match (class, self.spec.provers) {
+            (Class::Gpu, Some(provers)) => provers.saturating_add(1).saturating_sub(self.proving),
+            _ => u32::MAX,
+        }
+    }
+
     pub(super) fn provides(&self, requirement: Option<Requirement>) -> bool {
         requirement.is_none_or(|r| self.spec.provides.contains(&r))
     }
@@ -138,6 +154,7 @@ impl Worker {
         WorkerView {
             kind: self.spec.kind,
             capacity: self.spec.capacity,
+            provers: self.spec.provers,
             used: self.used,
             holds: self.holds.len(),
             open: self.open,

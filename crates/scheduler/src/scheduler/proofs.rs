@@ -18,7 +18,7 @@ pub struct ProofSpec {
     pub priority: i32,
     /// When it is wanted.
     pub deadline: Option<Deadline>,
-    /// How many of its tasks may run at once on provers, at least 1; `None` for the [setting](crate::Settings::parallelism).
+    /// How many of its tasks may run at once on provers, at least 1; `None` for as many as find room.
     pub parallelism: Option<u32>,
 }
 
@@ -38,12 +38,10 @@ pub(crate) struct Proof {
 }
 
 impl Proof {
-    pub(crate) fn cap(&self, default: u32) -> u32 {
-        self.spec.parallelism.unwrap_or(default).max(1)
-    }
-
-    pub(crate) fn at_cap(&self, default: u32) -> bool {
-        self.on_provers >= self.cap(default)
+    /// How many of its tasks may run at once on provers, if it has as many.
+    pub(crate) fn at_cap(&self) -> Option<u32> {
+        let cap = self.spec.parallelism?.max(1);
+        (self.on_provers >= cap).then_some(cap)
     }
 
     /// A task of it is with a worker.
@@ -66,8 +64,8 @@ impl Proof {
     }
 
     /// Where its tasks of a class stand; `None` while they are to be stepped over.
-    fn seat(&self, class: Class, default_cap: u32) -> Option<Seat> {
-        if class == Class::Gpu && self.at_cap(default_cap) {
+    fn seat(&self, class: Class) -> Option<Seat> {
+        if class == Class::Gpu && self.at_cap().is_some() {
             return None;
         }
         let by = match self.start_by {
@@ -210,7 +208,7 @@ impl Scheduler {
             class,
             take,
             entries: &proof.entries,
-            seat: proof.seat(class, self.settings.parallelism),
+            seat: proof.seat(class),
             tenant: u32::try_from(tenant.index()).unwrap_or(u32::MAX),
             standing: account.unwrap_or_default(),
         });
@@ -221,7 +219,7 @@ impl Scheduler {
         let Some(proof) = self.proofs.get(key) else {
             return;
         };
-        let seat = proof.seat(class, self.settings.parallelism);
+        let seat = proof.seat(class);
         for (shape, entry) in &proof.entries {
             if self.queue.shape(*shape).class == class {
                 self.queue.seat(*entry, seat);
@@ -236,7 +234,7 @@ impl Scheduler {
             return Some(*entry);
         }
         let class = self.queue.shape(shape).class;
-        let seat = proof.seat(class, self.settings.parallelism);
+        let seat = proof.seat(class);
         let entry = self.queue.open(shape, seat);
         proof.entries.push((shape, entry));
         Some(entry)

@@ -61,6 +61,15 @@ impl Scheduler {
         known.then_some(()).ok_or(Refused::UnknownWorker)
     }
 
+    /// Says how many tasks a worker proves at once; `None` for one that does not say. What it has it keeps.
+    ///
+    /// # Errors
+    /// [`Refused::UnknownWorker`].
+    pub fn set_provers(&mut self, worker: WorkerKey, provers: Option<u32>) -> Result<(), Refused> {
+        let known = self.fleet.set_provers(worker, provers);
+        known.then_some(()).ok_or(Refused::UnknownWorker)
+    }
+
     fn set_open(&mut self, worker: WorkerKey, open: bool) -> Result<(), Refused> {
         let known = self.fleet.set_open(worker, open);
         known.then_some(()).ok_or(Refused::UnknownWorker)

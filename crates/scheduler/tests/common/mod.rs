@@ -47,6 +47,7 @@ pub(crate) fn worker(
     scheduler.add_worker(WorkerSpec {
         kind,
         capacity,
+        provers: None,
         pod: Pod(pod),
         pool: None,
         provides: Vec::new(),

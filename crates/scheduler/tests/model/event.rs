@@ -75,6 +75,7 @@ pub(crate) enum Event {
     AddWorker {
         kind: WorkerKind,
         capacity: u32,
+        provers: Option<u32>,
         pod: u64,
         provides: bool,
     },
@@ -204,14 +205,17 @@ fn add_worker() -> impl Strategy<Value = Event> {
         Just(WorkerKind::All)
     ];
     let capacity = prop_oneof![Just(8u32), Just(16), 1u32..24];
-    (kind, capacity, 0u64..4, any_bool()).prop_map(|(kind, capacity, pod, provides)| {
-        Event::AddWorker {
+    let provers = prop::option::of(0u32..3);
+    let fields = (kind, capacity, provers, 0u64..4, any_bool());
+    fields.prop_map(
+        |(kind, capacity, provers, pod, provides)| Event::AddWorker {
             kind,
             capacity,
+            provers,
             pod,
             provides,
-        }
-    })
+        },
+    )
 }
 
 fn decide() -> impl Strategy<Value = Event> {

@@ -23,7 +23,6 @@ pub(crate) struct Pair {
 const SETTINGS: Settings = Settings {
     patience: 20,
     urgent_slack: 30,
-    parallelism: 3,
 };
 
 impl Pair {
@@ -51,6 +50,7 @@ impl Pair {
             pair.apply(&Event::AddWorker {
                 kind,
                 capacity: 16,
+                provers: None,
                 pod,
                 provides: false,
             });
@@ -160,12 +160,14 @@ impl Pair {
             Event::AddWorker {
                 kind,
                 capacity,
+                provers,
                 pod,
                 provides,
             } => {
                 let key = self.real.add_worker(WorkerSpec {
                     kind,
                     capacity,
+                    provers,
                     pod: Pod(pod),
                     pool: None,
                     provides: provides.then_some(Requirement(7)).into_iter().collect(),
@@ -175,6 +177,7 @@ impl Pair {
                     number: key.index(),
                     kind,
                     capacity,
+                    provers,
                     pod,
                     provides,
                     open: true,
@@ -401,7 +404,14 @@ impl Pair {
         assert!(shape.slot.is_none() || others.all(|h| h.shape.slot != shape.slot));
         assert!(matches!(found.state, State::Waiting(until) if until <= now));
         if shape.class == Class::Gpu {
-            assert!(self.model.on_provers(found.proof) < self.model.cap(found.proof));
+            let cap = self.model.proof_of(task).parallelism;
+            let on = self.model.on_provers(found.proof);
+            assert!(cap.is_none_or(|cap| on < cap.max(1) as usize));
+            let proving = self.model.proving(worker);
+            assert!(
+                host.provers
+                    .is_none_or(|provers| proving <= provers as usize)
+            );
         }
     }
 
@@ -429,6 +439,7 @@ impl Pair {
             self.apply(&Event::AddWorker {
                 kind: WorkerKind::All,
                 capacity: 24,
+                provers: Some(1),
                 pod,
                 provides: true,
             });

@@ -52,6 +52,7 @@ pub(crate) struct Worker {
     pub(crate) number: usize,
     pub(crate) kind: WorkerKind,
     pub(crate) capacity: u32,
+    pub(crate) provers: Option<u32>,
     pub(crate) pod: u64,
     pub(crate) provides: bool,
     pub(crate) open: bool,
@@ -160,6 +161,10 @@ impl Reference {
         self.proofs[proof].as_ref().unwrap()
     }
 
+    pub(crate) fn proof_of(&self, task: usize) -> &Proof {
+        self.proof(self.tasks[task].as_ref().unwrap().proof)
+    }
+
     pub(crate) fn holds_on(&self, worker: usize) -> impl Iterator<Item = &Hold> {
         let holds = self.holds.iter().flatten();
         holds.filter(move |h| h.worker == worker)
@@ -205,9 +210,20 @@ impl Reference {
         on.count()
     }
 
-    pub(crate) fn cap(&self, proof: usize) -> usize {
-        let cap = self.proof(proof).parallelism;
-        cap.unwrap_or(self.settings.parallelism).max(1) as usize
+    /// How many more tasks of a class a worker may be given, memory apart.
+    pub(crate) fn places(&self, worker: usize, class: Class) -> usize {
+        match (class, self.worker(worker).provers) {
+            (Class::Gpu, Some(provers)) => {
+                (provers as usize + 1).saturating_sub(self.proving(worker))
+            }
+            _ => usize::MAX,
+        }
+    }
+
+    /// How many tasks that prove a worker has.
+    pub(crate) fn proving(&self, worker: usize) -> usize {
+        let holds = self.holds_on(worker);
+        holds.filter(|h| h.shape.class == Class::Gpu).count()
     }
 
     /// Whether it is in the queue and may be placed.
@@ -216,7 +232,8 @@ impl Reference {
             return false;
         };
         let waits = matches!(found.state, State::Waiting(until) if until <= self.now);
-        let capped = || self.on_provers(found.proof) >= self.cap(found.proof);
+        let cap = self.proof(found.proof).parallelism;
+        let capped = || cap.is_some_and(|cap| self.on_provers(found.proof) >= cap.max(1) as usize);
         waits && !(found.shape.class == Class::Gpu && capped())
     }
 
@@ -296,6 +313,7 @@ impl Reference {
         let taken = |h: &Hold| shape.slot.is_some() && h.shape.slot == shape.slot;
         self.suits(worker, shape)
             && !self.holds_on(worker).any(taken)
+            && self.places(worker, shape.class) > 0
             && self.leaves_room(shape, worker)
             && self.allowance(task, worker) >= u64::from(shape.weight)
     }
@@ -324,6 +342,9 @@ impl Reference {
             return free;
         }
         if large.slot.is_some() && large.slot == shape.slot {
+            return 0;
+        }
+        if large.class == shape.class && self.places(worker, shape.class) < 2 {
             return 0;
         }
         let beside = self.holds_on(worker).filter(|h| h.beside);

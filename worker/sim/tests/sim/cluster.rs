@@ -34,7 +34,6 @@ pub(crate) fn config() -> Config {
         max_backoff: Duration::from_millis(200),
         resend_task: Duration::from_secs(1),
         resend_result: Duration::from_secs(1),
-        parallelism: 1000,
         ..Config::default()
     }
 }

@@ -13,10 +13,7 @@ use crate::cluster::{Cluster, again, begin, graph};
 
 /// With the waits that a cluster runs with: a busy machine must not look like one that loses its workers.
 fn patient() -> Config {
-    Config {
-        parallelism: 1000,
-        ..Config::default()
-    }
+    Config::default()
 }
 
 async fn cluster() -> Cluster {

@@ -104,6 +104,7 @@ fn role(role: wire::Role) -> Parsed<Role> {
         name: validate::id("role", role.name)?,
         kind: validate::worker_kind(role.class)?,
         max_weight: validate::capacity(role.max_weight)?,
+        provers: (role.provers > 0).then_some(role.provers),
     })
 }
 

@@ -97,6 +97,7 @@ impl Reactor<'_> {
             id: worker,
             kind: role.kind,
             max_weight: role.max_weight,
+            provers: role.provers,
             version: known.version.clone(),
             conn,
             link: Some(link),

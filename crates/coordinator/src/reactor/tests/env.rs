@@ -248,6 +248,7 @@ impl Env {
             id: w(id),
             kind,
             max_weight,
+            provers: None,
             version: "1".to_owned(),
             conn: self.conn,
             link: None,

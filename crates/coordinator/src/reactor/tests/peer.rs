@@ -164,6 +164,7 @@ impl Env {
                 name: name.to_owned(),
                 class: class.into(),
                 max_weight,
+                provers: 0,
             })
         };
         let execute = role("execute", WorkerType::Cpu, 20);

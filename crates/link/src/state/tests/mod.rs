@@ -198,6 +198,7 @@ pub(super) fn role(name: &str) -> Role {
         name: name.to_owned(),
         class: WorkerType::Cpu,
         max_weight: 8,
+        provers: 0,
     }
 }
 
