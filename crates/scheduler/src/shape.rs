@@ -66,8 +66,8 @@ pub struct Shape {
     pub class: Class,
     /// Memory, in GiB.
     pub weight: u32,
-    /// Memory, in GiB, that some worker of the class must be able to give to this task's children while this task runs; 0 for a task without. Else as
-    /// many Controllers as fit would fill the workers, and wait for ever for a place for their CoreExecute. A task with a reserve is taken to *last*
+    /// Memory, in GiB, that some worker of the class must be able to give to this task's children when this task begins; 0 for a task without. Else as
+    /// many Controllers as fit would fill the workers, and wait for a place for their CoreExecute: for ever, or until that of a large proof ends. A task with a reserve is taken to *last*
     /// until its children are done.
     pub reserve: u32,
     /// What it must have to itself on its worker.

@@ -93,6 +93,40 @@ fn controllers_leave_room_for_their_children() {
 }
 
 #[test]
+fn what_executes_for_long_is_no_room_for_the_children_of_others() {
+    let mut s = scheduler();
+    let (controller, execution) = (
+        Shape::new(Class::Cpu, 1).with_reserve(8),
+        Shape::new(Class::Cpu, 8),
+    );
+    let two = [
+        worker(&mut s, WorkerKind::Cpu, 9, 1),
+        worker(&mut s, WorkerKind::Cpu, 9, 2),
+    ];
+    let large = proof(&mut s);
+    task(&mut s, large, controller);
+    task(&mut s, large, execution);
+    decide(&mut s, 0);
+    let small: Vec<_> = (0..3).map(|_| proof(&mut s)).collect();
+    for p in &small {
+        task(&mut s, *p, controller);
+    }
+    assert_eq!(
+        decide(&mut s, 0).len(),
+        1,
+        "none goes where the one room is left"
+    );
+    let child = task(&mut s, small[0], execution);
+    assert_eq!(decide(&mut s, 0), [(child, two[0])]);
+    s.complete(child).unwrap();
+    assert_eq!(
+        decide(&mut s, 0),
+        [],
+        "the other has no room for another Controller"
+    );
+}
+
+#[test]
 fn hints_are_followed_where_they_can_be() {
     let mut s = scheduler();
     let p = proof(&mut s);

@@ -21,7 +21,6 @@ pub struct Scenario {
     fault: &'static str,
     setup: Setup,
     allowed: Allowed,
-    known: bool,
     run: Run,
 }
 
@@ -36,7 +35,6 @@ impl Scenario {
             fault,
             setup: Setup::default(),
             allowed: NOTHING,
-            known: false,
             run: Box::new(move |runtime, world, limit| {
                 let limited = async { tokio::time::timeout(limit, run(world)).await };
                 assert!(
@@ -54,13 +52,6 @@ impl Scenario {
         self
     }
 
-    /// It is known to fail: it runs only when asked for (`--ignored`), and its page says why.
-    #[must_use]
-    pub fn known_to_fail(mut self) -> Self {
-        self.known = true;
-        self
-    }
-
     /// What may be executed again.
     #[must_use]
     pub fn allow(mut self, allowed: Allowed) -> Self {
@@ -75,7 +66,6 @@ impl Scenario {
             fault,
             setup,
             allowed,
-            known,
             run,
         } = self;
         Trial::test(name, move || {
@@ -99,6 +89,5 @@ impl Scenario {
             rows.lock().unwrap().push(row);
             Ok(())
         })
-        .with_ignored_flag(known)
     }
 }

@@ -66,7 +66,7 @@ impl Index {
     }
 }
 
-/// The open workers that the children of a lasting task can go to, by what they could give at most to one of them.
+/// The open workers that the children of a lasting task can go to, by what they could give to one of them.
 pub(super) struct Rooms {
     pub(super) class: Class,
     pub(super) requirement: Option<Requirement>,
@@ -88,7 +88,7 @@ impl Rooms {
     pub(super) fn room(&self, worker: &Worker) -> Option<u64> {
         let counts =
             worker.open && worker.spec.kind.serves(self.class) && worker.provides(self.requirement);
-        counts.then(|| worker.room())
+        counts.then(|| worker.room_beside(self.class))
     }
 
     pub(super) fn get(&self, number: u32) -> Option<u64> {
@@ -112,7 +112,7 @@ impl Rooms {
         }
     }
 
-    /// Where a lasting task of this weight may go, so that some worker can still give that reserve to its children.
+    /// Where a lasting task of this weight may go, so that some worker can then give that reserve to its children.
     pub(super) fn gate(&self, weight: u32, reserve: u32) -> Gate {
         let (weight, reserve) = (u64::from(weight), u64::from(reserve));
         let mut largest = self.rooms.iter().map(|(room, number)| (room.0, *number));

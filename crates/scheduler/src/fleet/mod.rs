@@ -76,6 +76,7 @@ impl Fleet {
             open: true,
             used: 0,
             lasting: 0,
+            by_class: [0; 2],
             proving: 0,
             slots: 0,
             holds: Vec::new(),
@@ -154,6 +155,7 @@ impl Fleet {
         if hold.lasts {
             w.lasting += weight;
         }
+        w.by_class[hold.class.index()] += weight;
         w.proving += u32::from(hold.class == Class::Gpu);
         if let Some(slot) = hold.slot {
             w.slots |= slot.mask();
@@ -182,6 +184,7 @@ impl Fleet {
         }
         let weight = u64::from(hold.weight);
         w.used -= weight;
+        w.by_class[hold.class.index()] -= weight;
         w.proving -= u32::from(hold.class == Class::Gpu);
         if hold.lasts {
             w.lasting -= weight;

@@ -20,6 +20,8 @@ impl Fleet {
             let right = holds.iter().all(Option::is_some)
                 && worker.used == sum(|_| true)
                 && worker.lasting == sum(|h| h.lasts)
+                && worker.by_class[0] == sum(|h| h.class == Class::Cpu)
+                && worker.by_class[1] == sum(|h| h.class == Class::Gpu)
                 && worker.proving as usize == proving
                 && worker.slots == slots.fold(0, |all, slot| all | slot.mask())
                 && (worker.reserved.is_none() || beside == sum(|h| h.beside))

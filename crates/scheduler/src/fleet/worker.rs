@@ -76,6 +76,8 @@ pub(super) struct Worker {
     pub(super) used: u64,
     /// Weight of the holds that last until their children are done.
     pub(super) lasting: u64,
+    /// Weight of the holds of each class.
+    pub(super) by_class: [u64; 2],
     /// How many holds are of tasks that prove.
     pub(super) proving: u32,
     /// The slots that are taken.
@@ -122,6 +124,12 @@ impl Worker {
     /// What it could give at most to one task, once all but what lasts is done.
     pub(super) fn room(&self) -> u64 {
         u64::from(self.spec.capacity).saturating_sub(self.lasting)
+    }
+
+    /// What it could give to the child of a lasting task, were there no tasks of the other class. That those of its own will end some day is no help: what executes may take as long
+    /// as a large proof.
+    pub(super) fn room_beside(&self, class: Class) -> u64 {
+        u64::from(self.spec.capacity).saturating_sub(self.by_class[class.index()])
     }
 
     /// Whether it is such that it could run tasks of a shape, were it empty and open.

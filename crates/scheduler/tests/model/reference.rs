@@ -186,6 +186,12 @@ impl Reference {
         u64::from(self.worker(worker).capacity).saturating_sub(lasting)
     }
 
+    fn room_beside(&self, worker: usize, class: Class) -> u64 {
+        let same = self.holds_on(worker).filter(|h| h.shape.class == class);
+        let same: u64 = same.map(|h| u64::from(h.shape.weight)).sum();
+        u64::from(self.worker(worker).capacity).saturating_sub(same)
+    }
+
     fn open_workers(&self) -> impl Iterator<Item = usize> {
         let open = |w: &usize| self.workers[*w].as_ref().is_some_and(|w| w.open);
         (0..self.workers.len()).filter(open)
@@ -327,7 +333,7 @@ impl Reference {
             .filter(|w| self.serves(*w, shape.class, shape.requirement));
         workers.any(|w| {
             let taken = if w == chosen { shape.weight } else { 0 };
-            self.room(w) >= u64::from(shape.reserve) + u64::from(taken)
+            self.room_beside(w, shape.class) >= u64::from(shape.reserve) + u64::from(taken)
         })
     }
 

@@ -396,8 +396,7 @@ fn many() -> Vec<Scenario> {
                 world.succeeds("large").await;
             },
         )
-        .setup(|setup| setup.workers = 3)
-        .known_to_fail(),
+        .setup(|setup| setup.workers = 3),
         Scenario::new(
             "equal_proofs_share_equally",
             "none: 3 equal proofs",
