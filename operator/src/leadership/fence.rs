@@ -13,6 +13,8 @@ pub struct Fence {
     start: Instant,
     /// Milliseconds after `start` until which the Lease holds.
     until: Arc<AtomicU64>,
+    /// Of the Lease that holds, or held last.
+    epoch: Arc<AtomicU64>,
 }
 
 impl Default for Fence {
@@ -20,6 +22,7 @@ impl Default for Fence {
         Self {
             start: Instant::now(),
             until: Arc::default(),
+            epoch: Arc::default(),
         }
     }
 }
@@ -28,6 +31,16 @@ impl Fence {
     /// Whether nobody else can have taken the Lease yet.
     pub fn holds(&self) -> bool {
         self.now().as_millis() < u128::from(self.until.load(Ordering::Acquire))
+    }
+
+    /// In which epoch this replica leads, or led last; 0 before the first.
+    pub fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Acquire)
+    }
+
+    /// From the next [`Fence::set`] on it leads in this epoch.
+    pub(super) fn begin(&self, epoch: u64) {
+        self.epoch.store(epoch, Ordering::Release);
     }
 
     /// The clock that `until` of [`Fence::set`] is on.

@@ -159,6 +159,7 @@ impl Candidate {
             );
         }
         self.election.held(epoch, began);
+        self.fence.begin(epoch);
         self.holds(Some(self.election.identity().to_owned()));
         Ok(self.timing.renew)
     }

@@ -76,7 +76,7 @@ mod tests {
         let kind = TaskChangeKind::Created { weight, root, run };
         let mut record = TaskRecord::new(&change(task, kind)).unwrap();
         record.status.state = state;
-        record.object()
+        record.object(1)
     }
 
     fn proof(id: &str) -> RecoveredProof {

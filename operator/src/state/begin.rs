@@ -34,7 +34,10 @@ pub(super) async fn begin(state: &KubeState, start: RunStart) -> Result<(), Stat
     let record = TaskRecord::root(key, &start, task_type, weight);
     let created = within(
         "create a root ProvingTask",
-        api.create(&PostParams::default(), &record.object()),
+        api.create(
+            &PostParams::default(),
+            &record.object(state.parts.fence.epoch()),
+        ),
     )
     .await;
     match created {

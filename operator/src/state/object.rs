@@ -18,6 +18,8 @@ use crate::key::ProofKey;
 
 /// Marks the tasks that stand for a whole proof, for people.
 const ROOT_LABEL: &str = "provost.dev/root";
+/// The epoch of the leader that made the object, for people who follow a change of leaders.
+const EPOCH_ANNOTATION: &str = "provost.dev/epoch";
 /// Longest message of a task, in characters.
 const MAX_MESSAGE: usize = 4096;
 /// Characters of the task's id in the object's name.
@@ -153,8 +155,8 @@ impl TaskRecord {
         )
     }
 
-    /// The object to create, its status included. It goes with its ProofRequest.
-    pub(super) fn object(&self) -> ProvingTask {
+    /// The object to create, its status included, by the leader of an epoch. It goes with its ProofRequest.
+    pub(super) fn object(&self, epoch: u64) -> ProvingTask {
         let mut task = ProvingTask::new(&self.name(), self.spec.clone());
         task.status = Some(self.status.clone());
         let mut labels = BTreeMap::from([
@@ -171,6 +173,10 @@ impl TaskRecord {
         task.metadata = ObjectMeta {
             namespace: Some(self.key.namespace.clone()),
             labels: Some(labels),
+            annotations: Some(BTreeMap::from([(
+                EPOCH_ANNOTATION.to_owned(),
+                epoch.to_string(),
+            )])),
             owner_references: Some(vec![OwnerReference {
                 api_version: ProofRequest::api_version(&()).into_owned(),
                 kind: ProofRequest::kind(&()).into_owned(),
@@ -268,7 +274,7 @@ pub(super) mod tests {
             },
         ));
         assert!(record.ended());
-        let object = record.object();
+        let object = record.object(3);
         assert_eq!(object.metadata.owner_references.unwrap()[0].uid, "u1");
     }
 

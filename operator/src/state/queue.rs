@@ -204,6 +204,11 @@ impl Queue {
         None
     }
 
+    /// Uid of a task's object, where it is known.
+    pub(super) fn uid(&self, task: &TaskId) -> Option<String> {
+        self.entries.get(task)?.uid.clone()
+    }
+
     /// When [`Queue::next`] has more to give, if nothing else happens.
     pub(super) fn next_at(&self) -> Option<i64> {
         self.young.first().map(|(due, _)| *due)

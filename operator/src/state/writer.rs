@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use kube::Client;
-use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
+use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use provost_coordinator::{TaskChange, TaskId};
 use provost_crds::{FIELD_MANAGER, ProvingTask, ProvingTaskStatus};
 use serde_json::json;
@@ -136,7 +136,8 @@ impl TaskWriter {
             let Some((task, job)) = next else { return };
             // Others may find more to do.
             self.wake.notify_one();
-            let done = self.write(&job).await;
+            let uid = self.queue().uid(&task);
+            let done = self.write(&job, uid).await;
             let failed = done == Done::Failed;
             {
                 let mut queue = self.queue();
@@ -152,18 +153,22 @@ impl TaskWriter {
         }
     }
 
-    async fn write(&self, job: &Job) -> Done {
+    /// With the `uid` that the object is known to have: another of its name, made by a later leader, is not touched.
+    async fn write(&self, job: &Job, uid: Option<String>) -> Done {
         let result = match job {
             Job::Create(record) => self.create(record).await,
-            Job::Patch(record) => self.patch(record).await,
-            Job::Delete(record) => self.delete(record).await,
+            Job::Patch(record) => self.patch(record, uid).await,
+            Job::Delete(record) => self.delete(record, uid).await,
         };
         match result {
             Ok(uid) => {
                 self.metrics.wrote("ProvingTask", "ok");
                 Done::Written(uid)
             }
-            Err(error) if error.is_not_found() && matches!(job, Job::Patch(_)) => {
+            Err(error)
+                if (error.is_not_found() || error.is_conflict())
+                    && matches!(job, Job::Patch(_)) =>
+            {
                 self.metrics.wrote("ProvingTask", "gone");
                 Done::Vanished
             }
@@ -185,18 +190,25 @@ impl TaskWriter {
         let created = within(
             "create a ProvingTask",
             self.api(record)
-                .create(&PostParams::default(), &record.object()),
+                .create(&PostParams::default(), &record.object(self.fence.epoch())),
         )
         .await;
         match created {
             // A create whose answer was lost, or one of an earlier operator.
-            Err(error) if error.is_already_exists() => self.patch(record).await,
+            Err(error) if error.is_already_exists() => self.patch(record, None).await,
             other => other.map(|object| object.metadata.uid),
         }
     }
 
-    async fn patch(&self, record: &TaskRecord) -> Result<Option<String>, ApiError> {
-        let patch = json!({ "status": status(&record.status) });
+    async fn patch(
+        &self,
+        record: &TaskRecord,
+        uid: Option<String>,
+    ) -> Result<Option<String>, ApiError> {
+        let mut patch = json!({ "status": status(&record.status) });
+        if let Some(uid) = uid {
+            patch["metadata"] = json!({ "uid": uid });
+        }
         let params = PatchParams {
             field_manager: Some(FIELD_MANAGER.into()),
             ..PatchParams::default()
@@ -211,15 +223,26 @@ impl TaskWriter {
         .map(|object| object.metadata.uid)
     }
 
-    async fn delete(&self, record: &TaskRecord) -> Result<Option<String>, ApiError> {
+    async fn delete(
+        &self,
+        record: &TaskRecord,
+        uid: Option<String>,
+    ) -> Result<Option<String>, ApiError> {
         let name = record.name();
+        let mut params = DeleteParams::background();
+        if uid.is_some() {
+            params = params.preconditions(Preconditions {
+                uid,
+                resource_version: None,
+            });
+        }
         match within(
             "delete a ProvingTask",
-            self.api(record).delete(&name, &DeleteParams::background()),
+            self.api(record).delete(&name, &params),
         )
         .await
         {
-            Err(error) if !error.is_not_found() => Err(error),
+            Err(error) if !error.is_not_found() && !error.is_conflict() => Err(error),
             _ => Ok(None),
         }
     }
@@ -252,7 +275,52 @@ fn status(status: &ProvingTaskStatus) -> serde_json::Value {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::state::object::tests::{change, created};
+
+    /// Answers every request as the API server does where the object of the name has another uid, and keeps what was asked.
+    fn others_object(asked: Arc<Mutex<Vec<serde_json::Value>>>) -> Client {
+        let service = tower::service_fn(move |request: http::Request<kube::client::Body>| {
+            let asked = asked.clone();
+            async move {
+                let body = request.into_body().collect_bytes().await.unwrap();
+                asked
+                    .lock()
+                    .unwrap()
+                    .push(serde_json::from_slice(&body).unwrap());
+                let answer = json!({
+                    "kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 409, "reason": "Conflict",
+                    "message": "Precondition failed: UID in precondition: a, UID in object meta: b",
+                });
+                let answer = kube::client::Body::from(answer.to_string().into_bytes());
+                let answer = http::Response::builder().status(409).body(answer);
+                Ok::<_, std::convert::Infallible>(answer.unwrap())
+            }
+        });
+        Client::new(service, "ns")
+    }
+
+    #[tokio::test]
+    async fn an_object_of_the_name_with_another_uid_is_not_touched() {
+        let asked: Arc<Mutex<Vec<_>>> = Arc::default();
+        let writer = TaskWriter::new(
+            others_object(asked.clone()),
+            Metrics::new(),
+            Arc::new(Budget::new(std::num::NonZeroU32::MIN)),
+            Bounds::default(),
+            Fence::default(),
+        );
+        let record = TaskRecord::new(&change("t", created(false))).unwrap();
+        let uid = Some("a".to_owned());
+        let done = writer.write(&Job::Patch(record.clone()), uid.clone()).await;
+        assert_eq!(done, Done::Vanished);
+        let done = writer.write(&Job::Delete(record), uid).await;
+        assert_eq!(done, Done::Written(None));
+        let asked = asked.lock().unwrap();
+        assert_eq!(asked[0]["metadata"]["uid"], "a");
+        assert_eq!(asked[1]["preconditions"]["uid"], "a");
+    }
 
     #[test]
     fn absent_fields_are_cleared() {
