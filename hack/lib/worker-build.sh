@@ -27,24 +27,18 @@ cpu_has() {
     done
 }
 
-# worker_env LEVEL: the environment that makes a build for the level, one
-# NAME=value a line. Whoever compiles the worker uses it: SP1 is compiled once.
-worker_env() {
-    case "$1" in v2 | v3 | v4) ;; *) die "no such level: $1 (there are v2, v3, v4)" ;; esac
-    printf 'RUSTFLAGS=-C target-cpu=x86-64-%s\n' "$1"
-    printf 'CARGO_TARGET_DIR=%s/target-worker/%s\n' "$PROVOST_CACHE" "$1"
-    # With a target named, the flags are not those of build scripts, which run here.
-    printf 'CARGO_BUILD_TARGET=x86_64-unknown-linux-gnu\n'
-}
-
-# worker_cargo LEVEL ARGUMENT...: cargo in that environment.
+# worker_cargo LEVEL COMMAND ARGUMENT...: cargo for a build of the level. Whoever
+# compiles the worker uses it: SP1 is compiled once.
 worker_cargo() {
-    local level="$1" environment
-    shift
+    local level="$1" command="$2"
+    shift 2
+    case "$level" in v2 | v3 | v4) ;; *) die "no such level: $level (there are v2, v3, v4)" ;; esac
     cargo_present
-    environment="$(worker_env "$level")"
-    mapfile -t environment <<<"$environment"
-    (cd "$PROVOST_ROOT" && env "${environment[@]}" cargo "$@")
+    # With a target named, the flags are not those of build scripts, which run here. Not by CARGO_BUILD_TARGET:
+    # a build script of SP1 runs a cargo of its own, inherits that, and looks for its program where it then is not.
+    (cd "$PROVOST_ROOT" &&
+        RUSTFLAGS="-C target-cpu=x86-64-$level" CARGO_TARGET_DIR="$PROVOST_CACHE/target-worker/$level" \
+            cargo "$command" --target x86_64-unknown-linux-gnu "$@")
 }
 
 # worker_binary LEVEL NAME: where the build leaves a program.
