@@ -46,6 +46,11 @@ pub async fn run(
 async fn run_one(client: &Client, engine: Engine, order: Order, poisoned: &AtomicBool) {
     let kind = order.data.task_type();
     let (proof_id, task_id) = (order.run.proof_id().to_owned(), order.task_id.clone());
+    if order.cancelled.is_cancelled() {
+        // It was called off before it began: a prover could not be stopped any more.
+        client.link().done(order, Outcome::Stopped);
+        return;
+    }
     let started = std::time::Instant::now();
     tracing::info!(
         proof_id,
