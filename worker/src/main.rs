@@ -2,11 +2,6 @@
 
 use std::process::ExitCode;
 
-/// The engines are built from millions of small objects. With glibc's allocator three quarters of the time in which the executing one is built go to it, and the
-/// proving one takes longer and more memory, with huge pages too.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> anyhow::Result<ExitCode> {
     provost_worker::cli::main()
 }
