@@ -138,7 +138,16 @@ fn controllers_leave_room_for_an_execution() {
     assert_eq!(placed.count(), 1);
     env.complete_proof("cpu", "p1");
     env.beat("cpu", &[]).unwrap();
-    assert_eq!(running(&env), 5 - 1);
+    assert_eq!(
+        running(&env),
+        4 - 1,
+        "what executes is no room for the execution of another"
+    );
+    for proof in ["p0", "p2", "p3"] {
+        env.complete_proof("cpu", proof);
+    }
+    env.beat("cpu", &[]).unwrap();
+    assert_eq!(running(&env), 2, "all that are left");
 }
 
 #[test]
