@@ -225,11 +225,8 @@ impl Meter {
 
     /// What a tenant has and could have more at once, by weight.
     fn wants(&self, tenant: &Tenant) -> f64 {
-        let more = tenant.proofs.iter().filter_map(|id| {
-            let live = self.proofs.get(id).filter(|live| live.waiting > 0)?;
-            let weight = live.by_weight.iter().map(|(w, n)| f64::from(w * n));
-            Some(weight.sum::<f64>())
-        });
+        let proofs = tenant.proofs.iter().filter_map(|id| self.proofs.get(id));
+        let more = proofs.flat_map(|live| live.by_weight.iter().map(|(w, n)| f64::from(w * n)));
         tenant.has as f64 + more.sum::<f64>()
     }
 

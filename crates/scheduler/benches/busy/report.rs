@@ -16,7 +16,7 @@ pub(crate) struct Run {
     proofs: usize,
     unfinished: usize,
     tasks: u64,
-    /// Part of the GPUs and of the time: always, while GPU tasks that may run wait, while any wait.
+    /// Part of the GPUs and of the time: always, while GPU tasks wait.
     busy: [(f64, f64); 2],
     blocked: [f64; 2],
     /// Mean and p95 of windows in which work was queued; `None` where there was none.
