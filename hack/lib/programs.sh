@@ -2,12 +2,12 @@
 # Everything but the worker: built for any x86-64, into the workspace's target
 # directory.
 
-# build_programs: in one call of cargo, so that what they share is compiled once.
-# Two calls choose different features of it.
+# build_programs [ARGUMENT...]: in one call of cargo, so that what they share is
+# compiled once. Two calls choose different features of it.
 build_programs() {
     cargo_present
     (cd "$PROVOST_ROOT" &&
-        env -u RUSTFLAGS cargo build --quiet --release -p provost-operator -p kubectl-proof -p provost-launcher)
+        env -u RUSTFLAGS cargo build --quiet --release -p provost-operator -p kubectl-proof -p provost-launcher "$@")
 }
 
 # program NAME: where build_programs leaves it.

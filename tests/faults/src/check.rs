@@ -140,6 +140,10 @@ fn no_panics(world: &World) {
 /// All processes end when they are told to, and their ports can be bound again.
 async fn shut_down(world: World) {
     for replica in &world.replicas {
+        // One that was started again a moment ago may not listen to signals yet.
+        if replica.runs() {
+            replica.ready().await;
+        }
         replica.stop().await;
     }
     world.kubelet.stop(Duration::from_secs(2)).await;

@@ -4,8 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 
 /// The kind of a failure. It decides whether a task is tried again, and is the reason that users, metrics and events show.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
 pub enum FailureClass {
     /// The pod was told to go: drain, scale-down, spot reclaim, recycling.
     Preempted,

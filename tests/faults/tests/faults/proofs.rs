@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use kube::api::DeleteParams;
 use provost_faults::check::{again, has_proof};
+use provost_faults::executions::Executions;
 use provost_faults::proof::Shape;
 use provost_faults::scenario::Scenario;
 use provost_faults::wait::eventually;
@@ -401,22 +402,31 @@ fn many() -> Vec<Scenario> {
             "equal_proofs_share_equally",
             "none: 3 equal proofs",
             async |world| {
-                for i in 0..3 {
-                    world.prove(&format!("p{i}"), &Shape::shards(30, 300)).await;
+                let names = ["p0", "p1", "p2"];
+                for name in names {
+                    world.prove(name, &Shape::shards(40, 300)).await;
                 }
-                // At the half of all work none has twice as much as another.
-                world.done("PROVE_SHARD", 45).await;
-                let executions = world.executions();
-                let shares: Vec<_> = (0..3)
-                    .map(|i| {
-                        executions
-                            .done("PROVE_SHARD")
-                            .filter(|note| note.is_of(&format!("p{i}")))
+                // Shares count from when all compete: the first has the workers to itself until the last is there.
+                world
+                    .noted("a shard of each proof", |all| {
+                        let begun = |name| all.starts("PROVE_SHARD").any(|note| note.is_of(name));
+                        names.into_iter().all(begun).then_some(())
+                    })
+                    .await;
+                let done = |all: &Executions| {
+                    names.map(|name| {
+                        all.done("PROVE_SHARD")
+                            .filter(|note| note.is_of(name))
                             .count()
                     })
-                    .collect();
+                };
+                let before = done(&world.executions());
+                let enough = before.iter().sum::<usize>() + 45;
+                world.done("PROVE_SHARD", enough).await;
+                let now = done(&world.executions());
+                let shares = [0, 1, 2].map(|i| now[i] - before[i]);
                 let (least, most) = (shares.iter().min().unwrap(), shares.iter().max().unwrap());
-                assert!(*most <= 2 * *least, "{shares:?}");
+                assert!(*most <= 2 * *least, "{shares:?} after {before:?}");
                 for i in 0..3 {
                     world.succeeds(&format!("p{i}")).await;
                 }
