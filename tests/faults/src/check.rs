@@ -34,7 +34,8 @@ pub const fn again(repeated: usize) -> Allowed {
     Allowed { repeated, lost: 0 }
 }
 
-/// As many attempts again, and their results may have been there: with a worker that nobody could hear.
+/// As many attempts again, and their results may have been there: with a worker that nobody could hear, or that was killed before
+/// it could say so.
 pub const fn unheard(repeated: usize) -> Allowed {
     Allowed {
         repeated,

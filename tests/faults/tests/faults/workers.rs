@@ -76,7 +76,7 @@ fn killed() -> Vec<Scenario> {
                 world.succeeds("p").await;
             },
         ))
-        .allow(again(LEAVES)),
+        .allow(unheard(LEAVES)),
         three(Scenario::new(
             "worker_killed_with_its_outputs_stored",
             "worker SIGABRT after the upload",
@@ -91,7 +91,7 @@ fn killed() -> Vec<Scenario> {
                 world.succeeds("p").await;
             },
         ))
-        .allow(again(LEAVES)),
+        .allow(unheard(LEAVES)),
         three(Scenario::new(
             "worker_killed_after_its_result_was_taken",
             "worker SIGABRT after the report",
@@ -544,7 +544,7 @@ fn failing() -> Vec<Scenario> {
             world.ends("q", "NodeLost").await;
         })
         .setup(|setup| setup.worker_env = in_every_process(ABORT))
-        .allow(again(60)),
+        .allow(unheard(60)),
         Scenario::new("retryable_failure", "two shards report a transient failure", async |world| {
             let fault = json!({"do": "fail", "at": "running", "task": "PROVE_SHARD", "nth": 2, "times": 2});
             world.workers()[0].fault(&fault).await;
