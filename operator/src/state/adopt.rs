@@ -23,42 +23,38 @@ pub(super) fn sort(tasks: Vec<ProvingTask>, go_on: &[RecoveredProof]) -> Vec<Fou
         .iter()
         .map(|proof| (&*proof.spec.proof_id, proof))
         .collect();
-    tasks
-        .into_iter()
-        .filter_map(|task| {
-            let record = TaskRecord::of(&task)?;
-            if record.status.state == TaskState::Failed {
-                return None;
-            }
-            let proof = proofs.get(record.key.proof_id().as_str());
-            let goes_on = proof.is_some_and(|proof| {
-                let root = record.spec.task_id == *proof.root;
-                record.spec.run == proof.run && (root || !record.spec.root)
-            });
-            Some(Found {
-                record,
-                uid: task.metadata.uid,
-                goes_on,
-            })
-        })
-        .collect()
+    let mut found = all(tasks);
+    for Found {
+        record, goes_on, ..
+    } in &mut found
+    {
+        let proof = proofs.get(record.key.proof_id().as_str());
+        *goes_on = proof.is_some_and(|proof| {
+            let root = record.spec.task_id == *proof.root;
+            record.spec.run == proof.run && (root || !record.spec.root)
+        });
+    }
+    found
 }
 
 /// What is to go unless its task is known: an earlier leader may have written it after this one had looked. Roots are not among them, since none
 /// is written without a Lease, and nor are failed tasks, which stay for people.
 pub(super) fn strange(tasks: Vec<ProvingTask>) -> Vec<Found> {
     let here = |task: &ProvingTask| task.metadata.deletion_timestamp.is_none() && !task.spec.root;
-    let records = tasks.into_iter().filter(here).filter_map(|task| {
-        let record = TaskRecord::of(&task)?;
-        Some((record, task.metadata.uid))
-    });
-    records
-        .filter(|(record, _)| record.status.state != TaskState::Failed)
-        .map(|(record, uid)| Found {
-            record,
-            uid,
+    all(tasks.into_iter().filter(here))
+}
+
+/// The objects of tasks that have not failed, none of which goes on yet.
+fn all(tasks: impl IntoIterator<Item = ProvingTask>) -> Vec<Found> {
+    let found = tasks.into_iter().filter_map(|task| {
+        Some(Found {
+            record: TaskRecord::of(&task)?,
+            uid: task.metadata.uid,
             goes_on: false,
         })
+    });
+    found
+        .filter(|found| found.record.status.state != TaskState::Failed)
         .collect()
 }
 
@@ -96,6 +92,7 @@ mod tests {
             run: 1,
             root: "root-1".into(),
             attempts: Default::default(),
+            gpu_ms: 0,
         }
     }
 

@@ -1,4 +1,4 @@
-//! Execution needs no prover: a controller over a verifier that is ready in a second or two.
+//! Execution needs no prover: a controller over a verifier that is ready in less than a second.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ pub struct ExecuteEngine {
 }
 
 impl ExecuteEngine {
-    /// Builds the verifier and takes SP1's settings from its environment variables. Blocks for a second or two.
+    /// Builds the verifier and takes SP1's settings from its environment variables. Blocks for the better part of a second.
     pub fn new(opts: SP1CoreOpts, artifacts: Artifacts) -> Self {
         let machine = RiscvAir::machine();
         let mut config = SP1WorkerConfig::new(machine.clone()).controller_config;

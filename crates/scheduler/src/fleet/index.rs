@@ -57,7 +57,7 @@ impl Index {
     pub(super) fn load(&self, worker: &Worker) -> Option<Load> {
         self.filter
             .passes(worker)
-            .then_some(Load::new(worker.used, worker.spec.capacity))
+            .then_some(Load::new(worker.used(), worker.spec.capacity))
     }
 
     pub(super) fn refresh(&mut self, number: u32, worker: &Worker) {

@@ -74,7 +74,6 @@ impl Fleet {
         let key = self.workers.insert(Worker {
             spec,
             open: true,
-            used: 0,
             lasting: 0,
             by_class: [0; 2],
             proving: 0,
@@ -151,7 +150,6 @@ impl Fleet {
             place: u32::try_from(w.holds.len()).unwrap_or(u32::MAX),
         };
         let weight = u64::from(hold.weight);
-        w.used += weight;
         if hold.lasts {
             w.lasting += weight;
         }
@@ -183,7 +181,6 @@ impl Fleet {
             moved.place = hold.place;
         }
         let weight = u64::from(hold.weight);
-        w.used -= weight;
         w.by_class[hold.class.index()] -= weight;
         w.proving -= u32::from(hold.class == Class::Gpu);
         if hold.lasts {

@@ -60,7 +60,7 @@ impl Fleet {
             let kept = self.reserved.iter().filter_map(|number| {
                 let worker = self.workers.at(*number)?;
                 let good = avoided(*number) == wanted && fits(*number, worker);
-                good.then_some((worker.used, worker.spec.capacity, *number))
+                good.then_some((worker.used(), worker.spec.capacity, *number))
             });
             kept.min().map(|(_, _, number)| number)
         };

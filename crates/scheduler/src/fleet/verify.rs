@@ -18,7 +18,6 @@ impl Fleet {
             let proving = holds.iter().flatten().filter(|h| h.class == Class::Gpu);
             let proving = proving.count();
             let right = holds.iter().all(Option::is_some)
-                && worker.used == sum(|_| true)
                 && worker.lasting == sum(|h| h.lasts)
                 && worker.by_class[0] == sum(|h| h.class == Class::Cpu)
                 && worker.by_class[1] == sum(|h| h.class == Class::Gpu)

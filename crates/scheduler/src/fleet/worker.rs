@@ -73,7 +73,6 @@ pub struct WorkerView {
 pub(super) struct Worker {
     pub(super) spec: WorkerSpec,
     pub(super) open: bool,
-    pub(super) used: u64,
     /// Weight of the holds that last until their children are done.
     pub(super) lasting: u64,
     /// Weight of the holds of each class.
@@ -118,7 +117,12 @@ pub(crate) struct Hold {
 
 impl Worker {
     pub(super) fn free(&self) -> u64 {
-        u64::from(self.spec.capacity).saturating_sub(self.used)
+        u64::from(self.spec.capacity).saturating_sub(self.used())
+    }
+
+    /// Weight of all holds.
+    pub(crate) const fn used(&self) -> u64 {
+        self.by_class[0] + self.by_class[1]
     }
 
     /// What it could give at most to one task, once all but what lasts is done.
@@ -163,7 +167,7 @@ impl Worker {
             kind: self.spec.kind,
             capacity: self.spec.capacity,
             provers: self.spec.provers,
-            used: self.used,
+            used: self.used(),
             holds: self.holds.len(),
             open: self.open,
             reserved: self.reserved.is_some(),

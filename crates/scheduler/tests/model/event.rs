@@ -90,6 +90,10 @@ pub(crate) enum Event {
         worker: usize,
         capacity: u32,
     },
+    SetProvers {
+        worker: usize,
+        provers: Option<u32>,
+    },
     /// Time passes, and decisions are taken: so many, or until there is none.
     Decide {
         after: u64,
@@ -119,6 +123,7 @@ pub(crate) fn any() -> impl Strategy<Value = Event> {
         2 => (0usize..99).prop_map(|worker| Event::RemoveWorker { worker }),
         3 => (0usize..99, any_bool()).prop_map(|(worker, open)| Event::SetOpen { worker, open }),
         1 => (0usize..99, 0u32..24).prop_map(|(worker, capacity)| Event::SetCapacity { worker, capacity }),
+        1 => (0usize..99, prop::option::of(0u32..3)).prop_map(|(worker, provers)| Event::SetProvers { worker, provers }),
         16 => decide(),
     ]
 }

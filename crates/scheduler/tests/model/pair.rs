@@ -70,7 +70,8 @@ impl Pair {
             Event::AddWorker { .. }
             | Event::RemoveWorker { .. }
             | Event::SetOpen { .. }
-            | Event::SetCapacity { .. } => self.apply_worker(event),
+            | Event::SetCapacity { .. }
+            | Event::SetProvers { .. } => self.apply_worker(event),
             Event::Decide { after, most } => self.decide(*after, *most),
             _ => {
                 self.apply_task(event);
@@ -213,6 +214,13 @@ impl Pair {
                     self.real.close_worker(key).unwrap();
                 }
                 self.model.workers[worker].as_mut().unwrap().open = open;
+            }
+            Event::SetProvers { worker, provers } => {
+                if let Some(worker) = self.a_worker(worker) {
+                    let key = self.workers[worker];
+                    self.real.set_provers(key, provers).unwrap();
+                    self.model.workers[worker].as_mut().unwrap().provers = provers;
+                }
             }
             Event::SetCapacity { worker, capacity } => {
                 if let Some(worker) = self.a_worker(worker) {
