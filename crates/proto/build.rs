@@ -18,6 +18,8 @@ fn main() -> std::io::Result<()> {
     std::fs::create_dir_all(&link)?;
     tonic_prost_build::configure()
         .out_dir(link)
+        .bytes(".provost.link.v1.Create.data")
+        .bytes(".provost.link.v1.Assign.data")
         .bytes(".provost.link.v1.Say.payload")
         .bytes(".provost.link.v1.Said.payloads")
         .bytes(".provost.link.v1.Heard.payload")

@@ -41,7 +41,7 @@ pub use proof_request::{Limits, ProofRequest, ProofRequestSpec};
 pub use proof_status::{Execution, ProofOutput, ProofRequestStatus, TaskCounts, Timings};
 pub use proving_task::{ProvingTask, ProvingTaskSpec, ProvingTaskStatus, TaskState};
 pub use stdin::{Stdin, StdinEntry};
-pub use worker_pod::{EnvVar, Resources};
+pub use worker_pod::{DeviceClaim, EnvVar, Resources};
 pub use worker_pool::{PoolClass, WorkerPool, WorkerPoolSpec, WorkerPoolStatus};
 
 /// The API group of all kinds.

@@ -51,6 +51,11 @@ pub struct ProofRequestStatus {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 32))]
     pub tasks: BTreeMap<String, TaskCounts>,
+    /// Seconds that the proof's tasks held a GPU, as far as their workers said: those that succeeded, runs that were
+    /// begun again included. Absent where no GPU was used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub gpu_seconds: Option<i64>,
     /// When the proof was queued, started and finished.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timings: Option<Timings>,

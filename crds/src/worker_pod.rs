@@ -37,6 +37,23 @@ pub struct Resources {
     pub requests: BTreeMap<String, Quantity>,
 }
 
+/// A claim to a device, made anew for each worker.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(cel)]
+pub struct DeviceClaim {
+    /// Name of the claim among the worker's.
+    #[schemars(length(min = 1, max = 63))]
+    #[x_kube(
+        validation = Rule::new("self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')")
+            .message("not the name of a claim: use lower-case letters, digits and '-', for example gpu")
+    )]
+    pub name: String,
+    /// Name of a ResourceClaimTemplate in the pool's namespace.
+    #[schemars(length(min = 1, max = 253))]
+    pub resource_claim_template_name: String,
+}
+
 /// One environment variable of the workers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]

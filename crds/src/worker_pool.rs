@@ -8,7 +8,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{EnvVar, Resources, conditions, schema};
+use crate::{DeviceClaim, EnvVar, Resources, conditions, schema};
 
 /// How many workers, of which class, on which nodes.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -33,6 +33,7 @@ use crate::{EnvVar, Resources, conditions, schema};
     printcolumn(name = "Ready", type_ = "integer", format = "int32", json_path = ".status.readyReplicas", description = "Workers that take tasks"),
     printcolumn(name = "Roles", type_ = "string", json_path = ".status.roles", description = "Ready workers by role"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp", description = "Time since the pool was created"),
+    printcolumn(name = "Devices", type_ = "string", json_path = ".status.devices", description = "GPUs of ready workers by kind", priority = 1),
     printcolumn(name = "Image", type_ = "string", json_path = ".spec.image", description = "Image of the workers, if not the operator's default", priority = 1),
     printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].message", description = "Message of the condition Ready", priority = 1),
     validation = Rule::new("self.metadata.name.size() <= 50")
@@ -48,7 +49,8 @@ pub struct WorkerPoolSpec {
     #[serde(default = "one")]
     #[schemars(range(min = 0, max = 1000))]
     pub replicas: i32,
-    /// Image of the workers. Default: the one that the operator was installed with.
+    /// Image of the workers. Default: the one that the operator was installed with; where the pool asks for a GPU, the
+    /// one for GPUs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 512))]
     pub image: Option<String>,
@@ -68,6 +70,18 @@ pub struct WorkerPoolSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::tolerations")]
     pub tolerations: Vec<Toleration>,
+    /// RuntimeClass of the workers, where their nodes need one to hand out GPUs, for example nvidia. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub runtime_class_name: Option<String>,
+    /// Devices that each worker gets by dynamic resource allocation, where nodes do not offer nvidia.com/gpu as a
+    /// resource. A worker proves on one GPU. At most 8.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = 8),
+        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"])
+    )]
+    pub resource_claims: Vec<DeviceClaim>,
     /// Environment variables of the workers, for settings of SP1. At most 64.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(
@@ -149,6 +163,22 @@ pub struct WorkerPoolStatus {
     #[serde(default)]
     #[schemars(length(max = 128))]
     pub roles: String,
+    /// GPUs of ready workers by kind, for example NVIDIA L4 23 GiB 2.
+    #[serde(default)]
+    #[schemars(length(max = 512))]
+    pub devices: String,
+}
+
+impl WorkerPoolSpec {
+    /// Whether each worker asks for a GPU: by a resource of NVIDIA's device plugin (nvidia.com/gpu, or a MIG slice such as
+    /// nvidia.com/mig-3g.40gb), or by a claim.
+    pub fn asks_for_gpu(&self) -> bool {
+        let resources = self.resources.iter().flat_map(|r| r.limits.keys());
+        !self.resource_claims.is_empty()
+            || resources
+                .into_iter()
+                .any(|name| name.starts_with("nvidia.com/"))
+    }
 }
 
 impl WorkerPool {

@@ -30,23 +30,32 @@ base_versions() {
     done
 }
 
-unpack_base() {
-    local work root specification
-    work="$(mktemp -d)"
-    root="$work/root"
-    mkdir -p "$work/packages" "$root"
-    while read -r specification; do
-        (cd "$work/packages" && apt-get -q download "$specification") >>"$PROVOST_CACHE/apt.log" 2>&1 || {
+# unpack_packages DIRECTORY SPECIFICATION...: Debian packages, name or name=version.
+unpack_packages() {
+    local directory="$1" packages specification package
+    shift
+    packages="$(mktemp -d)"
+    for specification in "$@"; do
+        (cd "$packages" && apt-get -q download "$specification") >>"$PROVOST_CACHE/apt.log" 2>&1 || {
             # The lists may be older than the archive.
             apt-get -q update >>"$PROVOST_CACHE/apt.log" 2>&1 || true
-            (cd "$work/packages" && apt-get -q download "${specification%%=*}") >>"$PROVOST_CACHE/apt.log" 2>&1 ||
+            (cd "$packages" && apt-get -q download "${specification%%=*}") >>"$PROVOST_CACHE/apt.log" 2>&1 ||
                 die "apt-get could not download $specification: see $PROVOST_CACHE/apt.log"
         }
-    done < <(base_versions)
-    local package
-    for package in "$work"/packages/*.deb; do
-        dpkg-deb -x "$package" "$root"
     done
+    for package in "$packages"/*.deb; do
+        dpkg-deb -x "$package" "$directory"
+    done
+    rm -rf "$packages"
+}
+
+unpack_base() {
+    local work root versions
+    work="$(mktemp -d)"
+    root="$work/root"
+    mkdir -p "$root"
+    mapfile -t versions < <(base_versions)
+    unpack_packages "$root" "${versions[@]}"
 
     # The bundle that TLS libraries read; a package script would make it.
     mkdir -p "$root/etc/ssl/certs"

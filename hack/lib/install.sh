@@ -38,6 +38,7 @@ patches:
           - name: operator
             env:
             - {name: PROVOST_WORKER_IMAGE, value: "$PROVOST_WORKER_IMAGE"}
+            - {name: PROVOST_WORKER_GPU_IMAGE, value: "${PROVOST_WORKER_GPU_IMAGE:-}"}
 YAML
     # Definitions first: a custom object is refused while its kind is not served.
     kubectl apply --server-side --force-conflicts -k "$PROVOST_ROOT/config/crd" >/dev/null

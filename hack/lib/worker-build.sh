@@ -48,3 +48,24 @@ worker_binary() {
 
 # build_worker LEVEL: `worker` and `provost-verify`.
 build_worker() { worker_cargo "$1" build --release -p provost-worker; }
+
+# gpu_worker_cargo LEVEL ARCHS COMMAND ARGUMENT...: cargo for a build that proves on
+# GPUs of these compute capabilities (90, or 86,89,90). The caller sources cuda.sh.
+gpu_worker_cargo() {
+    local level="$1" archs="$2" variables
+    shift 2
+    fetch_cuda
+    mapfile -t variables < <(cuda_environment)
+    (export "${variables[@]}" CUDA_ARCHS="$archs" && worker_cargo "$level" "$@")
+}
+
+# gpu_worker_binary LEVEL: where build_gpu_worker leaves the program.
+gpu_worker_binary() { printf '%s/target-worker/%s/gpu/worker' "$PROVOST_CACHE" "$1"; }
+
+# build_gpu_worker LEVEL ARCHS: `worker` for GPUs.
+build_gpu_worker() {
+    local level="$1" archs="$2"
+    gpu_worker_cargo "$level" "$archs" build --release -p provost-worker --bin worker --features gpu
+    # The next build for CPUs takes its place.
+    install -D -m 0755 "$(worker_binary "$level" worker)" "$(gpu_worker_binary "$level")"
+}

@@ -28,6 +28,10 @@ impl Cli {
 
 /// What the binary does.
 #[derive(Debug, Subcommand)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "there is one, parsed at the start"
+)]
 pub enum Command {
     /// Run controllers, coordinator and servers (the default).
     Run(RunArgs),
@@ -63,6 +67,9 @@ pub struct RunArgs {
         default_value = "localhost/provost-worker:dev"
     )]
     pub worker_image: String,
+    /// Image of workers whose pool asks for a GPU and names none. Default: none, and such a pool has to name one.
+    #[arg(long, env = "PROVOST_WORKER_GPU_IMAGE")]
+    pub worker_gpu_image: Option<String>,
     /// URL under which workers reach --grpc-listen. Default: the headless Service provost-coordinator in --namespace, which names every replica.
     #[arg(long, env = "PROVOST_COORDINATOR")]
     pub coordinator_url: Option<String>,

@@ -119,6 +119,10 @@ fn settings(args: &RunArgs) -> Settings {
         pod_name: args.pod_name.clone(),
         worker: WorkerSettings {
             image: args.worker_image.clone(),
+            gpu_image: args
+                .worker_gpu_image
+                .clone()
+                .filter(|image| !image.is_empty()),
             coordinator: args.coordinator_url(),
             store_endpoint: args.store_endpoint(),
             store_bucket: args.store_bucket.clone(),

@@ -4,12 +4,16 @@ use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use provost_device::DeviceError;
 use tracing_subscriber::Layer as _;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::artifacts::origin;
-use crate::{local, run};
+use crate::{local, run, solo};
+
+/// The exit code of a build for GPUs where there is none to prove on (`EX_UNAVAILABLE` of sysexits.h).
+pub const NO_DEVICE: u8 = 69;
 
 #[derive(Parser)]
 #[command(
@@ -30,6 +34,9 @@ enum Command {
     Prove(local::ProveArgs),
     /// Execute one program in this process and print what it cost.
     Execute(local::ExecuteArgs),
+    /// Prove one program on this machine with all of a cluster but Kubernetes: coordinator, store, a worker that executes
+    /// and one that proves.
+    Solo(solo::SoloArgs),
 }
 
 /// Parses the command line and runs it.
@@ -45,8 +52,16 @@ pub fn main() -> anyhow::Result<ExitCode> {
             Command::Run(args) => run::run(args).await,
             Command::Prove(args) => local::prove(args).await.map(|()| ExitCode::SUCCESS),
             Command::Execute(args) => local::execute(args).await.map(|()| ExitCode::SUCCESS),
+            Command::Solo(args) => solo::run(args).await.map(|()| ExitCode::SUCCESS),
         }
-    })?;
+    });
+    let code = match code {
+        Err(error) if error.is::<DeviceError>() => {
+            tracing::error!("{error}");
+            ExitCode::from(NO_DEVICE)
+        }
+        code => code?,
+    };
     // Proving threads that nothing can stop must not hold the process.
     runtime.shutdown_background();
     Ok(code)

@@ -13,6 +13,7 @@ pub mod failure;
 pub mod local;
 pub mod memory;
 pub mod run;
+pub mod solo;
 pub mod status;
 pub mod tasks;
 pub mod verify;

@@ -31,12 +31,12 @@ pub struct ProgramArgs {
 }
 
 impl ProgramArgs {
-    fn elf(&self) -> anyhow::Result<Vec<u8>> {
+    pub(crate) fn elf(&self) -> anyhow::Result<Vec<u8>> {
         std::fs::read(&self.elf)
             .with_context(|| format!("cannot read the program {}", self.elf.display()))
     }
 
-    fn stdin(&self) -> anyhow::Result<SP1Stdin> {
+    pub(crate) fn stdin(&self) -> anyhow::Result<SP1Stdin> {
         if let Some(path) = &self.stdin {
             return bincode::deserialize(&std::fs::read(path)?)
                 .with_context(|| format!("{} is not bincode of an SP1Stdin", path.display()));
@@ -149,11 +149,15 @@ pub async fn prove(args: ProveArgs) -> anyhow::Result<()> {
     let limit =
         memory::cgroup_limit().context("cannot read this machine's memory from /proc/meminfo")?;
     let plan = memory::plan(Class::All, limit, None, args.prover_permits)?;
+    engine::find_device()?;
     let started = Instant::now();
-    let builder = engine::prover_builder(engine::core_opts(&plan), plan.prover_permits);
-    let node = SP1LocalNodeBuilder::from_worker_client_builder(builder)
-        .build()
-        .await?;
+    let opts = engine::core_opts(&plan);
+    let node = engine::build(opts, plan.prover_permits, |builder| async move {
+        SP1LocalNodeBuilder::from_worker_client_builder(builder)
+            .build()
+            .await
+    })
+    .await?;
     let build_seconds = started.elapsed().as_secs_f64();
     tracing::info!(build_seconds, "engine built");
     for _ in 0..args.count {

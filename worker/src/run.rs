@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use provost_artifacts::{S3Config, S3Store};
+use provost_device::Device;
 use provost_link::{Link, Role};
 use provost_proto::worker::WorkerType;
 use sp1_prover::SP1_CIRCUIT_VERSION;
@@ -90,7 +91,12 @@ struct Worker {
 /// Runs the worker. Returns when it has drained after SIGTERM, or when it wants to be replaced.
 pub async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     let plan = memory_plan(&args)?;
-    tracing::info!(?plan, class = ?args.class, name = args.name, "worker starts");
+    // Before anything registers: what cannot prove should not begin to execute either.
+    let device = match args.class.proves() {
+        true => engine::find_device()?,
+        false => None,
+    };
+    tracing::info!(?plan, ?device, class = ?args.class, name = args.name, "worker starts");
     let store = S3Store::new(S3Config::from_env()?);
     let link = Link::start(provost_link::Config {
         pod_uid: args.pod_uid.clone(),
@@ -110,7 +116,7 @@ pub async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     }
     let worker = Arc::new(Worker {
         artifacts: Artifacts::new(Arc::new(store)),
-        status: Status::new(&roles, plan.clone(), link.clone()),
+        status: Status::new(&roles, plan.clone(), device, link.clone()),
         client: Client::new(link),
         tracker: TaskTracker::new(),
         poisoned: Arc::default(),
@@ -145,6 +151,25 @@ pub async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     })
 }
 
+/// What a role offers to its tasks.
+struct Room {
+    /// Memory in GiB.
+    weight: u32,
+    /// How many it proves at once; 0 if it proves none.
+    provers: u32,
+    device: Option<provost_link::Device>,
+}
+
+fn told(device: &Device) -> provost_link::Device {
+    let version = |(major, minor)| format!("{major}.{minor}");
+    provost_link::Device {
+        name: device.name.clone(),
+        memory_bytes: device.total_bytes,
+        capability: version(device.capability),
+        driver: version(device.driver),
+    }
+}
+
 impl Worker {
     async fn begin_execute(self: Arc<Self>) -> anyhow::Result<()> {
         let started = std::time::Instant::now();
@@ -158,7 +183,11 @@ impl Worker {
         self.begin(
             status::EXECUTE,
             WorkerType::Cpu,
-            (self.plan.execute_weight, 0),
+            Room {
+                weight: self.plan.execute_weight,
+                provers: 0,
+                device: None,
+            },
             Engine::Execute(Arc::new(engine)),
         );
         Ok(())
@@ -180,19 +209,24 @@ impl Worker {
         self.begin(
             status::PROVE,
             WorkerType::Gpu,
-            (self.plan.prove_weight, self.plan.prover_permits),
+            Room {
+                weight: self.plan.prove_weight,
+                provers: u32::try_from(self.plan.prover_permits).unwrap_or(u32::MAX),
+                device: self.status.device().map(told),
+            },
             Engine::Prove(Arc::new(prover)),
         );
         Ok(())
     }
 
-    /// Plays a role. `size` is the memory for its tasks in GiB, and how many of them it proves at once.
-    fn begin(&self, role: &'static str, class: WorkerType, size: (u32, usize), engine: Engine) {
+    /// Plays a role.
+    fn begin(&self, role: &'static str, class: WorkerType, room: Room, engine: Engine) {
         let orders = self.client.link().add_role(Role {
             name: role.to_owned(),
             class,
-            max_weight: size.0,
-            provers: u32::try_from(size.1).unwrap_or(u32::MAX),
+            max_weight: room.weight,
+            provers: room.provers,
+            device: room.device,
         });
         self.status.built(role);
         tokio::spawn(tasks::run(

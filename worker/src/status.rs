@@ -6,6 +6,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
 use axum::{Json, Router};
+use provost_device::Device;
 use provost_link::Link;
 use serde::Serialize;
 
@@ -44,6 +45,9 @@ pub struct Report {
     pub unsettled_results: usize,
     /// How the memory is shared.
     pub memory: MemoryPlan,
+    /// The GPU that it proves on, if it is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device: Option<Device>,
 }
 
 struct Role {
@@ -55,6 +59,7 @@ struct Role {
 pub struct Status {
     roles: Mutex<Vec<Role>>,
     memory: MemoryPlan,
+    device: Option<Device>,
     link: Link,
 }
 
@@ -65,13 +70,24 @@ pub const PROVE: &str = "prove";
 
 impl Status {
     /// A worker that will play `roles`, none of which is built.
-    pub fn new(roles: &[&'static str], memory: MemoryPlan, link: Link) -> Arc<Self> {
+    pub fn new(
+        roles: &[&'static str],
+        memory: MemoryPlan,
+        device: Option<Device>,
+        link: Link,
+    ) -> Arc<Self> {
         let roles = roles.iter().map(|&name| Role { name, built: false });
         Arc::new(Self {
             roles: Mutex::new(roles.collect()),
             memory,
+            device,
             link,
         })
+    }
+
+    /// The GPU that it proves on.
+    pub fn device(&self) -> Option<&Device> {
+        self.device.as_ref()
     }
 
     /// A role's engine is built.
@@ -102,6 +118,7 @@ impl Status {
             tasks: link.kept.running,
             unsettled_results: link.kept.results,
             memory: self.memory.clone(),
+            device: self.device.clone(),
         }
     }
 

@@ -73,6 +73,21 @@ pub struct WorkerView {
     pub available: bool,
     /// Its build, as it reports it.
     pub version: String,
+    /// What it proves on, if that is a GPU.
+    pub device: Option<Device>,
+}
+
+/// A GPU, as its worker describes it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Device {
+    /// Its name; may be empty.
+    pub name: String,
+    /// Its memory in bytes; 0 if the worker does not say.
+    pub memory_bytes: u64,
+    /// Compute capability, such as `9.0`; may be empty.
+    pub capability: String,
+    /// The newest CUDA version of its driver, such as `13.0`; may be empty.
+    pub driver: String,
 }
 
 /// Counts over everything.

@@ -39,7 +39,7 @@ pub type Millis = i64;
 pub use attempts::{Attempts, AttemptsByType};
 pub use config::{Config, Doors, Timeouts, Weights};
 pub use coordinator::Coordinator;
-pub use events::{ClassStats, Recall, Stats, WorkerEvent, WorkerView};
+pub use events::{ClassStats, Device, Recall, Stats, WorkerEvent, WorkerView};
 pub use explain::{Explanation, Wait, WaitReason};
 pub use failure::{Failure, FailureClass, Loss, UnknownClass, task_name, task_type};
 pub use ids::{ConnId, ProofId, SubId, TaskId, WorkerId};

@@ -116,6 +116,8 @@ pub enum TaskChangeKind {
     Succeeded {
         /// What the worker said of the run: JSON, or empty.
         metadata: String,
+        /// How long it held a GPU, in milliseconds, by the same word; 0 where it held none.
+        gpu_ms: u64,
     },
     /// It is given up.
     Failed(Failure),
@@ -138,6 +140,8 @@ pub struct ProofProgress {
     pub total: u32,
     /// When the root was first given to a worker.
     pub started_at: Option<Millis>,
+    /// How long its tasks held GPUs, in milliseconds, all runs together: those that succeeded, as far as their workers say.
+    pub gpu_ms: u64,
 }
 
 /// Tasks of one type by state.

@@ -53,6 +53,8 @@ pub struct RecoveredProof {
     pub root: TaskId,
     /// Attempts that had failed before it began, as [`crate::State::begin_run`] stored them.
     pub attempts: AttemptsByType,
+    /// How long its tasks had held GPUs, in milliseconds, as far as that is known.
+    pub gpu_ms: u64,
 }
 
 /// Something happened to the term.

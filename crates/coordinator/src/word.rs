@@ -1,10 +1,11 @@
 //! What workers say at the native door, checked and with its names in the coordinator's own types.
 
 use bytes::Bytes;
-use provost_proto::worker::{TaskData, TaskStatus, TaskType, WorkerType};
+use provost_proto::worker::{TaskStatus, TaskType, WorkerType};
 
 use crate::Millis;
 use crate::attempts::Attempts;
+use crate::events::Device;
 use crate::failure::Failure;
 use crate::ids::{ProofId, TaskId};
 
@@ -108,6 +109,8 @@ pub(crate) struct Role {
     pub(crate) max_weight: u32,
     /// How many tasks it proves at once, if it says so.
     pub(crate) provers: Option<u32>,
+    /// What it proves on, if that is a GPU.
+    pub(crate) device: Option<Device>,
 }
 
 /// One part of what still counts on a worker.
@@ -145,7 +148,8 @@ pub(crate) struct Child {
     pub(crate) run: RunId,
     pub(crate) task: TaskId,
     pub(crate) kind: TaskType,
-    pub(crate) data: TaskData,
+    /// The encoded `TaskData`.
+    pub(crate) data: Bytes,
 }
 
 /// The end of an attempt.

@@ -10,7 +10,7 @@
 //! use provost_link::{Config, Link, Outcome, Role, WorkerType};
 //!
 //! let link = Link::start(Config::new(vec!["http://provost-operator:50052".into()], "pod-1"))?;
-//! let role = Role { name: "execute".into(), class: WorkerType::Cpu, max_weight: 16, provers: 0 };
+//! let role = Role { name: "execute".into(), class: WorkerType::Cpu, max_weight: 16, provers: 0, device: None };
 //! let mut orders = link.add_role(role);
 //! while let Some(order) = orders.recv().await {
 //!     // ... run order.data, creating children by link.create(&order.run, data) ...
@@ -39,7 +39,7 @@ pub use dial::{Connection, Dial};
 pub use error::{Ended, StartError};
 pub use link::Link;
 pub use listener::Listener;
-pub use order::{Order, Orders, Outcome, Role};
+pub use order::{Device, Order, Orders, Outcome, Role};
 pub use provost_proto::worker::{TaskData, TaskStatus, TaskType, WorkerType};
 pub use provost_scheduler::retry::FailureClass;
 pub use resolve::{Dns, Resolve};

@@ -108,7 +108,7 @@ impl Link {
         let create = proto::Create {
             task_id: task_id.clone(),
             run: run.number(),
-            data: Some(data),
+            data: data.to_bytes(),
         };
         self.send(Command::Create {
             run: run.clone(),

@@ -19,6 +19,21 @@ pub struct Role {
     pub max_weight: u32,
     /// How many tasks it proves at once: it is given one more, to follow. 0 to be given what it has memory for.
     pub provers: u32,
+    /// What it proves on, if that is a GPU.
+    pub device: Option<Device>,
+}
+
+/// A CUDA device, as its driver describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Device {
+    /// Its name.
+    pub name: String,
+    /// Its memory in bytes.
+    pub memory_bytes: u64,
+    /// Compute capability: `9.0`.
+    pub capability: String,
+    /// The newest CUDA version of the driver: `13.0`.
+    pub driver: String,
 }
 
 /// The orders of a role, in the order in which they came. It ends when the link stops.

@@ -62,6 +62,7 @@ fn full_status() -> ProofRequestStatus {
                 ..TaskCounts::default()
             },
         )]),
+        gpu_seconds: Some(12),
         timings: Some(Timings {
             queued_at: Some(Time(time(1_800_000_000))),
             started_at: Some(Time(time(1_800_000_001))),

@@ -5,6 +5,8 @@ use super::{Case, Cases};
 const QUANTITY: &str = "every value must be a quantity, for example 4, 500m or 24Gi";
 const ABOVE: &str = "a request may not be above the limit of the same resource";
 const ENV_NAME: &str = "not the name of an environment variable: use letters, digits and '_', not starting with a digit";
+const CLAIM_NAME: &str =
+    "not the name of a claim: use lower-case letters, digits and '-', for example gpu";
 const ENV_TAKEN: &str = "the operator sets PROVOST_..., AWS_..., POD_NAME and POD_NAMESPACE itself";
 
 pub(super) fn cases() -> Vec<Case> {
@@ -23,6 +25,7 @@ pub(super) fn cases() -> Vec<Case> {
     resources(&mut cases);
     env(&mut cases);
     tolerations(&mut cases);
+    claims(&mut cases);
     cases.list
 }
 
@@ -83,6 +86,20 @@ fn env(cases: &mut Cases) {
             &[("spec.env[1].name", ENV_TAKEN)],
         );
     }
+}
+
+fn claims(cases: &mut Cases) {
+    let mut add = |title, name, refused: &[_]| {
+        let claim = json!({"name": name, "resourceClaimTemplateName": "h100"});
+        let spec = json!({"class": "GPU", "runtimeClassName": "nvidia", "resourceClaims": [claim]});
+        cases.add(title, None, spec, refused);
+    };
+    add("a claim to a device", "gpu-0", &[]);
+    add(
+        "a claim to a device without a proper name",
+        "gpu-",
+        &[("spec.resourceClaims[0].name", CLAIM_NAME)],
+    );
 }
 
 fn tolerations(cases: &mut Cases) {

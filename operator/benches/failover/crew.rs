@@ -45,6 +45,7 @@ impl Crew {
                 class: WorkerType::Gpu,
                 max_weight: 64,
                 provers: 0,
+                device: None,
             });
             work.spawn(prove(link.clone(), orders, book.clone()));
             links.push(link);
@@ -55,6 +56,7 @@ impl Crew {
             class: WorkerType::Cpu,
             max_weight: 1024,
             provers: 0,
+            device: None,
         });
         work.spawn(drive(link.clone(), orders, book.clone(), rate));
         links.push(link);

@@ -80,6 +80,19 @@ pub struct RoleLabels {
     pub role: &'static str,
 }
 
+/// A kind of GPU that workers prove on.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct DeviceLabels {
+    /// Its name, as the driver has it.
+    pub device: String,
+    /// Compute capability.
+    pub capability: String,
+    /// The newest CUDA version of the driver.
+    pub driver: String,
+    /// Its memory in GiB, rounded down.
+    pub memory_gib: u64,
+}
+
 /// A pool.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct PoolLabels {

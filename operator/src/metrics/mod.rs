@@ -14,8 +14,8 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
 pub use labels::{
-    CodeLabels, ControllerLabels, PoolLabels, ReasonLabels, ReconcileLabels, RoleLabels,
-    TaskLabels, WriteLabels,
+    CodeLabels, ControllerLabels, DeviceLabels, PoolLabels, ReasonLabels, ReconcileLabels,
+    RoleLabels, TaskLabels, WriteLabels,
 };
 pub use tasks::{TaskMetrics, WriterState};
 pub use terms::TermMetrics;
@@ -36,6 +36,7 @@ pub struct Metrics {
     /// Of leadership.
     pub terms: TermMetrics,
     workers: Family<RoleLabels, Gauge>,
+    devices: Family<DeviceLabels, Gauge>,
     pool_ready: Family<PoolLabels, Gauge>,
     worker_losses: Family<ReasonLabels, Counter>,
     http_requests: Family<ReasonLabels, Counter>,
@@ -65,6 +66,7 @@ impl Metrics {
             tasks: TaskMetrics::new(),
             terms: TermMetrics::new(),
             workers: Family::default(),
+            devices: Family::default(),
             pool_ready: Family::default(),
             worker_losses: Family::default(),
             http_requests: Family::default(),
@@ -115,6 +117,11 @@ impl Metrics {
         self.tasks.register(r);
         self.terms.register(r);
         r.register("workers", "Connected workers by role", self.workers.clone());
+        r.register(
+            "worker_devices",
+            "GPUs of connected workers by kind",
+            self.devices.clone(),
+        );
         r.register(
             "pool_workers_ready",
             "Ready workers by pool",
@@ -190,6 +197,14 @@ impl Metrics {
         self.workers.clear();
         for (labels, count) in counts {
             self.workers.get_or_create(&labels).set(gauge(count));
+        }
+    }
+
+    /// Replaces the counts of connected workers by kind of GPU.
+    pub fn set_devices(&self, counts: impl IntoIterator<Item = (DeviceLabels, usize)>) {
+        self.devices.clear();
+        for (labels, count) in counts {
+            self.devices.get_or_create(&labels).set(gauge(count));
         }
     }
 

@@ -1,5 +1,7 @@
 //! Metrics of tasks: how they stand, how long they wait, why they fail, and how far their objects are.
 
+use std::sync::atomic::AtomicU64;
+
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -27,6 +29,7 @@ pub struct WriterState {
 pub struct TaskMetrics {
     tasks: Family<TaskLabels, Gauge>,
     wait_seconds: Family<TaskTypeLabels, Histogram, fn() -> Histogram>,
+    gpu_seconds: Family<TaskTypeLabels, Counter<f64, AtomicU64>>,
     failures: Family<TaskFailureLabels, Counter>,
     recalls: Counter,
     waiting: Gauge,
@@ -41,6 +44,7 @@ impl TaskMetrics {
         Self {
             tasks: Family::default(),
             wait_seconds,
+            gpu_seconds: Family::default(),
             failures: Family::default(),
             recalls: Counter::default(),
             waiting: Gauge::default(),
@@ -61,6 +65,12 @@ impl TaskMetrics {
             "From the time that a task could run until a worker has it, by type",
             Unit::Seconds,
             self.wait_seconds.clone(),
+        );
+        r.register_with_unit(
+            "task_gpu",
+            "How long tasks that succeeded held a GPU, by type",
+            Unit::Seconds,
+            self.gpu_seconds.clone(),
         );
         r.register(
             "task_failures",
@@ -109,6 +119,14 @@ impl TaskMetrics {
         for (labels, count) in counts {
             self.tasks.get_or_create(&labels).set(gauge(count));
         }
+    }
+
+    /// A task has held a GPU for so many milliseconds.
+    pub fn held_gpu(&self, task_type: &'static str, millis: u64) {
+        #[allow(clippy::cast_precision_loss, reason = "far below 2^52 ms")]
+        let seconds = millis as f64 / 1000.0;
+        let labels = TaskTypeLabels { task_type };
+        self.gpu_seconds.get_or_create(&labels).inc_by(seconds);
     }
 
     /// A task has waited so many milliseconds for a worker.

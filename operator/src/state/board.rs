@@ -152,6 +152,7 @@ pub(super) fn translate(progress: &ProofProgress) -> Progress {
         done: progress.done.into(),
         total: progress.total.into(),
         started_at: progress.started_at,
+        gpu_ms: progress.gpu_ms,
     }
 }
 

@@ -271,6 +271,7 @@ pub(super) mod tests {
             id,
             TaskChangeKind::Succeeded {
                 metadata: String::new(),
+                gpu_ms: 0,
             },
         ));
         assert!(record.ended());

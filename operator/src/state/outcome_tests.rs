@@ -13,6 +13,7 @@ fn outcome(result: ProofResult) -> ProofOutcome {
         done: 0,
         total: 0,
         started_at: None,
+        gpu_ms: 0,
     };
     ProofOutcome {
         proof: "ns/p/u".into(),

@@ -12,6 +12,7 @@ const LATER: i64 = NOW + 500;
 fn succeeded() -> TaskChangeKind {
     TaskChangeKind::Succeeded {
         metadata: String::new(),
+        gpu_ms: 0,
     }
 }
 

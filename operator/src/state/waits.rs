@@ -46,7 +46,13 @@ impl Waits {
                 self.metrics.failed(failure.class.reason(), task_type);
                 since.remove(&change.task);
             }
-            TaskChangeKind::Succeeded { .. } | TaskChangeKind::Dropped => {
+            TaskChangeKind::Succeeded { gpu_ms, .. } => {
+                if *gpu_ms > 0 {
+                    self.metrics.held_gpu(task_type, *gpu_ms);
+                }
+                since.remove(&change.task);
+            }
+            TaskChangeKind::Dropped => {
                 since.remove(&change.task);
             }
         }
@@ -74,10 +80,16 @@ mod tests {
         at(2000, requeued());
         at(2600, assigned());
         at(3000, requeued());
+        let done = |gpu_ms| TaskChangeKind::Succeeded {
+            metadata: String::new(),
+            gpu_ms,
+        };
+        at(3050, done(1500));
         at(3100, TaskChangeKind::Dropped);
         let text = metrics.render();
         for line in [
             "provost_task_wait_seconds_sum{task_type=\"ProveShard\"} 1.1",
+            "provost_task_gpu_seconds_total{task_type=\"ProveShard\"} 1.5",
             "provost_task_wait_seconds_count{task_type=\"ProveShard\"} 2",
             "provost_task_failures_total{class=\"OutOfMemory\",task_type=\"ProveShard\"} 2",
         ] {

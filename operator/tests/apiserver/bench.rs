@@ -390,6 +390,7 @@ where
 fn worker_settings() -> WorkerSettings {
     WorkerSettings {
         image: "localhost/provost-worker:test".into(),
+        gpu_image: None,
         coordinator: "http://provost-operator.test:50051".into(),
         store_endpoint: "http://provost-store.test:9000".into(),
         store_bucket: "provost".into(),

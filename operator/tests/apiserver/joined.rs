@@ -64,6 +64,7 @@ impl Joined {
                 class,
                 max_weight: 24,
                 provers: 0,
+                device: None,
             };
             roles.spawn(player.clone().play(player.link.add_role(role)));
         }

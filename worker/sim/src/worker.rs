@@ -37,6 +37,7 @@ impl Worker {
             class: role.class(),
             max_weight,
             provers: 0,
+            device: None,
         });
         self.roles.fetch_add(1, Ordering::Release);
         orders

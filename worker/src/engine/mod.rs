@@ -1,14 +1,19 @@
 //! SP1's two engines: the light one that executes, and the full one that proves.
 
+#[cfg_attr(feature = "gpu", path = "gpu.rs")]
+#[cfg_attr(not(feature = "gpu"), path = "cpu.rs")]
+mod device;
 mod execute;
 mod prove;
 
+use provost_device::{Device, DeviceError};
 use sp1_core_executor::SP1CoreOpts;
 
 use crate::memory::MemoryPlan;
 
+pub use device::{Components, build};
 pub use execute::{ExecuteEngine, Executed, execute};
-pub use prove::{ProveEngine, Prover, prover_builder};
+pub use prove::{ProveEngine, Prover};
 
 /// SP1's core options from its environment variables, with the memory limit of the plan where none is set.
 pub fn core_opts(plan: &MemoryPlan) -> SP1CoreOpts {
@@ -17,4 +22,17 @@ pub fn core_opts(plan: &MemoryPlan) -> SP1CoreOpts {
         opts.memory_limit = plan.executor_memory_bytes;
     }
     opts
+}
+
+/// The device that this build proves on: `None` for one that proves on the CPU.
+///
+/// # Errors
+/// There is none, or SP1 cannot prove on it.
+pub fn find_device() -> Result<Option<Device>, DeviceError> {
+    if !cfg!(feature = "gpu") {
+        return Ok(None);
+    }
+    let device = provost_device::find()?;
+    device.check()?;
+    Ok(Some(device))
 }

@@ -1,52 +1,22 @@
-//! The full proving engine, on a CPU.
-
-use std::sync::Arc;
+//! The full proving engine.
 
 use futures::future::BoxFuture;
 use sp1_core_executor::SP1CoreOpts;
-use sp1_core_machine::riscv::RiscvAir;
-use sp1_hypercube::prover::{CpuShardProver, ProverSemaphore};
-use sp1_prover::worker::{SP1Worker, SP1WorkerBuilder, cpu_worker_builder};
-use sp1_prover::{CpuSP1ProverComponents, CpuWrapProverBuilder, SP1ProverComponents};
+use sp1_prover::worker::SP1Worker;
 use tokio::runtime::Handle;
 
+use super::device::{Components, build};
 use crate::artifacts::Artifacts;
 use crate::coordinator::Client;
 
 /// The engine over our clients.
-pub type Prover = SP1Worker<Artifacts, Client, CpuSP1ProverComponents>;
+pub type Prover = SP1Worker<Artifacts, Client, Components>;
 
 /// The engine, on threads of its own: building it and proving keep a thread busy for seconds, while the process must go
 /// on to answer the coordinator, to execute and to hear SIGTERM.
 pub struct ProveEngine {
     prover: Prover,
     runtime: Handle,
-}
-
-/// SP1's CPU builder with `permits` provers at once in place of its fixed four.
-pub fn prover_builder(
-    opts: SP1CoreOpts,
-    permits: usize,
-) -> SP1WorkerBuilder<CpuSP1ProverComponents> {
-    let permits = ProverSemaphore::new(permits);
-    let core = CpuSP1ProverComponents::core_verifier(RiscvAir::machine());
-    let compress = CpuSP1ProverComponents::compress_verifier();
-    let shrink = CpuSP1ProverComponents::shrink_verifier();
-    cpu_worker_builder()
-        .with_core_opts(opts)
-        .with_core_air_prover(
-            Arc::new(CpuShardProver::new(core.shard_verifier().clone())),
-            permits.clone(),
-        )
-        .with_compress_air_prover(
-            Arc::new(CpuShardProver::new(compress.shard_verifier().clone())),
-            permits.clone(),
-        )
-        .with_shrink_air_prover(
-            Arc::new(CpuShardProver::new(shrink.shard_verifier().clone())),
-            permits.clone(),
-        )
-        .with_wrap_air_prover(CpuWrapProverBuilder, permits)
 }
 
 impl ProveEngine {
@@ -66,10 +36,11 @@ impl ProveEngine {
             .build()?;
         // It lives as long as the process does: SP1's pipelines have no end.
         let runtime = Box::leak(Box::new(runtime)).handle().clone();
-        let builder = prover_builder(opts, permits)
-            .with_artifact_client(artifacts)
-            .with_worker_client(client);
-        let prover = runtime.spawn(builder.build()).await??;
+        let built = build(opts, permits, |builder| async move {
+            let builder = builder.with_artifact_client(artifacts);
+            builder.with_worker_client(client).build().await
+        });
+        let prover = runtime.spawn(built).await??;
         Ok(Self { prover, runtime })
     }
 

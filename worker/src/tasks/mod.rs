@@ -96,13 +96,20 @@ async fn run_one(client: &Client, engine: Engine, order: Order, poisoned: &Atomi
     client.link().done(order, outcome);
 }
 
+/// What the coordinator is told of a task that is done. SP1 calls it a GPU's time when a CPU's prover was held.
+fn said(metadata: TaskMetadata) -> String {
+    if cfg!(feature = "gpu") {
+        serde_json::to_string(&metadata).unwrap_or_default()
+    } else {
+        String::new()
+    }
+}
+
 type Caught = Result<Result<TaskMetadata, Failure>, Box<dyn std::any::Any + Send>>;
 
 fn settle(kind: TaskType, result: Caught, poisoned: &AtomicBool) -> Outcome {
     let failure = match result {
-        Ok(Ok(metadata)) => {
-            return Outcome::Completed(serde_json::to_string(&metadata).unwrap_or_default());
-        }
+        Ok(Ok(metadata)) => return Outcome::Completed(said(metadata)),
         Ok(Err(failure)) => failure,
         Err(panic) => {
             poisoned.store(true, Ordering::Release);

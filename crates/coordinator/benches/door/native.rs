@@ -50,6 +50,7 @@ impl Stream {
             class: class.into(),
             max_weight: weight,
             provers: 0,
+            device: None,
         };
         let report = wire::Report {
             last: true,
@@ -143,7 +144,7 @@ pub(crate) async fn drive(server: &Server, load: Load) -> Sample {
             Up::Create(wire::Create {
                 task_id,
                 run: 0,
-                data: Some(task_data()),
+                data: task_data().to_bytes(),
             })
         });
         creates.collect()

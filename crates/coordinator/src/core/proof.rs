@@ -28,6 +28,8 @@ pub(crate) struct Proof {
     /// Tasks of earlier runs: whoever still speaks of them is told that their run is over.
     pub(crate) dropped: Set<TaskId>,
     pub(crate) subs: BTreeSet<SubId>,
+    /// How long its tasks held GPUs, in milliseconds, over all runs.
+    pub(crate) gpu_ms: u64,
     /// Failed attempts of tasks that restart the proof, over all runs.
     pub(crate) tallies: BTreeMap<TaskType, Tally>,
     /// When the root was first given to a worker.
@@ -120,6 +122,7 @@ impl Proof {
             done,
             total,
             started_at: self.started_at,
+            gpu_ms: self.gpu_ms,
         }
     }
 }
@@ -141,6 +144,7 @@ impl Core {
             tasks: OrderedSet::default(),
             dropped: Set::default(),
             subs: BTreeSet::new(),
+            gpu_ms: 0,
             tallies: BTreeMap::new(),
             started_at: None,
             ended: None,

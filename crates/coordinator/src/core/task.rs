@@ -1,8 +1,8 @@
 //! Tasks, and their way through the phases.
 
 use std::cmp::Reverse;
-use std::sync::Arc;
 
+use bytes::Bytes;
 use provost_proto::worker::{TaskData, TaskStatus, TaskType};
 use provost_scheduler::{Pod, TaskKey};
 
@@ -26,8 +26,8 @@ pub(crate) struct Task {
     pub(crate) rank: (Reverse<u8>, u64),
     /// What the scheduler calls it, while it waits or runs.
     pub(super) key: Option<TaskKey>,
-    /// What goes to the worker; dropped once the task is final.
-    pub(crate) data: Option<Arc<TaskData>>,
+    /// The encoded [`TaskData`] that goes to the worker; dropped once the task is final.
+    pub(crate) data: Option<Bytes>,
     /// Assignments so far.
     pub(crate) attempt: u32,
     /// Failed attempts. For a task that restarts its proof the proof's own tally counts instead, since the task does not survive.
@@ -129,7 +129,7 @@ impl Core {
         id: TaskId,
         proof: &ProofId,
         kind: TaskType,
-        mut data: TaskData,
+        data: &[u8],
         phase: Phase,
     ) {
         let seq = self.next_seq();
@@ -137,7 +137,6 @@ impl Core {
         let Some(owner) = self.proofs.get_mut(proof) else {
             return;
         };
-        data.weight = weight;
         owner.tasks.insert(id.clone());
         let reserve = if kind == TaskType::Controller {
             owner.reserve
@@ -152,7 +151,7 @@ impl Core {
             reserve,
             rank: (Reverse(stage_of(kind)), seq),
             key: None,
-            data: Some(Arc::new(data)),
+            data: Some(TaskData::with_weight(data, weight)),
             attempt: 0,
             tally: Tally::default(),
             spot: None,

@@ -61,5 +61,6 @@ fn view(worker: &Worker) -> WorkerView {
         connected_since: worker.since,
         available: worker.is_available(),
         version: worker.version.clone(),
+        device: worker.device.clone(),
     }
 }

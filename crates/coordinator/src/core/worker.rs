@@ -8,6 +8,7 @@ use provost_scheduler::{Pod, WorkerKey};
 use super::kinds::{class, worker_kind};
 use super::{Core, Hold, LinkId};
 use crate::Millis;
+use crate::events::Device;
 use crate::ids::{ConnId, TaskId, WorkerId};
 
 /// A registered worker.
@@ -17,6 +18,8 @@ pub(crate) struct Worker {
     pub(crate) max_weight: u32,
     /// How many tasks it proves at once, if it says so.
     pub(crate) provers: Option<u32>,
+    /// What it proves on, if that is a GPU.
+    pub(crate) device: Option<Device>,
     pub(crate) version: String,
     pub(crate) since: Millis,
     /// The stream that it listens on.
@@ -62,6 +65,7 @@ impl Worker {
             kind,
             max_weight,
             provers: None,
+            device: None,
             version: String::new(),
             since: now,
             conn: Some(conn),

@@ -25,6 +25,7 @@ use tonic::{Request, Response, Status};
 use super::stream::Watched;
 use super::{reports, validate};
 use crate::Millis;
+use crate::events::Device;
 use crate::ids::{ProofId, SubId, TaskId, WorkerId};
 use crate::proof_spec::{ProofSpec, Root};
 use crate::reactor::{Acknowledge, FailureReport, NewTask, Opened, ProofReport};
@@ -118,6 +119,12 @@ impl WorkerService for UnaryDoor {
         let kind = validate::worker_kind(request.worker_type)?;
         let max_weight = validate::capacity(request.max_weight)?;
         let version = validate::optional_id("version", request.version)?;
+        let device = (!request.gpu_name.is_empty()).then_some(Device {
+            name: request.gpu_name,
+            memory_bytes: request.gpu_memory_total_bytes,
+            capability: String::new(),
+            driver: String::new(),
+        });
         let (sender, queue) = mpsc::unbounded_channel();
         let mut inner = self.lead()?;
         let conn = inner.next_conn();
@@ -128,6 +135,7 @@ impl WorkerService for UnaryDoor {
             max_weight,
             // The contract has no word for it.
             provers: None,
+            device,
             version,
             conn,
             link: None,

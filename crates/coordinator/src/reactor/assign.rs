@@ -1,8 +1,6 @@
 //! Giving waiting tasks to workers.
 
-use std::sync::Arc;
-
-use provost_proto::worker::{WorkerTask, server_message};
+use provost_proto::worker::{TaskData, WorkerTask, server_message};
 
 use super::Reactor;
 use crate::core::{Hold, Phase};
@@ -45,16 +43,17 @@ impl Reactor<'_> {
         let Some(task) = self.core.task(id) else {
             return;
         };
-        let Some(data) = task.data.as_ref().map(Arc::clone) else {
+        let Some(data) = task.data.clone() else {
             return;
         };
         if let Some(link) = self.core.worker(worker).and_then(|w| w.link) {
-            self.send_attempt(link, id, worker, &data);
+            self.send_attempt(link, id, worker, data);
             return;
         }
         let message = WorkerTask {
             task_id: id.to_string(),
-            data: Some(Arc::unwrap_or_clone(data)),
+            // It was encoded here, or read before it was taken.
+            data: TaskData::from_bytes(&data).ok(),
             metadata: String::new(),
         };
         self.out

@@ -106,7 +106,8 @@ impl Reactor<'_> {
         let kind = proof.spec.kind.task_type()?;
         let run = proof.run;
         let data = root_data(kind, &proof.spec);
-        self.core.add_task(id.clone(), proof_id, kind, data, phase);
+        self.core
+            .add_task(id.clone(), proof_id, kind, &data.to_bytes(), phase);
         let weight = self.core.task(&id)?.weight;
         self.core.proof_mut(proof_id)?.root = Some(id.clone());
         let created = TaskChangeKind::Created {
@@ -133,6 +134,7 @@ impl Reactor<'_> {
         if let Some(root) = &root {
             let done = TaskChangeKind::Succeeded {
                 metadata: String::new(),
+                gpu_ms: 0,
             };
             self.settle(worker, root, Phase::Succeeded, done);
         }

@@ -65,6 +65,7 @@ impl Reactor<'_> {
             run,
             root,
             attempts,
+            gpu_ms,
         } = proof;
         let id = spec.proof_id.clone();
         if let Some(known) = self.core.proof(&id) {
@@ -83,6 +84,7 @@ impl Reactor<'_> {
             proof.run = run;
             proof.recovered = true;
             proof.recall(&attempts);
+            proof.gpu_ms = gpu_ms;
         }
         self.add_root(&id, root.clone(), Phase::Held(Held::Recovery));
         match self.core.recovery_mut() {

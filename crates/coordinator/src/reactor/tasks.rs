@@ -49,7 +49,7 @@ impl Reactor<'_> {
         };
         let run = proof_run(self.core.proof(&proof_id));
         self.core
-            .add_task(id.clone(), &proof_id, new.kind, new.data, phase);
+            .add_task(id.clone(), &proof_id, new.kind, &new.data.to_bytes(), phase);
         let weight = self.core.task(&id).map_or(0, |task| task.weight);
         let kind = TaskChangeKind::Created {
             weight,
@@ -130,7 +130,11 @@ impl Reactor<'_> {
             self.cancel_on(&other, &proof, id);
         }
         self.stop_others(id, worker.pod());
-        self.record(id, TaskChangeKind::Succeeded { metadata });
+        let gpu_ms = gpu_ms(&metadata);
+        if let Some(proof) = self.core.proof_mut(&proof) {
+            proof.gpu_ms += gpu_ms;
+        }
+        self.record(id, TaskChangeKind::Succeeded { metadata, gpu_ms });
         self.notify(id, TaskStatus::Succeeded);
         self.end_channel(id, ReaderEnd::Complete);
         let root = self.core.proof(&proof).and_then(|p| p.root.clone());
@@ -214,4 +218,18 @@ impl Reactor<'_> {
 
 fn proof_run(proof: Option<&Proof>) -> u32 {
     proof.map_or(0, |proof| proof.run)
+}
+
+/// The time that a task held a GPU, from SP1's `TaskMetadata`.
+fn gpu_ms(metadata: &str) -> u64 {
+    #[derive(serde::Deserialize)]
+    struct TaskMetadata {
+        gpu_ms: Option<u64>,
+    }
+    // Most say nothing.
+    if !metadata.contains("gpu_ms") {
+        return 0;
+    }
+    let metadata = serde_json::from_str::<TaskMetadata>(metadata).ok();
+    metadata.and_then(|m| m.gpu_ms).unwrap_or_default()
 }

@@ -7,7 +7,7 @@ use provost_proto::worker::{CancelTask, TaskType, WorkerType, server_message};
 use super::Reactor;
 use crate::config::millis;
 use crate::core::{Hold, LinkId, Worker, is_unit};
-use crate::events::WorkerEvent;
+use crate::events::{Device, WorkerEvent};
 use crate::failure::{Failure, FailureClass, Loss};
 use crate::ids::{ConnId, ProofId, TaskId, WorkerId};
 use crate::refusal::Refusal;
@@ -22,6 +22,7 @@ pub(crate) struct Opened {
     pub(crate) max_weight: u32,
     /// How many tasks it proves at once, if it says so.
     pub(crate) provers: Option<u32>,
+    pub(crate) device: Option<Device>,
     pub(crate) version: String,
     pub(crate) conn: ConnId,
     /// Its process, if that is joined by the native door.
@@ -52,6 +53,7 @@ impl Reactor<'_> {
             w.unreported = unreported;
             w.max_weight = opened.max_weight;
             w.provers = opened.provers;
+            w.device = opened.device;
             w.version = opened.version;
             w.closed = draining;
             w.silent = false;

@@ -157,6 +157,7 @@ impl Process {
                 class: class.into(),
                 max_weight,
                 provers: u32::from(class == WorkerType::Gpu),
+                device: None,
             };
             self.out.push((replica, Up::Role(role)));
         }

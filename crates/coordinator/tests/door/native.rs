@@ -41,6 +41,7 @@ impl Process {
                 class: class.into(),
                 max_weight: 20,
                 provers: 0,
+                device: None,
             })
         };
         this.say([
@@ -103,11 +104,12 @@ fn create(run: &wire::Run, id: String, kind: TaskType) -> Up {
     Up::Create(wire::Create {
         task_id: id,
         run: run.run,
-        data: Some(TaskData {
+        data: TaskData {
             task_type: kind.into(),
             proof_id: run.proof_id.clone(),
             ..TaskData::default()
-        }),
+        }
+        .to_bytes(),
     })
 }
 
@@ -128,7 +130,7 @@ async fn work(mut process: Process, children: usize) {
     while let Ok(Some(message)) = process.next().await {
         match message {
             Down::Assign(assign) => {
-                let data = assign.data.clone().unwrap();
+                let data = TaskData::from_bytes(&assign.data).unwrap();
                 let run = wire::Run {
                     proof_id: data.proof_id.clone(),
                     run: assign.run,
@@ -246,6 +248,7 @@ async fn a_replica_leads_and_ceases_to_on_the_same_streams() {
             run: 2,
             root: "root".into(),
             attempts: Default::default(),
+            gpu_ms: 0,
         }],
         ..Term::first(5)
     };

@@ -3,7 +3,7 @@
 use proto::done::Outcome as Said;
 use proto::up_message::Message;
 use provost_proto::link as proto;
-use provost_proto::worker::TaskType;
+use provost_proto::worker::{TaskData, TaskType};
 
 use super::kept::Kept;
 use super::{Effect, Millis, Start};
@@ -21,20 +21,26 @@ pub(super) struct Running {
     serial: u64,
     pub(super) cancelled: bool,
     /// A later order for the same task, which waits until this one has stopped.
-    next: Option<proto::Assign>,
+    next: Option<Next>,
 }
+
+/// An order, the run that it is of, and what is to be done.
+type Next = (Run, TaskData, proto::Assign);
 
 impl Kept {
     /// The leader orders a task. What runs already is not started again: it goes on under the leader's count.
     pub(super) fn assign(&mut self, assign: proto::Assign, now: Millis, out: &mut Vec<Effect>) {
-        let Some(data) = &assign.data else {
-            let failed = refusal(&assign, None, "the order has no data");
-            self.tell(Message::Done(failed), out);
-            return;
+        let data = match TaskData::from_bytes(&assign.data) {
+            Ok(data) if !assign.data.is_empty() => data,
+            _ => {
+                let failed = refusal(&assign, None, "the order has no data that can be read");
+                self.tell(Message::Done(failed), out);
+                return;
+            }
         };
         let run = Run::new(data.proof_id.as_str(), assign.run);
         let Some(task) = self.running.get_mut(&assign.task_id) else {
-            self.start(run, assign, now, out);
+            self.start(run, data, assign, now, out);
             return;
         };
         if task.run == run {
@@ -42,7 +48,7 @@ impl Kept {
                 return;
             }
             if task.cancelled {
-                task.next = Some(assign);
+                task.next = Some((run, data, assign));
             } else {
                 task.attempt = assign.attempt;
                 task.role = assign.role;
@@ -50,12 +56,19 @@ impl Kept {
         } else if run > task.run {
             // The root of a proof that begins again: the same task in another run. The old one is to stop first.
             let earlier = task.run.clone();
-            task.next = Some(assign);
+            task.next = Some((run, data, assign));
             self.cancel_run(&earlier, out);
         }
     }
 
-    fn start(&mut self, run: Run, assign: proto::Assign, now: Millis, out: &mut Vec<Effect>) {
+    fn start(
+        &mut self,
+        run: Run,
+        data: TaskData,
+        assign: proto::Assign,
+        now: Millis,
+        out: &mut Vec<Effect>,
+    ) {
         self.runs.began(&run, now);
         out.push(Effect::Began(run.clone()));
         let task_id = assign.task_id.clone();
@@ -78,9 +91,6 @@ impl Kept {
                 return;
             }
         }
-        let Some(data) = assign.data.clone() else {
-            return;
-        };
         if self.is_draining() {
             self.keep_result(&run, stopped(&assign, &run), out);
             return;
@@ -125,7 +135,7 @@ impl Kept {
     /// The leader wants a task stopped, in this run or an earlier one. What does not run here has stopped.
     pub(super) fn cancel(&mut self, run: Run, task_id: String, out: &mut Vec<Effect>) {
         if let Some(task) = self.running.get_mut(&task_id) {
-            task.next.take_if(|next| is_covered(&run_of(next), &run));
+            task.next.take_if(|(next, ..)| is_covered(next, &run));
             if is_covered(&task.run, &run) {
                 if !task.cancelled {
                     task.cancelled = true;
@@ -155,7 +165,7 @@ impl Kept {
             if task
                 .next
                 .as_ref()
-                .is_some_and(|next| is_covered(&run_of(next), run))
+                .is_some_and(|(next, ..)| is_covered(next, run))
             {
                 task.next = None;
             }
@@ -196,8 +206,8 @@ impl Kept {
             outcome: Some(outcome.into()),
         };
         self.keep_result(&task.run, done, out);
-        if let Some(next) = task.next {
-            self.start(run_of(&next), next, now, out);
+        if let Some((run, data, assign)) = task.next {
+            self.start(run, data, assign, now, out);
         }
     }
 
@@ -205,8 +215,7 @@ impl Kept {
     pub(super) fn hand_back_waiting(&mut self, out: &mut Vec<Effect>) {
         let waiting = self.running.values_mut();
         let waiting: Vec<_> = waiting.filter_map(|task| task.next.take()).collect();
-        for assign in waiting {
-            let run = run_of(&assign);
+        for (run, _, assign) in waiting {
             self.tell(Message::Done(stopped(&assign, &run)), out);
         }
     }
@@ -247,12 +256,6 @@ impl Kept {
 /// Whether `run` is `last`, or one of the same proof before it.
 fn is_covered(run: &Run, last: &Run) -> bool {
     run.proof_id() == last.proof_id() && run.number() <= last.number()
-}
-
-/// The run that an order belongs to.
-fn run_of(assign: &proto::Assign) -> Run {
-    let proof_id = assign.data.as_ref().map(|data| data.proof_id.as_str());
-    Run::new(proof_id.unwrap_or_default(), assign.run)
 }
 
 /// The answer to an order that is handed back before it has begun.

@@ -126,6 +126,7 @@ async fn replace(pause: u64, gone: bool) {
             run,
             root,
             attempts: Default::default(),
+            gpu_ms: 0,
         }],
         ..Term::first(2)
     };

@@ -26,6 +26,7 @@ pub(crate) fn start(pod: &str, replicas: Vec<String>, starts: &Starts) -> Link {
             class,
             max_weight: 64,
             provers: 0,
+            device: None,
         });
         tokio::spawn(work(link.clone(), orders, starts.clone()));
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use provost_link::{Outcome, Run, TaskStatus};
 use provost_proto::link::up_message::Message as Up;
+use provost_proto::worker::TaskData;
 
 use crate::replica::{Log, Replica, data, link, until};
 
@@ -56,7 +57,8 @@ async fn the_leader_changes_in_the_middle_of_everything() {
         assert_eq!(report.running[0].task_id, "running");
         assert_eq!(report.done[0].task_id, "ended");
         assert_eq!(report.created[0].task_id, child);
-        assert_eq!(report.created[0].data.as_ref().unwrap().proof_id, "proof");
+        let data = TaskData::from_bytes(&report.created[0].data).unwrap();
+        assert_eq!(data.proof_id, "proof");
         assert_eq!(report.watches[0].task_ids, ["far"]);
         assert_eq!(report.said[0].payloads, ["a", "b"]);
         assert_eq!(

@@ -159,7 +159,7 @@ impl Replica {
             run: run.number(),
             attempt,
             role: "prove".to_owned(),
-            data: Some(data(run)),
+            data: data(run).to_bytes(),
         }));
     }
 
@@ -329,6 +329,7 @@ pub(crate) fn role() -> Role {
         class: WorkerType::Gpu,
         max_weight: 8,
         provers: 0,
+        device: None,
     }
 }
 

@@ -9,7 +9,7 @@ use provost_proto::link::down_message::Message as Down;
 use provost_proto::link::link_client::LinkClient;
 use provost_proto::link::up_message::Message as Up;
 use provost_proto::link::{self as wire, UpMessage};
-use provost_proto::worker::WorkerType;
+use provost_proto::worker::{TaskData, WorkerType};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tonic::Streaming;
@@ -78,6 +78,7 @@ impl Process {
             class: class.into(),
             max_weight,
             provers: 0,
+            device: None,
         }));
         process.up.say(Up::Report(wire::Report {
             last: true,
@@ -121,7 +122,7 @@ pub(super) async fn connect(spec: &FleetSpec, tally: &Arc<Tally>) -> anyhow::Res
         for message in process.hear().await? {
             if let Down::Assign(assign) = message {
                 roots.push(Root {
-                    proof: assign.data.unwrap_or_default().proof_id,
+                    proof: TaskData::from_bytes(&assign.data)?.proof_id,
                     task: assign.task_id,
                     run: assign.run,
                 });
@@ -155,7 +156,7 @@ async fn work(mut process: Process, tally: Arc<Tally>) {
             let Down::Assign(assign) = message else {
                 continue;
             };
-            let data = assign.data.unwrap_or_default();
+            let data = TaskData::from_bytes(&assign.data).unwrap_or_default();
             tally.delivered(&data.metadata);
             done.push(Up::Done(wire::Done {
                 run: Some(wire::Run {
@@ -209,7 +210,7 @@ impl Driver {
         self.up.say(Up::Create(wire::Create {
             task_id: format!("task_{:010}{number:016}", self.name),
             run: root.run,
-            data: Some(task_data(root, due)),
+            data: task_data(root, due).to_bytes(),
         }));
     }
 }

@@ -77,6 +77,8 @@ pub struct Progress {
     pub total: u64,
     /// When a worker took the first task, in milliseconds.
     pub started_at: Option<i64>,
+    /// How long tasks held GPUs, in milliseconds.
+    pub gpu_ms: u64,
 }
 
 impl Progress {
@@ -161,6 +163,11 @@ impl Next<'_> {
         }
         self.status.tasks.clone_from(&progress.tasks);
         self.status.progress = Some(format!("{}/{}", progress.done, progress.total));
+        if progress.gpu_ms > 0 {
+            // A new leader may know less.
+            let seconds = i64::try_from(progress.gpu_ms.div_ceil(1000)).unwrap_or(i64::MAX);
+            self.status.gpu_seconds = self.status.gpu_seconds.max(Some(seconds));
+        }
         let Some(started) = progress
             .started_at
             .and_then(|at| Timestamp::from_millisecond(at).ok())

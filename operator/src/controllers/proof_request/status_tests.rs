@@ -48,6 +48,7 @@ fn progress(tasks: &[(&str, [i32; 4])]) -> Progress {
         done,
         total,
         started_at: started.then_some(103_000),
+        gpu_ms: 0,
     }
 }
 
@@ -288,4 +289,23 @@ fn execute_reports_its_exit_code() {
         101,
     );
     assert_eq!(p.message(), "executed 12 cycles, exit code 3");
+}
+
+#[test]
+fn gpu_seconds_only_grow() {
+    let mut request = request(Mode::Compressed);
+    let seconds = |request: &ProofRequest| request.status.as_ref().unwrap().gpu_seconds;
+    let mut held = |gpu_ms, second| {
+        let progress = Progress {
+            gpu_ms,
+            ..progress(&[("ProveShard", [0, 1, 1, 0])])
+        };
+        step(&mut request, Change::Progress(progress), second);
+        seconds(&request)
+    };
+    assert_eq!(held(0, 4), None);
+    assert_eq!(held(1200, 5), Some(2));
+    // A leader that took over does not know of all results.
+    assert_eq!(held(700, 6), Some(2));
+    assert_eq!(held(3000, 7), Some(3));
 }

@@ -2,7 +2,7 @@
 
 use provost_artifacts::ObjectInfo;
 use provost_coordinator::{Coordinator, ProofSpec, RecoveredProof, Refusal, Root};
-use provost_crds::{Limits, Mode, ProofRequest, ProvingTask};
+use provost_crds::{Limits, Mode, ProofRequest, ProofRequestStatus, ProvingTask};
 
 use super::prepare::Prepared;
 use crate::inputs::{Inputs, InputsError};
@@ -96,7 +96,13 @@ pub fn recovered(
         run: root.spec.run,
         root: root.spec.task_id.as_str().into(),
         attempts: attempts::recovered(&root.spec.failed_attempts),
+        gpu_ms: gpu_ms(status),
     })
+}
+
+fn gpu_ms(status: &ProofRequestStatus) -> u64 {
+    let seconds = status.gpu_seconds.unwrap_or_default();
+    u64::try_from(seconds).unwrap_or_default() * 1000
 }
 
 /// The proof in the coordinator's terms.

@@ -34,7 +34,7 @@ use super::backoff::Backoffs;
 use super::{begins_to_lead, run_synced};
 use crate::api::Events;
 use crate::api::status::{Written, write};
-use crate::metrics::{Metrics, RoleLabels};
+use crate::metrics::{DeviceLabels, Metrics, RoleLabels};
 pub use error::PoolError;
 use fleet::Fleet;
 use plan::PodView;
@@ -131,6 +131,10 @@ async fn step(pool: &WorkerPool, context: &Context) -> Result<Action, PoolError>
         // Its pods go with it: they name it as their owner.
         context.fleet.forget_pool(&name);
         context.metrics.set_pool_ready(&name, None);
+        return Ok(Action::await_change());
+    }
+    if pods::known_image(pool, &context.settings).is_none() {
+        note(pool, context, status::no_image).await?;
         return Ok(Action::await_change());
     }
     for news in context.fleet.take_news(&name) {
@@ -247,6 +251,17 @@ fn count_roles(context: &Context, workers: &[WorkerView]) {
         (RoleLabels { role }, count)
     });
     context.metrics.set_workers(roles);
+    let devices = view::devices(workers.iter().filter(|w| w.available));
+    let devices = devices.into_iter().map(|(device, count)| {
+        let labels = DeviceLabels {
+            device: device.name.clone(),
+            capability: device.capability.clone(),
+            driver: device.driver.clone(),
+            memory_gib: device.memory_bytes >> 30,
+        };
+        (labels, count)
+    });
+    context.metrics.set_devices(devices);
 }
 
 fn on_error(pool: Arc<WorkerPool>, error: &PoolError, context: Arc<Context>) -> Action {

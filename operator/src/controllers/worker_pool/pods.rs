@@ -5,14 +5,14 @@ use std::num::NonZeroU32;
 
 use k8s_openapi::api::core::v1::{
     Capabilities, Container, ContainerPort, EmptyDirVolumeSource, HTTPGetAction, Pod,
-    PodSecurityContext, PodSpec, Probe, ResourceRequirements, SeccompProfile, SecurityContext,
-    Toleration, Volume, VolumeMount,
+    PodResourceClaim, PodSecurityContext, PodSpec, Probe, ResourceClaim, ResourceRequirements,
+    SeccompProfile, SecurityContext, Toleration, Volume, VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::{Resource, ResourceExt};
-use provost_crds::{POOL_LABEL, WorkerPool};
+use provost_crds::{DeviceClaim, POOL_LABEL, WorkerPool};
 use sha2::{Digest, Sha256};
 
 use super::env;
@@ -34,6 +34,8 @@ const UID: i64 = 65532;
 pub struct WorkerSettings {
     /// Image of workers whose pool names none.
     pub image: String,
+    /// The same for pools that ask for a GPU.
+    pub gpu_image: Option<String>,
     /// URL of the coordinator's gRPC service.
     pub coordinator: String,
     /// URL of the artifact store.
@@ -104,6 +106,12 @@ fn spec(pool: &WorkerPool, settings: &WorkerSettings) -> PodSpec {
         node_selector: (!pool.spec.node_selector.is_empty())
             .then(|| pool.spec.node_selector.clone()),
         tolerations: Some(tolerations(pool)),
+        runtime_class_name: pool.spec.runtime_class_name.clone(),
+        resource_claims: claims(pool, |claim| PodResourceClaim {
+            name: claim.name.clone(),
+            resource_claim_template_name: Some(claim.resource_claim_template_name.clone()),
+            resource_claim_name: None,
+        }),
         termination_grace_period_seconds: Some(grace(pool)),
         security_context: Some(PodSecurityContext {
             run_as_non_root: Some(true),
@@ -147,11 +155,7 @@ fn container(pool: &WorkerPool, settings: &WorkerSettings) -> Container {
             ..ContainerPort::default()
         }]),
         readiness_probe: Some(readiness()),
-        resources: pool.spec.resources.as_ref().map(|r| ResourceRequirements {
-            limits: Some(r.limits.clone()),
-            requests: (!r.requests.is_empty()).then(|| r.requests.clone()),
-            claims: None,
-        }),
+        resources: resources(pool),
         security_context: Some(SecurityContext {
             allow_privilege_escalation: Some(false),
             read_only_root_filesystem: Some(true),
@@ -181,6 +185,26 @@ fn container(pool: &WorkerPool, settings: &WorkerSettings) -> Container {
         ]),
         ..Container::default()
     }
+}
+
+fn resources(pool: &WorkerPool) -> Option<ResourceRequirements> {
+    let claims = claims(pool, |claim| ResourceClaim {
+        name: claim.name.clone(),
+        request: None,
+    });
+    let resources = pool.spec.resources.as_ref();
+    (resources.is_some() || claims.is_some()).then(|| ResourceRequirements {
+        limits: resources.map(|r| r.limits.clone()),
+        requests: resources
+            .map(|r| r.requests.clone())
+            .filter(|requests| !requests.is_empty()),
+        claims,
+    })
+}
+
+fn claims<T>(pool: &WorkerPool, of: impl Fn(&DeviceClaim) -> T) -> Option<Vec<T>> {
+    let claims = &pool.spec.resource_claims;
+    (!claims.is_empty()).then(|| claims.iter().map(of).collect())
 }
 
 fn readiness() -> Probe {
@@ -216,11 +240,17 @@ fn tolerations(pool: &WorkerPool) -> Vec<Toleration> {
     tolerations
 }
 
+/// The image of the workers of `pool`; `None` if there is none for its GPUs.
+pub fn known_image<'a>(pool: &'a WorkerPool, settings: &'a WorkerSettings) -> Option<&'a str> {
+    let default = match pool.spec.asks_for_gpu() {
+        true => settings.gpu_image.as_deref(),
+        false => Some(settings.image.as_str()),
+    };
+    pool.spec.image.as_deref().or(default)
+}
+
 pub(super) fn image(pool: &WorkerPool, settings: &WorkerSettings) -> String {
-    pool.spec
-        .image
-        .clone()
-        .unwrap_or_else(|| settings.image.clone())
+    known_image(pool, settings).unwrap_or_default().to_owned()
 }
 
 pub(super) fn grace(pool: &WorkerPool) -> i64 {

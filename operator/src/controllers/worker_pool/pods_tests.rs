@@ -7,6 +7,7 @@ use serde_json::json;
 fn settings() -> WorkerSettings {
     WorkerSettings {
         image: "localhost/provost-worker:dev".into(),
+        gpu_image: Some("localhost/provost-worker-gpu:dev".into()),
         coordinator: "http://provost-operator.provost-system:50051".into(),
         store_endpoint: "http://provost-store.provost-system:9000".into(),
         store_bucket: "provost".into(),
@@ -180,4 +181,63 @@ fn a_pod_belongs_to_its_pool() {
         (owner.kind.as_str(), owner.name.as_str(), owner.controller),
         ("WorkerPool", "small", Some(true))
     );
+}
+
+#[test]
+fn a_pool_that_asks_for_a_gpu_gets_the_image_for_it() {
+    let image = |spec| {
+        build(&pool(spec), "small-abcde", &settings())
+            .spec
+            .unwrap()
+            .containers[0]
+            .image
+            .clone()
+    };
+    let gpu = Some("localhost/provost-worker-gpu:dev".to_owned());
+    let limit = |name: &str| json!({"class": "GPU", "resources": {"limits": {name: 1}}});
+    assert_eq!(image(limit("nvidia.com/gpu")), gpu);
+    assert_eq!(image(limit("nvidia.com/mig-3g.40gb")), gpu);
+    let claim = json!({"name": "gpu", "resourceClaimTemplateName": "h100"});
+    assert_eq!(
+        image(json!({"class": "All", "resourceClaims": [claim]})),
+        gpu
+    );
+    // Its class alone says nothing: the other image proves on CPUs.
+    assert_eq!(
+        image(json!({"class": "GPU"})),
+        Some("localhost/provost-worker:dev".to_owned())
+    );
+    let mut own = limit("nvidia.com/gpu");
+    own["image"] = json!("mine");
+    assert_eq!(image(own), Some("mine".to_owned()));
+}
+
+#[test]
+fn without_an_image_for_gpus_a_pool_has_to_name_one() {
+    let settings = WorkerSettings {
+        gpu_image: None,
+        ..settings()
+    };
+    let gpu = pool(json!({"class": "GPU", "resources": {"limits": {"nvidia.com/gpu": 1}}}));
+    assert_eq!(known_image(&gpu, &settings), None);
+    assert!(known_image(&pool(json!({"class": "CPU"})), &settings).is_some());
+}
+
+#[test]
+fn claims_and_runtime_class_reach_the_pod() {
+    let spec = json!({
+        "class": "GPU",
+        "runtimeClassName": "nvidia",
+        "resourceClaims": [{"name": "gpu", "resourceClaimTemplateName": "h100"}],
+    });
+    let pod = build(&pool(spec), "small-abcde", &settings()).spec.unwrap();
+    assert_eq!(pod.runtime_class_name.as_deref(), Some("nvidia"));
+    let claims = pod.resource_claims.unwrap();
+    assert_eq!(
+        claims[0].resource_claim_template_name.as_deref(),
+        Some("h100")
+    );
+    let container = pod.containers[0].resources.as_ref().unwrap();
+    assert_eq!(container.claims.as_ref().unwrap()[0].name, "gpu");
+    assert_eq!((&container.limits, &container.requests), (&None, &None));
 }

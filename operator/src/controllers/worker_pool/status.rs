@@ -4,10 +4,16 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use kube::ResourceExt;
+use provost_coordinator::Device;
 use provost_crds::{POOL_LABEL, WorkerPool, WorkerPoolStatus, conditions, reasons};
 
 /// Reason of a pool outside the operator's namespace.
 pub const NAMESPACE_NOT_SERVED: &str = "NamespaceNotServed";
+/// Reason of a pool that asks for GPUs where there is no image for them.
+pub const NO_GPU_IMAGE: &str = "NoGpuImage";
+
+/// Longest text of a status on devices: the definition's bound.
+const MOST_DEVICES: usize = 512;
 
 /// What the status is made of.
 #[derive(Debug, Clone, Default)]
@@ -18,6 +24,8 @@ pub struct Observed {
     pub ready: usize,
     /// Ready workers by role.
     pub roles: BTreeMap<String, usize>,
+    /// GPUs of ready workers by kind.
+    pub devices: BTreeMap<Device, usize>,
     /// Why pods are not ready, one line each.
     pub problems: Vec<String>,
     /// The API server's answer, if it refused a pod.
@@ -36,6 +44,14 @@ pub fn served(pool: &WorkerPool, observed: &Observed, now: Timestamp) -> WorkerP
         .map(|(role, n)| format!("{role} {n}"))
         .collect::<Vec<_>>()
         .join(", ");
+    status.devices = observed
+        .devices
+        .iter()
+        .map(|(device, n)| format!("{} {} GiB {n}", device.name, device.memory_bytes >> 30))
+        .collect::<Vec<_>>()
+        .join(", ");
+    let end = status.devices.floor_char_boundary(MOST_DEVICES);
+    status.devices.truncate(end);
     let counts = format!("{} of {desired} workers are ready", observed.ready);
     let (value, reason, message) = if let Some(refused) = &observed.refused {
         (
@@ -75,6 +91,16 @@ pub fn not_served(pool: &WorkerPool, namespace: &str, now: Timestamp) -> WorkerP
         pool,
         now,
     );
+    status
+}
+
+/// The status of a pool that asks for GPUs, and no image for them is known.
+pub fn no_image(pool: &WorkerPool, now: Timestamp) -> WorkerPoolStatus {
+    let mut status = base(pool);
+    let message = "the pool asks for GPUs, and the operator knows no image of workers for them: set spec.image, \
+                   or PROVOST_WORKER_GPU_IMAGE in the operator's Deployment";
+    let value = conditions::FALSE;
+    set(&mut status, value, NO_GPU_IMAGE, message, pool, now);
     status
 }
 
@@ -130,18 +156,26 @@ mod tests {
     #[test]
     fn a_full_pool_is_ready() {
         let roles = BTreeMap::from([("prove".to_owned(), 1), ("execute".to_owned(), 2)]);
+        let device = Device {
+            name: "NVIDIA L4".to_owned(),
+            memory_bytes: 23 << 30,
+            capability: "8.9".to_owned(),
+            driver: "13.0".to_owned(),
+        };
         let status = served(
             &pool(2),
             &Observed {
                 live: 2,
                 ready: 2,
                 roles,
+                devices: BTreeMap::from([(device, 1)]),
                 ..Observed::default()
             },
             Timestamp::UNIX_EPOCH,
         );
         assert_eq!((status.replicas, status.ready_replicas), (2, 2));
         assert_eq!(status.roles, "execute 2, prove 1");
+        assert_eq!(status.devices, "NVIDIA L4 23 GiB 1");
         assert_eq!(status.selector, "provost.dev/pool=workers");
         assert_eq!(status.conditions[0].reason, "WorkersReady");
     }
@@ -165,6 +199,17 @@ mod tests {
         assert_eq!(
             served(&pool(1), &refused, Timestamp::UNIX_EPOCH).conditions[0].reason,
             "PodRefused"
+        );
+    }
+
+    #[test]
+    fn a_pool_without_an_image_for_its_gpus_says_where_to_name_one() {
+        let status = no_image(&pool(1), Timestamp::UNIX_EPOCH);
+        assert_eq!(status.conditions[0].reason, "NoGpuImage");
+        let message = &status.conditions[0].message;
+        assert!(
+            message.contains("spec.image") && !message.contains("  "),
+            "{message}"
         );
     }
 

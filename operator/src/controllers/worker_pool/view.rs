@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
-use provost_coordinator::WorkerView;
+use provost_coordinator::{Device, WorkerView};
 use provost_proto::worker::WorkerType;
 
 use super::plan::{Phase, PodView};
@@ -67,6 +67,17 @@ pub fn roles(kind: WorkerType) -> &'static [&'static str] {
     }
 }
 
+/// The kinds of GPU that workers prove on, and how many there are of each.
+pub fn devices<'a>(
+    workers: impl IntoIterator<Item = &'a WorkerView>,
+) -> BTreeMap<&'a Device, usize> {
+    let mut devices = BTreeMap::new();
+    for device in workers.into_iter().filter_map(|w| w.device.as_ref()) {
+        *devices.entry(device).or_default() += 1;
+    }
+    devices
+}
+
 /// What the status is made of.
 pub fn observe(
     views: &[PodView],
@@ -76,10 +87,10 @@ pub fn observe(
 ) -> Observed {
     let live = |phase: Phase| matches!(phase, Phase::Starting | Phase::Ready | Phase::Recycle);
     let mut by_role: BTreeMap<String, usize> = BTreeMap::new();
-    for worker in workers
+    let own = workers
         .iter()
-        .filter(|w| w.available && pods.iter().any(|pod| pod.name_any() == w.pod))
-    {
+        .filter(|w| w.available && pods.iter().any(|pod| pod.name_any() == w.pod));
+    for worker in own.clone() {
         for role in roles(worker.kind) {
             *by_role.entry((*role).to_owned()).or_default() += 1;
         }
@@ -91,6 +102,10 @@ pub fn observe(
             .filter(|view| view.phase == Phase::Ready)
             .count(),
         roles: by_role,
+        devices: devices(own)
+            .into_iter()
+            .map(|(device, count)| (device.clone(), count))
+            .collect(),
         problems: pods
             .iter()
             .filter(|pod| !being_deleted(pod))
@@ -122,6 +137,7 @@ mod tests {
             connected_since: 0,
             available: true,
             version: String::new(),
+            device: None,
         }
     }
 

@@ -26,6 +26,9 @@ fn kinds() -> Vec<Scenario> {
             world.prove("p", &Shape::shards(20, 300)).await;
             let proof = world.succeeds("p").await;
             assert!(has_proof(&proof));
+            // At least 20 shards of 0.3 s.
+            let status = proof.status.as_ref().unwrap();
+            assert!(status.gpu_seconds >= Some(6), "{:?}", status.gpu_seconds);
         }),
         Scenario::new("every_mode", "none", async |world| {
             let modes = ["Core", "Compressed", "Execute"];

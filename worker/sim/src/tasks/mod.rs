@@ -10,6 +10,7 @@ mod reduce;
 mod role;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use provost_artifacts::Store;
 use provost_link::{Ended, Link, Order, Orders, Outcome, TaskType};
@@ -25,9 +26,6 @@ use crate::profile::Profile;
 use context::Context;
 pub(crate) use role::Role;
 use role::is_leaf;
-
-/// What SP1 says of a task that is done.
-const METADATA: &str = r#"{"gpu_ms":null}"#;
 
 /// What a simulated worker runs its tasks with.
 #[derive(Clone)]
@@ -56,6 +54,7 @@ async fn run_one(client: Client, role: Role, bench: Bench, order: Order) {
         }
     };
     stats.count(kind, |tally| tally.started += 1);
+    let started = Instant::now();
     note(Event::Start, None);
     let context = Context::new(client.clone(), bench, &order);
     let work = dispatch(&context, role);
@@ -64,13 +63,13 @@ async fn run_one(client: Client, role: Role, bench: Bench, order: Order) {
         Role::Execute => tokio::select! {
             // A root hears that its proof's end is stored, and then at once that the run is over: it has ended by itself.
             biased;
-            result = work => settle(result),
+            result = work => settle(result, String::new),
             () = cancelled.cancelled() => Outcome::Stopped,
         },
         // It runs until it ends, so that its weight is not given away.
         Role::Prove => match work.await {
             _ if cancelled.is_cancelled() => Outcome::Stopped,
-            result => settle(result),
+            result => settle(result, || gpu_time(started)),
         },
     };
     stats.count(kind, |tally| match &outcome {
@@ -90,9 +89,14 @@ async fn run_one(client: Client, role: Role, bench: Bench, order: Order) {
     }
 }
 
-fn settle(result: Result<(), TaskError>) -> Outcome {
+/// What SP1 says of a task that held the GPU since then.
+fn gpu_time(started: Instant) -> String {
+    format!(r#"{{"gpu_ms":{}}}"#, started.elapsed().as_millis())
+}
+
+fn settle(result: Result<(), TaskError>, metadata: impl FnOnce() -> String) -> Outcome {
     match result {
-        Ok(()) => Outcome::Completed(METADATA.to_owned()),
+        Ok(()) => Outcome::Completed(metadata()),
         // Nobody needs it any more, or there is nobody to tell.
         Err(TaskError::Ended(Ended::RunOver { .. } | Ended::Closed)) => Outcome::Stopped,
         Err(error) => error.outcome(),

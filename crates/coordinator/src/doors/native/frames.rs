@@ -129,7 +129,7 @@ mod tests {
             ..TaskData::default()
         };
         let message = Some(Message::Assign(Assign {
-            data: Some(data),
+            data: data.to_bytes(),
             ..Assign::default()
         }));
         DownMessage { message }

@@ -3,10 +3,11 @@
 use bytes::Bytes;
 use provost_proto::link as wire;
 use provost_proto::link::up_message::Message;
-use provost_proto::worker::TaskType;
+use provost_proto::worker::{TaskData, TaskType};
 
 use crate::Millis;
 use crate::doors::{reports, validate};
+use crate::events::Device;
 use crate::failure::{Failure, FailureClass};
 use crate::ids::TaskId;
 use crate::reactor::Unreadable;
@@ -105,6 +106,16 @@ fn role(role: wire::Role) -> Parsed<Role> {
         kind: validate::worker_kind(role.class)?,
         max_weight: validate::capacity(role.max_weight)?,
         provers: (role.provers > 0).then_some(role.provers),
+        device: role.device.map(device).transpose()?,
+    })
+}
+
+fn device(device: wire::Device) -> Parsed<Device> {
+    Ok(Device {
+        name: validate::text("device.name", Some(device.name))?,
+        memory_bytes: device.memory_bytes,
+        capability: validate::text("device.capability", Some(device.capability))?,
+        driver: validate::text("device.driver", Some(device.driver))?,
     })
 }
 
@@ -179,7 +190,12 @@ fn running(running: wire::Running) -> Parsed<Running> {
 
 fn child(create: wire::Create) -> Parsed<Child> {
     let task = task_id(create.task_id)?;
-    let (kind, data) = about(&task, validate::task(create.data))?;
+    let data = TaskData::from_bytes(&create.data).map_err(|error| {
+        let message = format!("the data of task {task} cannot be read: {error}");
+        Refusal::Invalid(message)
+    });
+    let read = data.and_then(|data| validate::task(Some(data)));
+    let (kind, data) = about(&task, read)?;
     if matches!(kind, TaskType::Controller | TaskType::ExecuteOnly) {
         let message = format!("proof {} has its root already", data.proof_id);
         return about(&task, Err(Refusal::Invalid(message)));
@@ -191,7 +207,7 @@ fn child(create: wire::Create) -> Parsed<Child> {
         },
         task,
         kind,
-        data,
+        data: create.data,
     })
 }
 

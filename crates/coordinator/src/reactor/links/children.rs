@@ -46,7 +46,7 @@ impl Reactor<'_> {
             _ => Phase::Queued,
         };
         self.core
-            .add_task(id.clone(), &run.proof, kind, data, phase);
+            .add_task(id.clone(), &run.proof, kind, &data, phase);
         let Some(task) = self.core.task_mut(&id) else {
             return Ok(());
         };

@@ -48,6 +48,7 @@ impl Reactor<'_> {
                 if let Some(root) = &root {
                     let done = TaskChangeKind::Succeeded {
                         metadata: String::new(),
+                        gpu_ms: 0,
                     };
                     self.settle(&worker, root, Phase::Succeeded, done);
                 }

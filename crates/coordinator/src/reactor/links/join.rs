@@ -98,6 +98,7 @@ impl Reactor<'_> {
             kind: role.kind,
             max_weight: role.max_weight,
             provers: role.provers,
+            device: role.device.clone(),
             version: known.version.clone(),
             conn,
             link: Some(link),

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use provost_proto::link as wire;
 use provost_proto::link::down_message::Message;
-use provost_proto::worker::{TaskData, TaskStatus};
+use provost_proto::worker::TaskStatus;
 
 use crate::core::LinkId;
 use crate::ids::{ProofId, TaskId, WorkerId};
@@ -31,7 +31,7 @@ impl Reactor<'_> {
         link: LinkId,
         id: &TaskId,
         worker: &WorkerId,
-        data: &TaskData,
+        data: Bytes,
     ) {
         let Some(task) = self.core.task(id) else {
             return;
@@ -46,7 +46,7 @@ impl Reactor<'_> {
             run: self.core.proof(&proof).map_or(0, |proof| proof.run),
             attempt,
             role: role.to_owned(),
-            data: Some(data.clone()),
+            data,
         };
         self.involve(link, &proof);
         self.tell(link, Message::Assign(assign));

@@ -249,6 +249,7 @@ impl Env {
             kind,
             max_weight,
             provers: None,
+            device: None,
             version: "1".to_owned(),
             conn: self.conn,
             link: None,

@@ -87,9 +87,36 @@ fn the_state_hears_of_every_task_but_markers() {
         ("t1", assigned("a/execute")),
         ("t3", created(4, false)),
         ("t3", assigned("a/prove")),
-        ("t3", TaskChangeKind::Succeeded { metadata }),
+        (
+            "t3",
+            TaskChangeKind::Succeeded {
+                metadata,
+                gpu_ms: 0,
+            },
+        ),
     ];
     assert_eq!(changes, expected.map(|(id, kind)| (id.to_owned(), kind)));
+}
+
+#[test]
+fn the_time_on_gpus_is_added_up_over_all_runs() {
+    let mut env = Env::new();
+    env.open_pod("a", 16, 16);
+    env.submit(spec("p"));
+    let mut prove = |said: &str| {
+        let shard = env.create("a/execute", "p", ProveShard);
+        let said = said.to_owned();
+        let done = env.react(|r| r.task_completed(&w("a/prove"), &p("p"), &shard, said));
+        done.unwrap();
+        env.core.proof("p").unwrap().progress().gpu_ms
+    };
+    assert_eq!(prove(r#"{"gpu_ms":1200}"#), 1200);
+    for nothing in ["", "{}", r#"{"gpu_ms":null}"#, r#"{"gpu_ms":-1}"#, "gpu_ms"] {
+        assert_eq!(prove(nothing), 1200, "{nothing}");
+    }
+    assert_eq!(prove(r#"{"gpu_ms":300}"#), 1500);
+    env.core.begin_again(&p("p"));
+    assert_eq!(env.core.proof("p").unwrap().progress().gpu_ms, 1500);
 }
 
 #[test]

@@ -31,7 +31,7 @@ pub(super) fn create(proof: &str, number: u32, id: &str, kind: TaskType) -> wire
     wire::Create {
         task_id: id.to_owned(),
         run: number,
-        data: Some(data),
+        data: data.to_bytes(),
     }
 }
 
@@ -165,6 +165,7 @@ impl Env {
                 class: class.into(),
                 max_weight,
                 provers: 0,
+                device: None,
             })
         };
         let execute = role("execute", WorkerType::Cpu, 20);

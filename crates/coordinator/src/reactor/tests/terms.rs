@@ -28,6 +28,7 @@ fn lead(env: &mut Env, expected: &[&str]) {
         run: 3,
         root: t("root"),
         attempts: Default::default(),
+        gpu_ms: 0,
     };
     let term = Term {
         epoch: 2,
@@ -313,6 +314,7 @@ fn a_proof_that_is_recovered_late_finds_what_was_said_of_it() {
         run: 3,
         root: t("root"),
         attempts: Default::default(),
+        gpu_ms: 0,
     };
     env.react(|r| r.proof_recovered(recovered)).unwrap();
     assert_eq!(env.worker_of(&t("root")).as_deref(), Some("a/execute"));
@@ -446,6 +448,7 @@ fn what_restarted_a_proof_is_stored_with_each_run_and_recalled() {
         run: 3,
         root: t("root"),
         attempts: once(2),
+        gpu_ms: 0,
     };
     let term = Term {
         proofs: vec![recovered],

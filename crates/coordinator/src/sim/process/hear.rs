@@ -72,7 +72,7 @@ impl Process {
     }
 
     pub(super) fn assigned(&mut self, assign: wire::Assign) {
-        let data = assign.data.unwrap();
+        let data = TaskData::from_bytes(&assign.data).unwrap();
         let order = Order {
             run: (data.proof_id.clone(), assign.run),
             task: assign.task_id,

@@ -13,12 +13,13 @@ impl Process {
         let create = wire::Create {
             task_id: task.to_owned(),
             run: run.1,
-            data: Some(TaskData {
+            data: TaskData {
                 task_type: kind.into(),
                 inputs,
                 proof_id: run.0.clone(),
                 ..TaskData::default()
-            }),
+            }
+            .to_bytes(),
         };
         if let Some(kept) = self.of(run) {
             kept.created.insert(task.to_owned(), create.clone());

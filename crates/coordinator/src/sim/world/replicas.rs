@@ -90,6 +90,7 @@ impl World {
                 run: begun.run,
                 root: begun.root,
                 attempts: begun.attempts,
+                gpu_ms: 0,
             })
         });
         let term = Term {

@@ -199,6 +199,7 @@ pub(super) fn role(name: &str) -> Role {
         class: WorkerType::Cpu,
         max_weight: 8,
         provers: 0,
+        device: None,
     }
 }
 
@@ -226,7 +227,7 @@ pub(super) fn create(run: &Run, task: &str) -> proto::Create {
     proto::Create {
         task_id: task.to_owned(),
         run: run.number(),
-        data: Some(data(run)),
+        data: data(run).to_bytes(),
     }
 }
 
@@ -237,7 +238,7 @@ pub(super) fn assign(epoch: u64, task: &str, run: &Run, attempt: u32) -> Down {
         run: run.number(),
         attempt,
         role: "prove".to_owned(),
-        data: Some(data(run)),
+        data: data(run).to_bytes(),
     })
 }
 

@@ -185,7 +185,7 @@ fn an_order_that_cannot_be_followed_fails() {
     };
     order.role = "dance".to_owned();
     env.hear(A, Down::Assign(order.clone()));
-    order.data = None;
+    order.data = bytes::Bytes::from_static(b"\xff");
     env.hear(A, Down::Assign(order));
     let said = env.said(A);
     let failed = |done: &(&str, u32, &Said)| matches!(done.2, Said::Failed(f) if f.retryable);
