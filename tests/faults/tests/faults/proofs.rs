@@ -407,9 +407,12 @@ fn many() -> Vec<Scenario> {
             async |world| {
                 let names = ["p0", "p1", "p2"];
                 for name in names {
-                    world.prove(name, &Shape::shards(40, 300)).await;
+                    let shape = Shape::shards(60, 300).spec("suspend", true);
+                    world.prove(name, &shape).await;
                 }
-                // Shares count from when all compete: the first has the workers to itself until the last is there.
+                let go = names.map(|name| world.edit(name, json!({"suspend": false})));
+                futures::future::join_all(go).await;
+                // Shares count from when all compete.
                 world
                     .noted("a shard of each proof", |all| {
                         let begun = |name| all.starts("PROVE_SHARD").any(|note| note.is_of(name));
