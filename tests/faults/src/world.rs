@@ -253,11 +253,17 @@ impl World {
 
     /// Which replica holds the Lease, and runs.
     pub async fn leader(&self) -> usize {
+        self.term().await.0
+    }
+
+    /// The replica that leads, and its epoch, by one look at the Lease: on a busy machine another may follow between two.
+    pub async fn term(&self) -> (usize, i32) {
         eventually("a leader", || async {
-            let (holder, _) = self.lease().await?;
-            self.replicas.iter().position(|replica| {
+            let (holder, epoch) = self.lease().await?;
+            let leads = self.replicas.iter().position(|replica| {
                 holder.starts_with(&format!("{}_", replica.name)) && replica.runs()
-            })
+            });
+            Some((leads?, epoch))
         })
         .await
     }

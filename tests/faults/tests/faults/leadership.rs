@@ -26,7 +26,7 @@ fn usual() -> Shape {
 
 /// SIGKILL of the leader. Another follows, and something new begins; then the first comes back.
 async fn kill_leader(world: &World) {
-    let (leader, epoch) = (world.leader().await, world.epoch().await);
+    let (leader, epoch) = world.term().await;
     world.strikes();
     world.replicas[leader].kill();
     world.leader_after(epoch).await;
@@ -205,7 +205,7 @@ fn replaced() -> Vec<Scenario> {
             async |world| {
                 world.prove("p", &usual()).await;
                 world.begun("PROVE_SHARD", 4).await;
-                let (leader, epoch) = (world.leader().await, world.epoch().await);
+                let (leader, epoch) = world.term().await;
                 world.strikes();
                 world.replicas[leader].stop().await;
                 assert_ne!(world.leader_after(epoch).await, leader);
@@ -248,7 +248,7 @@ fn replaced() -> Vec<Scenario> {
         Scenario::new("follower_killed", "follower SIGKILL", async |world| {
             world.prove("p", &usual()).await;
             world.begun("PROVE_SHARD", 4).await;
-            let (leader, epoch) = (world.leader().await, world.epoch().await);
+            let (leader, epoch) = world.term().await;
             world.strikes();
             world.replicas[1 - leader].kill();
             world.recovers().await;
@@ -276,7 +276,7 @@ fn replaced() -> Vec<Scenario> {
             world.prove("p", &usual()).await;
             world.begun("PROVE_SHARD", 4).await;
             let controller = world.begun("CONTROLLER", 1).await;
-            let (leader, epoch) = (world.leader().await, world.epoch().await);
+            let (leader, epoch) = world.term().await;
             let worker = world.of(&controller);
             world.strikes();
             world.replicas[leader].kill();
@@ -300,7 +300,7 @@ fn deceived() -> Vec<Scenario> {
             async |world| {
                 world.prove("p", &Shape::shards(40, 500)).await;
                 world.begun("PROVE_SHARD", 4).await;
-                let (leader, epoch) = (world.leader().await, world.epoch().await);
+                let (leader, epoch) = world.term().await;
                 world.strikes();
                 world.replicas[leader].signal(Signal::STOP);
                 eventually("another leader", || async {
@@ -320,7 +320,7 @@ fn deceived() -> Vec<Scenario> {
             async |world| {
                 world.prove("p", &usual()).await;
                 world.begun("PROVE_SHARD", 4).await;
-                let (leader, epoch) = (world.leader().await, world.epoch().await);
+                let (leader, epoch) = world.term().await;
                 world.strikes();
                 world.replicas[leader].signal(Signal::STOP);
                 tokio::time::sleep(Duration::from_secs(1)).await;
@@ -347,7 +347,7 @@ fn deceived() -> Vec<Scenario> {
             async |world| {
                 world.prove("p", &Shape::shards(40, 500)).await;
                 world.begun("PROVE_SHARD", 4).await;
-                let (leader, epoch) = (world.leader().await, world.epoch().await);
+                let (leader, epoch) = world.term().await;
                 world.strikes();
                 world.replicas[leader].api.hold();
                 eventually("another leader", || async {
@@ -365,7 +365,7 @@ fn deceived() -> Vec<Scenario> {
             async |world| {
                 world.prove("p", &Shape::shards(40, 500)).await;
                 world.begun("PROVE_SHARD", 4).await;
-                let (leader, epoch) = (world.leader().await, world.epoch().await);
+                let (leader, epoch) = world.term().await;
                 world.strikes();
                 world.clocks[leader].jump(300);
                 tokio::time::sleep(Duration::from_secs(4)).await;

@@ -122,7 +122,7 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
                 each_wire(world, |wire| wire.fragile(100_000));
                 world.prove("p", &Shape::shards(30, 500)).await;
                 world.begun("PROVE_SHARD", 4).await;
-                let (leader, epoch) = (world.leader().await, world.epoch().await);
+                let (leader, epoch) = world.term().await;
                 world.strikes();
                 world.replicas[leader].kill();
                 world.leader_after(epoch).await;

@@ -350,7 +350,7 @@ fn many() -> Vec<Scenario> {
                     .spec("limits", json!({"parallelism": 1000}));
                 world.prove("p", &shape.takes("RECURSION_REDUCE", 1)).await;
                 world.begun("PROVE_SHARD", 2000).await;
-                let (leader, epoch) = (world.leader().await, world.epoch().await);
+                let (leader, epoch) = world.term().await;
                 world.strikes();
                 world.replicas[leader].kill();
                 world.leader_after(epoch).await;

@@ -136,7 +136,7 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
             async |world| {
                 world.prove("p", &Shape::shards(20, 500)).await;
                 world.begun("PROVE_SHARD", 4).await;
-                let (leader, epoch) = (world.leader().await, world.epoch().await);
+                let (leader, epoch) = world.term().await;
                 world.strikes();
                 world.store.kill();
                 world.replicas[leader].kill();

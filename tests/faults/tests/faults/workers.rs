@@ -214,7 +214,7 @@ fn executors() -> Vec<Scenario> {
                 let executor = world.begun("CORE_EXECUTE", 1).await;
                 let controller = world.begun("CONTROLLER", 1).await;
                 assert_ne!(executor.worker, controller.worker);
-                let (leader, epoch) = (world.leader().await, world.epoch().await);
+                let (leader, epoch) = world.term().await;
                 let worker = world.of(&executor);
                 world.strikes();
                 world.replicas[leader].kill();
