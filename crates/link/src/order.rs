@@ -1,6 +1,6 @@
 //! Tasks to run, and how they end.
 
-use provost_proto::link::{Failed, done};
+use provost_proto::link::{Device, Failed, done};
 use provost_proto::worker::{TaskData, WorkerType};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -21,19 +21,6 @@ pub struct Role {
     pub provers: u32,
     /// What it proves on, if that is a GPU.
     pub device: Option<Device>,
-}
-
-/// A CUDA device, as its driver describes it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Device {
-    /// Its name.
-    pub name: String,
-    /// Its memory in bytes.
-    pub memory_bytes: u64,
-    /// Compute capability: `9.0`.
-    pub capability: String,
-    /// The newest CUDA version of the driver: `13.0`.
-    pub driver: String,
 }
 
 /// The orders of a role, in the order in which they came. It ends when the link stops.

@@ -27,7 +27,7 @@ impl TaskData {
         };
         let mut whole = BytesMut::with_capacity(bytes.len() + tail.encoded_len());
         whole.put_slice(bytes);
-        whole.put_slice(&tail.encode_to_vec());
+        tail.encode_raw(&mut whole);
         whole.freeze()
     }
 }

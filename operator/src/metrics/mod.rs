@@ -194,18 +194,12 @@ impl Metrics {
 
     /// Replaces the counts of connected workers by role.
     pub fn set_workers(&self, counts: impl IntoIterator<Item = (RoleLabels, usize)>) {
-        self.workers.clear();
-        for (labels, count) in counts {
-            self.workers.get_or_create(&labels).set(gauge(count));
-        }
+        replace(&self.workers, counts);
     }
 
     /// Replaces the counts of connected workers by kind of GPU.
     pub fn set_devices(&self, counts: impl IntoIterator<Item = (DeviceLabels, usize)>) {
-        self.devices.clear();
-        for (labels, count) in counts {
-            self.devices.get_or_create(&labels).set(gauge(count));
-        }
+        replace(&self.devices, counts);
     }
 
     /// Number of ready workers of a pool; `None` when the pool is gone.
@@ -244,6 +238,17 @@ impl Metrics {
 
 fn seconds() -> Histogram {
     Histogram::new(exponential_buckets(0.001, 2.0, 15))
+}
+
+/// Puts these counts in the place of all that there were.
+fn replace<L: Clone + Eq + std::hash::Hash>(
+    family: &Family<L, Gauge>,
+    counts: impl IntoIterator<Item = (L, usize)>,
+) {
+    family.clear();
+    for (labels, count) in counts {
+        family.get_or_create(&labels).set(gauge(count));
+    }
 }
 
 fn gauge(count: usize) -> i64 {

@@ -8,8 +8,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
-use super::gauge;
 use super::labels::{TaskFailureLabels, TaskLabels, TaskTypeLabels};
+use super::{gauge, replace};
 
 /// How far the objects of tasks are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -115,10 +115,7 @@ impl TaskMetrics {
 
     /// Replaces the counts of tasks by type and state.
     pub fn set(&self, counts: impl IntoIterator<Item = (TaskLabels, usize)>) {
-        self.tasks.clear();
-        for (labels, count) in counts {
-            self.tasks.get_or_create(&labels).set(gauge(count));
-        }
+        replace(&self.tasks, counts);
     }
 
     /// A task has held a GPU for so many milliseconds.

@@ -315,11 +315,6 @@ fn role_to_proto(role: &Role) -> proto::Role {
         class: role.class as i32,
         max_weight: role.max_weight,
         provers: role.provers,
-        device: role.device.clone().map(|device| proto::Device {
-            name: device.name,
-            memory_bytes: device.memory_bytes,
-            capability: device.capability,
-            driver: device.driver,
-        }),
+        device: role.device.clone(),
     }
 }
