@@ -28,6 +28,7 @@ pub mod proof_status;
 pub mod proving_task;
 pub mod reasons;
 mod schema;
+pub mod shard_size;
 pub mod stdin;
 pub mod worker_pod;
 pub mod worker_pool;
@@ -40,9 +41,10 @@ pub use program::{ConfigMapKey, Program};
 pub use proof_request::{Limits, ProofRequest, ProofRequestSpec};
 pub use proof_status::{Execution, ProofOutput, ProofRequestStatus, TaskCounts, Timings};
 pub use proving_task::{ProvingTask, ProvingTaskSpec, ProvingTaskStatus, TaskState};
+pub use shard_size::ShardSize;
 pub use stdin::{Stdin, StdinEntry};
 pub use worker_pod::{DeviceClaim, EnvVar, Resources};
-pub use worker_pool::{PoolClass, WorkerPool, WorkerPoolSpec, WorkerPoolStatus};
+pub use worker_pool::{PoolClass, QuarantinedNode, WorkerPool, WorkerPoolSpec, WorkerPoolStatus};
 
 /// The API group of all kinds.
 pub const GROUP: &str = "provost.dev";

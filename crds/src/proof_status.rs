@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Failure, schema};
+use crate::{Failure, ShardSize, schema};
 
 /// What has become of the request. Written by the operator alone.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -56,6 +56,10 @@ pub struct ProofRequestStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub gpu_seconds: Option<i64>,
+    /// How large the shards of the proof's present run are: as large as every prover could take that was there when the run began. Absent
+    /// where there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard_size: Option<ShardSize>,
     /// When the proof was queued, started and finished.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timings: Option<Timings>,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::{FailedAttempts, FailureClass};
+use crate::{FailedAttempts, FailureClass, ShardSize};
 
 /// What the task is. Written once, by the operator.
 #[derive(
@@ -114,6 +114,9 @@ pub struct ProvingTaskSpec {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 32))]
     pub failed_attempts: BTreeMap<String, FailedAttempts>,
+    /// How large the shards of this run of the proof are. Only on the task that stands for the whole proof.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard_size: Option<ShardSize>,
 }
 
 /// How the task stands.

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use k8s_openapi::{api::core::v1::Toleration, apimachinery::pkg::apis::meta::v1::Condition};
+use k8s_openapi::{
+    api::core::v1::Toleration,
+    apimachinery::pkg::apis::meta::v1::{Condition, Time},
+};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -167,6 +170,27 @@ pub struct WorkerPoolStatus {
     #[serde(default)]
     #[schemars(length(max = 512))]
     pub devices: String,
+    /// Nodes that new workers stay away from for a while, since workers that asked for a GPU failed there again and again. At most 64.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = 64),
+        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["node"])
+    )]
+    pub quarantined_nodes: Vec<QuarantinedNode>,
+}
+
+/// A node that new workers stay away from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct QuarantinedNode {
+    /// Name of the node.
+    #[schemars(length(min = 1, max = 253))]
+    pub node: String,
+    /// When it is tried again.
+    pub until: Time,
+    /// How many workers failed there, and how the last one did.
+    #[schemars(length(max = 512))]
+    pub message: String,
 }
 
 impl WorkerPoolSpec {

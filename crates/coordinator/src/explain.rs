@@ -40,6 +40,11 @@ pub enum WaitReason {
         /// `CPU` or `GPU`.
         class: &'static str,
     },
+    /// No worker of the class proves shards of the proof's size.
+    ShardsTooLarge {
+        /// How many workers of the class there are.
+        workers: u32,
+    },
     /// No worker of the class is large enough.
     TooLarge {
         /// `CPU` or `GPU`.
@@ -72,13 +77,17 @@ pub enum WaitReason {
 impl WaitReason {
     /// Whether waiting does not help: the cluster must change.
     pub const fn is_blocking(&self) -> bool {
-        matches!(self, Self::NoWorker { .. } | Self::TooLarge { .. })
+        matches!(
+            self,
+            Self::NoWorker { .. } | Self::ShardsTooLarge { .. } | Self::TooLarge { .. }
+        )
     }
 
     /// Stable CamelCase name.
     pub const fn reason(&self) -> &'static str {
         match self {
             Self::NoWorker { .. } => "NoWorker",
+            Self::ShardsTooLarge { .. } => "ShardsTooLarge",
             Self::TooLarge { .. } => "TooLarge",
             Self::Unavailable { .. } => "Unavailable",
             Self::Parallelism => "Parallelism",
@@ -109,6 +118,11 @@ impl fmt::Display for Wait {
                     "{name} needs a worker of class {class}, and none is registered"
                 )
             }
+            WaitReason::ShardsTooLarge { workers } => write!(
+                f,
+                "{name} is of a proof with full shards, and none of {workers} GPU workers can prove them: add a GPU with more than 26 GB, or \
+                 suspend and resume the proof, which begins it again with smaller ones"
+            ),
             WaitReason::TooLarge {
                 class,
                 largest,
@@ -192,9 +206,8 @@ impl Core {
 fn reason(standing: Standing, class: &'static str) -> WaitReason {
     match standing {
         Standing::Unschedulable(why) => match why {
-            Unschedulable::NoWorker { .. } | Unschedulable::NoMatch { .. } => {
-                WaitReason::NoWorker { class }
-            }
+            Unschedulable::NoWorker { .. } => WaitReason::NoWorker { class },
+            Unschedulable::NoMatch { workers, .. } => WaitReason::ShardsTooLarge { workers },
             Unschedulable::TooLarge {
                 largest, children, ..
             } => WaitReason::TooLarge {

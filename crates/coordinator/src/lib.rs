@@ -24,6 +24,7 @@ mod output;
 mod proof_spec;
 mod reactor;
 mod refusal;
+mod shards;
 mod shared;
 #[cfg(test)]
 mod sim;
@@ -45,6 +46,7 @@ pub use failure::{Failure, FailureClass, Loss, UnknownClass, task_name, task_typ
 pub use ids::{ConnId, ProofId, SubId, TaskId, WorkerId};
 pub use proof_spec::{ProofSpec, Root};
 pub use refusal::Refusal;
+pub use shards::ShardSize;
 pub use state::{
     Counts, MemoryState, ProofOutcome, ProofProgress, ProofResult, RunStart, State, StateError,
     TaskChange, TaskChangeKind,

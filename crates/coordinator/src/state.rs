@@ -12,6 +12,7 @@ use crate::Millis;
 use crate::attempts::AttemptsByType;
 use crate::failure::Failure;
 use crate::ids::{ProofId, TaskId, WorkerId};
+use crate::shards::ShardSize;
 
 pub use memory::MemoryState;
 
@@ -46,6 +47,8 @@ pub struct RunStart {
     pub root: TaskId,
     /// Attempts that failed before, over all runs. A later leader goes on counting from there.
     pub attempts: AttemptsByType,
+    /// How large its shards are; `None` where it has none.
+    pub shards: Option<ShardSize>,
 }
 
 /// Why an outcome was not stored.
@@ -142,6 +145,8 @@ pub struct ProofProgress {
     pub started_at: Option<Millis>,
     /// How long its tasks held GPUs, in milliseconds, all runs together: those that succeeded, as far as their workers say.
     pub gpu_ms: u64,
+    /// How large this run's shards are; `None` where it has none.
+    pub shards: Option<ShardSize>,
 }
 
 /// Tasks of one type by state.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::attempts::AttemptsByType;
 use crate::ids::TaskId;
 use crate::proof_spec::ProofSpec;
+use crate::shards::ShardSize;
 
 /// A term: what a replica has to know when it begins to lead.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,6 +56,8 @@ pub struct RecoveredProof {
     pub attempts: AttemptsByType,
     /// How long its tasks had held GPUs, in milliseconds, as far as that is known.
     pub gpu_ms: u64,
+    /// How large that run's shards are, as [`crate::State::begin_run`] stored it.
+    pub shards: Option<ShardSize>,
 }
 
 /// Something happened to the term.

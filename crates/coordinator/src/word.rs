@@ -8,6 +8,7 @@ use crate::attempts::Attempts;
 use crate::events::Device;
 use crate::failure::Failure;
 use crate::ids::{ProofId, TaskId};
+use crate::shards::ShardSize;
 
 /// One run of a proof.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -111,6 +112,8 @@ pub(crate) struct Role {
     pub(crate) provers: Option<u32>,
     /// What it proves on, if that is a GPU.
     pub(crate) device: Option<Device>,
+    /// The largest shards that it proves.
+    pub(crate) shards: ShardSize,
 }
 
 /// One part of what still counts on a worker.

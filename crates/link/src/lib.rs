@@ -10,7 +10,7 @@
 //! use provost_link::{Config, Link, Outcome, Role, WorkerType};
 //!
 //! let link = Link::start(Config::new(vec!["http://provost-operator:50052".into()], "pod-1"))?;
-//! let role = Role { name: "execute".into(), class: WorkerType::Cpu, max_weight: 16, provers: 0, device: None };
+//! let role = Role { name: "execute".into(), class: WorkerType::Cpu, max_weight: 16, provers: 0, device: None, shard_elements: 0 };
 //! let mut orders = link.add_role(role);
 //! while let Some(order) = orders.recv().await {
 //!     // ... run order.data, creating children by link.create(&order.run, data) ...

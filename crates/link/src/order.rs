@@ -21,6 +21,8 @@ pub struct Role {
     pub provers: u32,
     /// What it proves on, if that is a GPU.
     pub device: Option<Device>,
+    /// The largest shards that it proves, in SP1's trace elements; 0 for those that any GPU takes.
+    pub shard_elements: u64,
 }
 
 /// The orders of a role, in the order in which they came. It ends when the link stops.

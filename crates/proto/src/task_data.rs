@@ -19,10 +19,11 @@ impl TaskData {
         Self::decode(bytes)
     }
 
-    /// The encoded task with this weight in place of its own: of a field that comes twice, the last counts.
-    pub fn with_weight(bytes: &[u8], weight: u32) -> Bytes {
+    /// The encoded task with this weight, and this metadata unless it is empty, in place of its own: of a field that comes twice, the last counts.
+    pub fn with_order(bytes: &[u8], weight: u32, metadata: &str) -> Bytes {
         let tail = Self {
             weight,
+            metadata: metadata.to_owned(),
             ..Self::default()
         };
         let mut whole = BytesMut::with_capacity(bytes.len() + tail.encoded_len());
@@ -46,9 +47,12 @@ mod tests {
             weight: 7,
             ..TaskData::default()
         };
-        let weighed = TaskData::with_weight(&data.to_bytes(), 4);
+        let weighed = TaskData::with_order(&data.to_bytes(), 4, "");
         let expected = TaskData { weight: 4, ..data };
         assert_eq!(TaskData::from_bytes(&weighed).unwrap(), expected);
+        let ordered = TaskData::with_order(&weighed, 4, "o");
+        let ordered = TaskData::from_bytes(&ordered).unwrap();
+        assert_eq!((ordered.weight, &*ordered.metadata), (4, "o"));
         assert!(TaskData::from_bytes(b"\xff").is_err());
     }
 }

@@ -7,7 +7,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::api::{Patch, PatchParams, PostParams};
 use provost_crds::{
     Execution, Failure, FailureClass, Limits, Mode, Program, ProofOutput, ProofRequest,
-    ProofRequestSpec, ProofRequestStatus, TaskCounts, Timings, conditions, reasons,
+    ProofRequestSpec, ProofRequestStatus, ShardSize, TaskCounts, Timings, conditions, reasons,
 };
 use serde_json::json;
 
@@ -63,6 +63,7 @@ fn full_status() -> ProofRequestStatus {
             },
         )]),
         gpu_seconds: Some(12),
+        shard_size: Some(ShardSize::Full),
         timings: Some(Timings {
             queued_at: Some(Time(time(1_800_000_000))),
             started_at: Some(Time(time(1_800_000_001))),

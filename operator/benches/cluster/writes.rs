@@ -132,6 +132,7 @@ async fn create(api: &Api<ProvingTask>, name: &str) {
         root: false,
         run: 0,
         failed_attempts: Default::default(),
+        shard_size: None,
     };
     let mut object = ProvingTask::new(name, spec);
     object.status = serde_json::from_value(status(0)).unwrap();

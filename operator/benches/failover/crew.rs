@@ -46,6 +46,7 @@ impl Crew {
                 max_weight: 64,
                 provers: 0,
                 device: None,
+                shard_elements: 0,
             });
             work.spawn(prove(link.clone(), orders, book.clone()));
             links.push(link);
@@ -57,6 +58,7 @@ impl Crew {
             max_weight: 1024,
             provers: 0,
             device: None,
+            shard_elements: 0,
         });
         work.spawn(drive(link.clone(), orders, book.clone(), rate));
         links.push(link);

@@ -38,6 +38,7 @@ pub struct Metrics {
     workers: Family<RoleLabels, Gauge>,
     devices: Family<DeviceLabels, Gauge>,
     pool_ready: Family<PoolLabels, Gauge>,
+    pool_quarantined: Family<PoolLabels, Gauge>,
     worker_losses: Family<ReasonLabels, Counter>,
     http_requests: Family<ReasonLabels, Counter>,
 }
@@ -68,6 +69,7 @@ impl Metrics {
             workers: Family::default(),
             devices: Family::default(),
             pool_ready: Family::default(),
+            pool_quarantined: Family::default(),
             worker_losses: Family::default(),
             http_requests: Family::default(),
         };
@@ -126,6 +128,11 @@ impl Metrics {
             "pool_workers_ready",
             "Ready workers by pool",
             self.pool_ready.clone(),
+        );
+        r.register(
+            "pool_quarantined_nodes",
+            "Nodes that new workers of a pool stay away from, since workers failed there again and again",
+            self.pool_quarantined.clone(),
         );
         r.register(
             "worker_losses",
@@ -213,8 +220,19 @@ impl Metrics {
             }
             None => {
                 self.pool_ready.remove(&labels);
+                self.pool_quarantined.remove(&labels);
             }
         }
+    }
+
+    /// How many nodes new workers of a pool stay away from.
+    pub fn set_pool_quarantined(&self, pool: &str, count: usize) {
+        let labels = PoolLabels {
+            pool: pool.to_owned(),
+        };
+        self.pool_quarantined
+            .get_or_create(&labels)
+            .set(gauge(count));
     }
 
     /// A worker was lost.

@@ -15,6 +15,8 @@ pub struct Ended {
     pub pod: String,
     /// Name of its pool.
     pub pool: String,
+    /// The node that it ran on.
+    pub node: Option<String>,
     /// How and why.
     pub end: End,
 }
@@ -84,6 +86,7 @@ impl PodBook {
         vec![Ended {
             pod: pod.name_any(),
             pool: pool(pod),
+            node: pod.spec.as_ref().and_then(|spec| spec.node_name.clone()),
             end,
         }]
     }

@@ -24,6 +24,8 @@ pub enum Ending {
 pub struct End {
     /// How it ended.
     pub ending: Ending,
+    /// Whether its process ended by itself, with an error: its machine may be the reason.
+    pub crashed: bool,
     /// What happened, for people; names pool and memory limit where they matter.
     pub message: String,
 }
@@ -87,6 +89,7 @@ pub fn classify(pod: &Pod, deleted: bool) -> Option<End> {
         )),
         "" if deleted => Some(End {
             ending: Ending::Orderly,
+            crashed: false,
             message: format!("pod of pool {pool} deleted"),
         }),
         other => Some(failed(
@@ -159,10 +162,12 @@ fn exited(terminated: &ContainerStateTerminated, pool: &str, deleting: bool) -> 
     match code {
         0 => End {
             ending: Ending::Orderly,
+            crashed: false,
             message: format!("worker of pool {pool} left after draining"),
         },
         RECYCLE_EXIT_CODE => End {
             ending: Ending::Orderly,
+            crashed: false,
             message: format!("worker of pool {pool} asked to be replaced"),
         },
         _ if deleting => failed(
@@ -181,10 +186,14 @@ fn exited(terminated: &ContainerStateTerminated, pool: &str, deleting: bool) -> 
                 .as_deref()
                 .or(terminated.reason.as_deref())
                 .unwrap_or_default();
-            failed(
+            let end = failed(
                 FailureClass::NodeLost,
                 format!("worker of pool {pool} ended with exit code {code}: {why}"),
-            )
+            );
+            End {
+                crashed: true,
+                ..end
+            }
         }
     }
 }
@@ -203,6 +212,7 @@ fn out_of_memory(pod: &Pod, pool: &str) -> End {
 fn failed(class: FailureClass, message: String) -> End {
     End {
         ending: Ending::Failed(class),
+        crashed: false,
         message: message.trim_end_matches([' ', ':']).to_owned(),
     }
 }

@@ -57,6 +57,12 @@ fn a_kill_without_oom_or_a_crash_is_a_lost_worker() {
         class(&terminated("Failed", 101, "Error"), false),
         Ending::Failed(FailureClass::NodeLost)
     );
+    // Whoever was killed was not stopped by what it did.
+    let crashed = |pod: Pod| classify(&pod, false).unwrap().crashed;
+    assert!(crashed(terminated("Failed", 134, "Error")));
+    for (code, reason) in [(137, "Error"), (137, "OOMKilled"), (75, "Error"), (0, "")] {
+        assert!(!crashed(terminated("Failed", code, reason)), "{code}");
+    }
 }
 
 #[test]

@@ -93,6 +93,7 @@ mod tests {
             root: "root-1".into(),
             attempts: Default::default(),
             gpu_ms: 0,
+            shards: None,
         }
     }
 

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::budget::Budget;
+use super::shards;
 use crate::controllers::proof_request::journal::Journal;
 use crate::controllers::proof_request::status::{Change, Progress};
 use crate::key::ProofKey;
@@ -153,6 +154,7 @@ pub(super) fn translate(progress: &ProofProgress) -> Progress {
         total: progress.total.into(),
         started_at: progress.started_at,
         gpu_ms: progress.gpu_ms,
+        shards: progress.shards.map(shards::stored),
     }
 }
 

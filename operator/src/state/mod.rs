@@ -13,6 +13,7 @@ mod finish;
 mod object;
 mod outcome;
 mod queue;
+pub mod shards;
 mod unstored;
 mod waits;
 mod writer;

@@ -13,7 +13,7 @@ use provost_crds::{
 use provost_proto::worker::TaskType;
 use sha2::{Digest, Sha256};
 
-use super::attempts;
+use super::{attempts, shards};
 use crate::key::ProofKey;
 
 /// Marks the tasks that stand for a whole proof, for people.
@@ -48,6 +48,7 @@ impl TaskRecord {
             root,
             run,
             failed_attempts: BTreeMap::new(),
+            shard_size: None,
         };
         Some(Self {
             key,
@@ -66,6 +67,7 @@ impl TaskRecord {
             root: true,
             run: start.run,
             failed_attempts: attempts::stored(&start.attempts),
+            shard_size: start.shards.map(shards::stored),
         };
         Self {
             key,

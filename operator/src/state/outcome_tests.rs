@@ -14,6 +14,7 @@ fn outcome(result: ProofResult) -> ProofOutcome {
         total: 0,
         started_at: None,
         gpu_ms: 0,
+        shards: None,
     };
     ProofOutcome {
         proof: "ns/p/u".into(),

@@ -284,6 +284,21 @@ impl Bench {
             .collect()
     }
 
+    /// The scheduler's part: the pod is to run on a node.
+    pub async fn bind_pod(&self, pod: &str, node: &str) {
+        let binding = json!({
+            "apiVersion": "v1", "kind": "Binding", "metadata": {"name": pod},
+            "target": {"apiVersion": "v1", "kind": "Node", "name": node},
+        });
+        let params = PostParams::default();
+        let bound: kube::core::Status = self
+            .pods()
+            .create_subresource("binding", pod, &params, &binding)
+            .await
+            .unwrap();
+        assert_eq!(bound.code, 201, "{bound:?}");
+    }
+
     /// Plays the kubelet.
     pub async fn set_pod_status(&self, pod: &str, status: Value) {
         let patch = Patch::Merge(json!({"status": status}));

@@ -65,6 +65,7 @@ impl Joined {
                 max_weight: 24,
                 provers: 0,
                 device: None,
+                shard_elements: 0,
             };
             roles.spawn(player.clone().play(player.link.add_role(role)));
         }

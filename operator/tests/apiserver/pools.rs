@@ -112,6 +112,58 @@ async fn a_pool_keeps_its_size() {
     bench.close().await;
 }
 
+fn crashed(code: i32) -> Value {
+    json!({"phase": "Failed", "conditions": [{"type": "Ready", "status": "False"}], "containerStatuses": [{
+        "name": "worker", "image": "", "imageID": "", "ready": false, "restartCount": 0,
+        "state": {"terminated": {"exitCode": code, "reason": "Error", "startedAt": null, "finishedAt": null}},
+    }]})
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_whose_gpu_breaks_its_workers_is_left_out() {
+    let bench = Bench::new("quarantine").await;
+    let limits = json!({"memory": "30Gi", "nvidia.com/gpu": "1"});
+    bench
+        .pool(
+            "gpus",
+            json!({"class": "GPU", "replicas": 2, "image": "w:1", "resources": {"limits": limits}}),
+        )
+        .await;
+    let mut names = Vec::new();
+    let good = one_pod(&bench, "gpus", &names).await.name_any();
+    bench.bind_pod(&good, "good").await;
+    bench.set_pod_status(&good, ready()).await;
+    names.push(good);
+    for failures in 1..=3 {
+        let pod = one_pod(&bench, "gpus", &names).await;
+        assert!(pod.spec.unwrap().affinity.is_none(), "{failures}");
+        let name = pod.metadata.name.unwrap();
+        bench.bind_pod(&name, "bad").await;
+        bench.set_pod_status(&name, crashed(134)).await;
+        names.push(name);
+    }
+    let pod = one_pod(&bench, "gpus", &names).await;
+    let affinity = serde_json::to_value(pod.spec.unwrap().affinity).unwrap();
+    let terms = &affinity["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"];
+    assert_eq!(
+        *terms,
+        json!([{"matchFields": [{"key": "metadata.name", "operator": "NotIn", "values": ["bad"]}]}])
+    );
+    bench.event("gpus", "NodeQuarantined").await;
+    let pool = wait("the node in the status", || async {
+        let pool = bench.pools().get("gpus").await.unwrap();
+        let known = pool.status.iter().any(|s| !s.quarantined_nodes.is_empty());
+        known.then_some(pool)
+    })
+    .await;
+    let entry = &pool.status.as_ref().unwrap().quarantined_nodes[0];
+    assert_eq!(entry.node, "bad");
+    assert!(entry.message.contains("exit code 134"), "{}", entry.message);
+    let message = &pool.ready_condition().unwrap().message;
+    assert!(message.contains("node bad is left out until"), "{message}");
+    bench.close().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pool_elsewhere_is_told_so() {
     let mut bench = Bench::space("elsewhere").await;

@@ -38,6 +38,8 @@ impl Worker {
             max_weight,
             provers: 0,
             device: None,
+            // It proves nothing of any size.
+            shard_elements: u64::MAX,
         });
         self.roles.fetch_add(1, Ordering::Release);
         orders

@@ -51,6 +51,7 @@ impl Stream {
             max_weight: weight,
             provers: 0,
             device: None,
+            shard_elements: 0,
         };
         let report = wire::Report {
             last: true,

@@ -146,7 +146,7 @@ impl Core {
             TaskType::Controller => self.config.weights.core_execute,
             _ => 0,
         };
-        let known = shape_of(hold.kind, hold.weight, reserve);
+        let known = shape_of(hold.kind, hold.weight, reserve, None);
         let shape = known.unwrap_or_else(|| Shape::new(class, hold.weight));
         self.schedule.occupy(shape, key)
     }

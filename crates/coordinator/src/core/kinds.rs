@@ -2,20 +2,32 @@
 
 use provost_proto::class_of;
 use provost_proto::worker::{TaskType, WorkerType};
-use provost_scheduler::{Class, Shape, Slot, TaskKind, WorkerKind};
+use provost_scheduler::{Class, Requirement, Shape, Slot, TaskKind, WorkerKind};
 
 use super::Core;
 use crate::Millis;
+use crate::shards::ShardSize;
 
 /// The circuit files of a PlonkWrap fill a machine's cache and disk: one at a time.
 const PLONK: Slot = Slot::new(0);
 
-/// What a task of a type asks of a worker; `None` for what no worker runs.
-pub(super) fn shape_of(kind: TaskType, weight: u32, reserve: u32) -> Option<Shape> {
+/// What a prover of full shards has.
+pub(super) const FULL_SHARDS: Requirement = Requirement(0);
+
+/// What a task of a type asks of a worker, in a run with shards of a size; `None` for what no worker runs.
+pub(super) fn shape_of(
+    kind: TaskType,
+    weight: u32,
+    reserve: u32,
+    shards: Option<ShardSize>,
+) -> Option<Shape> {
     let class = class(class_of(kind))?;
     let shape = Shape::new(class, weight).with_reserve(reserve);
     Some(match kind {
         TaskType::PlonkWrap => shape.with_slot(PLONK),
+        TaskType::ProveShard if shards == Some(ShardSize::Full) => {
+            shape.with_requirement(FULL_SHARDS)
+        }
         _ => shape,
     })
 }

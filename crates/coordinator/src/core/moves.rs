@@ -139,7 +139,8 @@ impl Core {
 
     /// What a task asks of a worker.
     fn shape(&self, task: &Task) -> Option<Shape> {
-        let shape = shape_of(task.kind, task.weight, task.reserve)?;
+        let shards = self.proofs.get(&task.proof)?.shards;
+        let shape = shape_of(task.kind, task.weight, task.reserve, shards)?;
         Some(shape.with_min_capacity(self.min_capacity(task)))
     }
 

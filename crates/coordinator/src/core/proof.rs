@@ -13,6 +13,7 @@ use crate::attempts::AttemptsByType;
 use crate::failure::task_name;
 use crate::ids::{ProofId, SubId, TaskId};
 use crate::proof_spec::{ProofSpec, Root};
+use crate::shards::ShardSize;
 use crate::state::{Counts, ProofProgress};
 use crate::tables::{OrderedSet, Set};
 
@@ -30,6 +31,8 @@ pub(crate) struct Proof {
     pub(crate) subs: BTreeSet<SubId>,
     /// How long its tasks held GPUs, in milliseconds, over all runs.
     pub(crate) gpu_ms: u64,
+    /// How large the shards of this run are; `None` where it has none.
+    pub(crate) shards: Option<ShardSize>,
     /// Failed attempts of tasks that restart the proof, over all runs.
     pub(crate) tallies: BTreeMap<TaskType, Tally>,
     /// When the root was first given to a worker.
@@ -123,6 +126,7 @@ impl Proof {
             total,
             started_at: self.started_at,
             gpu_ms: self.gpu_ms,
+            shards: self.shards,
         }
     }
 }
@@ -145,6 +149,7 @@ impl Core {
             dropped: Set::default(),
             subs: BTreeSet::new(),
             gpu_ms: 0,
+            shards: None,
             tallies: BTreeMap::new(),
             started_at: None,
             ended: None,

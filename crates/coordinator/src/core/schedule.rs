@@ -7,12 +7,13 @@ use provost_scheduler::{
     Shape, TaskKey, TaskSpec, TenantKey, WorkerKey, WorkerSpec,
 };
 
-use super::kinds::{ticks, worker_kind};
+use super::kinds::{FULL_SHARDS, ticks, worker_kind};
 use super::names::Names;
 use super::worker::Worker;
 use crate::Millis;
 use crate::ids::{TaskId, WorkerId};
 use crate::proof_spec::ProofSpec;
+use crate::shards::ShardSize;
 
 /// Which task runs where, next, in the scheduler's terms and in ours.
 pub(crate) struct Schedule {
@@ -123,7 +124,10 @@ impl Schedule {
             provers: worker.provers,
             pod,
             pool: None,
-            provides: Vec::new(),
+            provides: match worker.shards {
+                ShardSize::Full => vec![FULL_SHARDS],
+                ShardSize::Reduced => Vec::new(),
+            },
         });
         self.workers.set(key.index(), worker.id.clone());
         key

@@ -12,6 +12,7 @@ use super::{Core, LinkId};
 use crate::Millis;
 use crate::failure::Failure;
 use crate::ids::{ProofId, SubId, TaskId, WorkerId};
+use crate::shards::ShardSize;
 
 /// One unit of work, or a marker.
 pub(crate) struct Task {
@@ -123,7 +124,7 @@ impl Core {
         self.tasks.get_mut(id)
     }
 
-    /// Adds a task to a proof, in the given phase. `data` gets our weight. Does nothing if the proof is not there.
+    /// Adds a task to a proof, in the given phase. `data` gets our weight, and what a CoreExecute is told of its shards. Does nothing if the proof is not there.
     pub(crate) fn add_task(
         &mut self,
         id: TaskId,
@@ -143,6 +144,11 @@ impl Core {
         } else {
             0
         };
+        let order = match kind {
+            TaskType::CoreExecute => owner.shards.map(ShardSize::order),
+            _ => None,
+        };
+        let order = order.unwrap_or_default();
         let task = Task {
             id: id.clone(),
             proof: proof.clone(),
@@ -151,7 +157,7 @@ impl Core {
             reserve,
             rank: (Reverse(stage_of(kind)), seq),
             key: None,
-            data: Some(TaskData::with_weight(data, weight)),
+            data: Some(TaskData::with_order(data, weight, &order)),
             attempt: 0,
             tally: Tally::default(),
             spot: None,

@@ -10,6 +10,7 @@ use super::{Core, Hold, LinkId};
 use crate::Millis;
 use crate::events::Device;
 use crate::ids::{ConnId, TaskId, WorkerId};
+use crate::shards::ShardSize;
 
 /// A registered worker.
 pub(crate) struct Worker {
@@ -20,6 +21,8 @@ pub(crate) struct Worker {
     pub(crate) provers: Option<u32>,
     /// What it proves on, if that is a GPU.
     pub(crate) device: Option<Device>,
+    /// The largest shards that it proves.
+    pub(crate) shards: ShardSize,
     pub(crate) version: String,
     pub(crate) since: Millis,
     /// The stream that it listens on.
@@ -57,6 +60,7 @@ impl Worker {
         id: WorkerId,
         kind: WorkerType,
         max_weight: u32,
+        shards: ShardSize,
         conn: ConnId,
         now: Millis,
     ) -> Self {
@@ -66,6 +70,7 @@ impl Worker {
             max_weight,
             provers: None,
             device: None,
+            shards,
             version: String::new(),
             since: now,
             conn: Some(conn),
@@ -197,12 +202,20 @@ impl Core {
         Some(result)
     }
 
-    /// A worker registers as one of another type. What it has goes on.
-    pub(crate) fn set_worker_kind(&mut self, id: &WorkerId, kind: WorkerType) {
-        let Some(worker) = self.workers.get_mut(id).filter(|w| w.kind != kind) else {
+    /// The largest shards that every registered prover can take. While there is none, the small ones: whoever comes can take those.
+    pub(crate) fn shard_size(&self) -> ShardSize {
+        let provers = self.workers.values().filter(|w| w.kind != WorkerType::Cpu);
+        let sizes = provers.map(|worker| worker.shards);
+        sizes.min().unwrap_or(ShardSize::Reduced)
+    }
+
+    /// A worker registers as one of another type, or for shards of another size. What it has goes on.
+    pub(crate) fn set_worker_kind(&mut self, id: &WorkerId, kind: WorkerType, shards: ShardSize) {
+        let changed = |w: &&mut Worker| w.kind != kind || w.shards != shards;
+        let Some(worker) = self.workers.get_mut(id).filter(changed) else {
             return;
         };
-        worker.kind = kind;
+        (worker.kind, worker.shards) = (kind, shards);
         let pod = self.pods.get(id.pod()).map(|pod| pod.number);
         let (Some(old), Some(pod)) = (worker.key, pod) else {
             return;

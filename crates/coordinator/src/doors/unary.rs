@@ -30,6 +30,7 @@ use crate::ids::{ProofId, SubId, TaskId, WorkerId};
 use crate::proof_spec::{ProofSpec, Root};
 use crate::reactor::{Acknowledge, FailureReport, NewTask, Opened, ProofReport};
 use crate::refusal::Refusal;
+use crate::shards::ShardSize;
 use crate::shared::{Inner, Shared};
 
 /// How long CompleteProof and FailProof wait for the state before the worker is asked to repeat them.
@@ -133,9 +134,10 @@ impl WorkerService for UnaryDoor {
             id: id.clone(),
             kind,
             max_weight,
-            // The contract has no word for it.
+            // The contract has no word for how much it proves, and for how large shards.
             provers: None,
             device,
+            shards: ShardSize::Reduced,
             version,
             conn,
             link: None,

@@ -69,15 +69,20 @@ impl Reactor<'_> {
     pub(super) fn create_root(&mut self, proof_id: &ProofId, not_before: Millis) -> Option<TaskId> {
         let id = self.ids.task();
         let held = Phase::Held(Held::Storing(not_before));
+        let shards = self.core.shard_size();
+        if let Some(proof) = self.core.proof_mut(proof_id) {
+            proof.shards = (proof.spec.kind == Root::Prove).then_some(shards);
+        }
         let id = self.add_root(proof_id, id, held)?;
         let proof = self.core.proof(proof_id)?;
         let attempts = proof.attempts();
-        let run = proof.run;
+        let (run, shards) = (proof.run, proof.shards);
         self.out.begin_run(RunStart {
             proof: proof_id.clone(),
             run,
             root: id.clone(),
             attempts,
+            shards,
         });
         Some(id)
     }

@@ -66,6 +66,7 @@ impl Reactor<'_> {
             root,
             attempts,
             gpu_ms,
+            shards,
         } = proof;
         let id = spec.proof_id.clone();
         if let Some(known) = self.core.proof(&id) {
@@ -85,6 +86,7 @@ impl Reactor<'_> {
             proof.recovered = true;
             proof.recall(&attempts);
             proof.gpu_ms = gpu_ms;
+            proof.shards = shards;
         }
         self.add_root(&id, root.clone(), Phase::Held(Held::Recovery));
         match self.core.recovery_mut() {

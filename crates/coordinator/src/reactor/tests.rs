@@ -15,6 +15,7 @@ mod placement;
 mod random;
 mod recalls;
 mod retries;
+mod shards;
 mod sharing;
 mod subs;
 mod terms;

@@ -11,6 +11,7 @@ use crate::events::{Device, WorkerEvent};
 use crate::failure::{Failure, FailureClass, Loss};
 use crate::ids::{ConnId, ProofId, TaskId, WorkerId};
 use crate::refusal::Refusal;
+use crate::shards::ShardSize;
 
 /// How long after a task's end a heartbeat may still name it without meaning anything: it was written before.
 const LATE_BEAT: i64 = 10_000;
@@ -23,6 +24,8 @@ pub(crate) struct Opened {
     /// How many tasks it proves at once, if it says so.
     pub(crate) provers: Option<u32>,
     pub(crate) device: Option<Device>,
+    /// The largest shards that it proves.
+    pub(crate) shards: ShardSize,
     pub(crate) version: String,
     pub(crate) conn: ConnId,
     /// Its process, if that is joined by the native door.
@@ -39,11 +42,13 @@ impl Reactor<'_> {
                 opened.id.clone(),
                 opened.kind,
                 opened.max_weight,
+                opened.shards,
                 opened.conn,
                 now,
             ));
         } else {
-            self.core.set_worker_kind(&opened.id, opened.kind);
+            self.core
+                .set_worker_kind(&opened.id, opened.kind, opened.shards);
         }
         let link = opened.link.and_then(|link| self.core.link(link));
         let (unreported, draining) = link.map_or((false, false), |l| (!l.reported, l.draining));

@@ -13,6 +13,7 @@ use provost_proto::link::up_message::Message as Up;
 use provost_proto::worker::{TaskData, TaskStatus, TaskType, WorkerType};
 
 use crate::Millis;
+use crate::shards::ShardSize;
 
 /// A run, as a key.
 pub(super) type Run = (String, u32);
@@ -158,6 +159,7 @@ impl Process {
                 max_weight,
                 provers: u32::from(class == WorkerType::Gpu),
                 device: None,
+                shard_elements: ShardSize::Full.elements(),
             };
             self.out.push((replica, Up::Role(role)));
         }

@@ -42,6 +42,7 @@ impl Process {
                 max_weight: 20,
                 provers: 0,
                 device: None,
+                shard_elements: 0,
             })
         };
         this.say([
@@ -249,6 +250,7 @@ async fn a_replica_leads_and_ceases_to_on_the_same_streams() {
             root: "root".into(),
             attempts: Default::default(),
             gpu_ms: 0,
+            shards: None,
         }],
         ..Term::first(5)
     };

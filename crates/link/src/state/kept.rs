@@ -316,5 +316,6 @@ fn role_to_proto(role: &Role) -> proto::Role {
         max_weight: role.max_weight,
         provers: role.provers,
         device: role.device.clone(),
+        shard_elements: role.shard_elements,
     }
 }

@@ -127,6 +127,7 @@ async fn replace(pause: u64, gone: bool) {
             root,
             attempts: Default::default(),
             gpu_ms: 0,
+            shards: None,
         }],
         ..Term::first(2)
     };

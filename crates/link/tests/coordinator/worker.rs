@@ -27,6 +27,7 @@ pub(crate) fn start(pod: &str, replicas: Vec<String>, starts: &Starts) -> Link {
             max_weight: 64,
             provers: 0,
             device: None,
+            shard_elements: 0,
         });
         tokio::spawn(work(link.clone(), orders, starts.clone()));
     }

@@ -330,6 +330,7 @@ pub(crate) fn role() -> Role {
         max_weight: 8,
         provers: 0,
         device: None,
+        shard_elements: 0,
     }
 }
 

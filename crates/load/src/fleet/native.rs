@@ -79,6 +79,7 @@ impl Process {
             max_weight,
             provers: 0,
             device: None,
+            shard_elements: 0,
         }));
         process.up.say(Up::Report(wire::Report {
             last: true,

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use provost_crds::{
-    Execution, Failure, Mode, ProofOutput, ProofRequest, ProofRequestStatus, TaskCounts, Timings,
-    conditions, duration, reasons,
+    Execution, Failure, Mode, ProofOutput, ProofRequest, ProofRequestStatus, ShardSize, TaskCounts,
+    Timings, conditions, duration, reasons,
 };
 
 /// Longest failure message that the API takes, in characters.
@@ -79,6 +79,8 @@ pub struct Progress {
     pub started_at: Option<i64>,
     /// How long tasks held GPUs, in milliseconds.
     pub gpu_ms: u64,
+    /// How large the shards are.
+    pub shards: Option<ShardSize>,
 }
 
 impl Progress {
@@ -163,6 +165,7 @@ impl Next<'_> {
         }
         self.status.tasks.clone_from(&progress.tasks);
         self.status.progress = Some(format!("{}/{}", progress.done, progress.total));
+        self.status.shard_size = progress.shards;
         if progress.gpu_ms > 0 {
             // A new leader may know less.
             let seconds = i64::try_from(progress.gpu_ms.div_ceil(1000)).unwrap_or(i64::MAX);

@@ -49,6 +49,7 @@ fn progress(tasks: &[(&str, [i32; 4])]) -> Progress {
         total,
         started_at: started.then_some(103_000),
         gpu_ms: 0,
+        shards: None,
     }
 }
 

@@ -7,7 +7,7 @@ use provost_crds::{Limits, Mode, ProofRequest, ProofRequestStatus, ProvingTask};
 use super::prepare::Prepared;
 use crate::inputs::{Inputs, InputsError};
 use crate::key::{ProofKey, created_ms};
-use crate::state::attempts;
+use crate::state::{attempts, shards};
 
 /// Why a proof was not started.
 #[derive(Debug, thiserror::Error)]
@@ -97,6 +97,7 @@ pub fn recovered(
         root: root.spec.task_id.as_str().into(),
         attempts: attempts::recovered(&root.spec.failed_attempts),
         gpu_ms: gpu_ms(status),
+        shards: root.spec.shard_size.map(shards::recovered),
     })
 }
 

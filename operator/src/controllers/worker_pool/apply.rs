@@ -3,7 +3,7 @@
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use kube::api::{Api, DeleteParams, PostParams};
-use provost_crds::WorkerPool;
+use provost_crds::{QuarantinedNode, WorkerPool};
 use rand::Rng;
 
 use super::plan::{Deletion, Plan};
@@ -22,13 +22,14 @@ pub(super) async fn apply(
     pool: &WorkerPool,
     context: &Context,
     plan: &Plan,
+    quarantined: &[QuarantinedNode],
 ) -> Result<Option<String>, PoolError> {
     let api: Api<Pod> = Api::namespaced(context.client.clone(), &context.namespace);
     for deletion in &plan.delete {
         delete(&api, context, deletion).await?;
     }
     for _ in 0..plan.create {
-        match create(&api, pool, context).await {
+        match create(&api, pool, context, quarantined).await {
             Ok(()) => {}
             Err(error) if error.is_refused() => return Ok(Some(error.to_string())),
             Err(error) => return Err(error.into()),
@@ -37,11 +38,16 @@ pub(super) async fn apply(
     Ok(None)
 }
 
-async fn create(api: &Api<Pod>, pool: &WorkerPool, context: &Context) -> Result<(), ApiError> {
+async fn create(
+    api: &Api<Pod>,
+    pool: &WorkerPool,
+    context: &Context,
+    quarantined: &[QuarantinedNode],
+) -> Result<(), ApiError> {
     let mut tries = 0;
     loop {
         let name = format!("{}-{}", pool.name_any(), suffix(&mut rand::rng()));
-        let pod = pods::build(pool, &name, &context.settings);
+        let pod = pods::build(pool, &name, &context.settings, quarantined);
         // Noted first: the watch may show the pod before the answer is here.
         context.fleet.created(&pool.name_any(), &name);
         tries += 1;

@@ -5,10 +5,12 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::backoff::Backoff;
+use super::quarantine::Quarantine;
 use crate::pods::book::Ended;
 
 /// How long a pod that was created or deleted may be missing from the cache, or linger there, before the cache is believed.
@@ -28,6 +30,7 @@ struct Inner {
     deleted: HashMap<String, Instant>,
     recycle: HashSet<String>,
     backoffs: HashMap<String, Backoff>,
+    quarantines: HashMap<String, Quarantine>,
     /// By pool, what happened to workers and was not told yet.
     news: HashMap<String, Vec<Ended>>,
 }
@@ -51,6 +54,11 @@ impl Fleet {
             .entry(ended.pool.clone())
             .or_default()
             .failed(now);
+        if let Some(node) = ended.node.as_deref().filter(|_| ended.end.crashed) {
+            let quarantine = inner.quarantines.entry(ended.pool.clone()).or_default();
+            let now = Timestamp::from_millisecond(now).unwrap_or_default();
+            quarantine.failed(node, &ended.end.message, now);
+        }
         inner
             .news
             .entry(ended.pool.clone())
@@ -64,6 +72,11 @@ impl Fleet {
             .backoffs
             .get_mut(pool)
             .map_or(Duration::ZERO, |backoff| backoff.wait(now))
+    }
+
+    /// Uses what is known of the nodes on which workers of `pool` failed.
+    pub fn with_quarantine<T>(&self, pool: &str, work: impl FnOnce(&mut Quarantine) -> T) -> T {
+        work(self.inner().quarantines.entry(pool.to_owned()).or_default())
     }
 
     /// Failures of the workers of `pool` that were not taken yet.
@@ -134,6 +147,7 @@ impl Fleet {
         let mut inner = self.inner();
         inner.created.remove(pool);
         inner.backoffs.remove(pool);
+        inner.quarantines.remove(pool);
         inner.news.remove(pool);
     }
 

@@ -1,12 +1,13 @@
 //! The WorkerPool controller: keeps as many worker pods as a pool asks for.
 //!
 //! [`plan`] decides, from what [`view`] brings together, which pods come and go; [`pods`] builds them; [`status`] tells how the pool
-//! stands; [`fleet`] remembers what the caches do not show yet.
+//! stands; [`quarantine`] which nodes are left out; [`fleet`] remembers what the caches do not show yet.
 
 pub mod backoff;
 pub mod fleet;
 pub mod plan;
 pub mod pods;
+pub mod quarantine;
 pub mod status;
 pub mod view;
 
@@ -14,7 +15,7 @@ mod apply;
 mod env;
 mod error;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -26,7 +27,7 @@ use kube::runtime::controller::{Action, Config, Controller};
 use kube::runtime::reflector::Store;
 use kube::{Client, ResourceExt};
 use provost_coordinator::{Coordinator, WorkerView};
-use provost_crds::{POOL_LABEL, WorkerPool, WorkerPoolStatus};
+use provost_crds::{POOL_LABEL, QuarantinedNode, WorkerPool, WorkerPoolStatus};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -35,15 +36,19 @@ use super::{begins_to_lead, run_synced};
 use crate::api::Events;
 use crate::api::status::{Written, write};
 use crate::metrics::{DeviceLabels, Metrics, RoleLabels};
+use crate::pods::classify;
 pub use error::PoolError;
 use fleet::Fleet;
 use plan::PodView;
 use pods::WorkerSettings;
+use status::Observed;
 
 /// Name of this controller in metrics.
 const NAME: &str = "worker_pool";
 /// Pools reconciled at the same time.
 const CONCURRENCY: u16 = 4;
+/// Reason of the event when a node is left out.
+const NODE_QUARANTINED: &str = "NodeQuarantined";
 /// Time between two looks at a pool to which nothing happens.
 const SLOW: Duration = Duration::from_secs(30);
 /// Changes of many pods and workers that come together make one look.
@@ -164,14 +169,47 @@ async fn step(pool: &WorkerPool, context: &Context) -> Result<Action, PoolError>
             .fleet
             .backoff(&name, Timestamp::now().as_millisecond()),
     );
-    let refused = apply::apply(pool, context, &plan).await?;
-    let observed = view::observe(&views, &cached, &workers, refused.clone());
+    let quarantined = quarantine(pool, context, &cached).await;
+    let refused = apply::apply(pool, context, &plan, &quarantined).await?;
+    let observed = Observed {
+        quarantined,
+        ..view::observe(&views, &cached, &workers, refused)
+    };
     context.metrics.set_pool_ready(&name, Some(observed.ready));
     note(pool, context, |pool, now| {
         status::served(pool, &observed, now)
     })
     .await?;
     Ok(Action::requeue(plan.again.unwrap_or(SLOW).min(SLOW)))
+}
+
+/// The nodes that new workers of the pool stay away from. A worker for CPUs says little of its machine when it crashes: that is for GPUs.
+async fn quarantine(pool: &WorkerPool, context: &Context, pods: &[&Pod]) -> Vec<QuarantinedNode> {
+    if !pool.spec.asks_for_gpu() {
+        return Vec::new();
+    }
+    let ready = pods.iter().filter(|pod| classify::ready(pod));
+    let ready: BTreeSet<String> = ready.filter_map(|pod| node(pod)).collect();
+    let decided = pool.status.as_ref().map(|s| s.quarantined_nodes.as_slice());
+    let name = pool.name_any();
+    let (new, nodes) = context.fleet.with_quarantine(&name, |quarantine| {
+        quarantine.recall(decided.unwrap_or_default());
+        let new = quarantine.decide(&ready, Timestamp::now());
+        (new, quarantine.nodes())
+    });
+    for entry in new {
+        let text = format!("{}: {}", entry.node, entry.message);
+        context
+            .events
+            .warning(pool, NODE_QUARANTINED, "QuarantineNode", &text)
+            .await;
+    }
+    context.metrics.set_pool_quarantined(&name, nodes.len());
+    nodes
+}
+
+fn node(pod: &Pod) -> Option<String> {
+    pod.spec.as_ref()?.node_name.clone()
 }
 
 fn views(

@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
 use k8s_openapi::api::core::v1::{
-    Capabilities, Container, ContainerPort, EmptyDirVolumeSource, HTTPGetAction, Pod,
-    PodResourceClaim, PodSecurityContext, PodSpec, Probe, ResourceClaim, ResourceRequirements,
-    SeccompProfile, SecurityContext, Toleration, Volume, VolumeMount,
+    Affinity, Capabilities, Container, ContainerPort, EmptyDirVolumeSource, HTTPGetAction,
+    NodeAffinity, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, Pod, PodResourceClaim,
+    PodSecurityContext, PodSpec, Probe, ResourceClaim, ResourceRequirements, SeccompProfile,
+    SecurityContext, Toleration, Volume, VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::{Resource, ResourceExt};
-use provost_crds::{DeviceClaim, POOL_LABEL, WorkerPool};
+use provost_crds::{DeviceClaim, POOL_LABEL, QuarantinedNode, WorkerPool};
 use sha2::{Digest, Sha256};
 
 use super::env;
@@ -55,10 +56,18 @@ pub fn selector(pool: &str) -> BTreeMap<String, String> {
     BTreeMap::from([(POOL_LABEL.to_owned(), pool.to_owned())])
 }
 
-/// The pod `name` of `pool`.
-pub fn build(pool: &WorkerPool, name: &str, settings: &WorkerSettings) -> Pod {
+/// The pod `name` of `pool`, for any node but those that are quarantined.
+pub fn build(
+    pool: &WorkerPool,
+    name: &str,
+    settings: &WorkerSettings,
+    quarantined: &[QuarantinedNode],
+) -> Pod {
     let pool_name = pool.name_any();
-    let spec = spec(pool, settings);
+    let mut spec = spec(pool, settings);
+    // Where it may run is no matter of the template: pods do not become outdated by it.
+    let template = hash(&spec);
+    spec.affinity = away_from(quarantined);
     let mut labels = selector(&pool_name);
     labels.extend(
         [
@@ -74,16 +83,42 @@ pub fn build(pool: &WorkerPool, name: &str, settings: &WorkerSettings) -> Pod {
             name: Some(name.to_owned()),
             namespace: pool.namespace(),
             labels: Some(labels),
-            annotations: Some(BTreeMap::from([(
-                TEMPLATE_ANNOTATION.to_owned(),
-                hash(&spec),
-            )])),
+            annotations: Some(BTreeMap::from([(TEMPLATE_ANNOTATION.to_owned(), template)])),
             owner_references: pool.controller_owner_ref(&()).map(|owner| vec![owner]),
             ..ObjectMeta::default()
         },
         spec: Some(spec),
         status: None,
     }
+}
+
+fn away_from(nodes: &[QuarantinedNode]) -> Option<Affinity> {
+    if nodes.is_empty() {
+        return None;
+    }
+    // By the node's own name: a label may be missing or wrong.
+    let names = NodeSelectorRequirement {
+        key: "metadata.name".into(),
+        operator: "NotIn".into(),
+        values: None,
+    };
+    let each = nodes.iter().map(|entry| NodeSelectorRequirement {
+        values: Some(vec![entry.node.clone()]),
+        ..names.clone()
+    });
+    let term = NodeSelectorTerm {
+        match_fields: Some(each.collect()),
+        match_expressions: None,
+    };
+    Some(Affinity {
+        node_affinity: Some(NodeAffinity {
+            required_during_scheduling_ignored_during_execution: Some(NodeSelector {
+                node_selector_terms: vec![term],
+            }),
+            ..NodeAffinity::default()
+        }),
+        ..Affinity::default()
+    })
 }
 
 /// Hash of the pod template of `pool`: pods with another one are outdated.

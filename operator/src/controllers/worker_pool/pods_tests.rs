@@ -2,6 +2,7 @@
 
 use super::*;
 use k8s_openapi::api::core::v1::EnvVar;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::json;
 
 fn settings() -> WorkerSettings {
@@ -35,7 +36,12 @@ fn value<'a>(pod: &'a Pod, name: &str) -> Option<&'a EnvVar> {
 
 #[test]
 fn a_pod_meets_the_restricted_profile() {
-    let pod = build(&pool(json!({"class": "All"})), "small-abcde", &settings());
+    let pod = build(
+        &pool(json!({"class": "All"})),
+        "small-abcde",
+        &settings(),
+        &[],
+    );
     let spec = pod.spec.as_ref().unwrap();
     assert_eq!(spec.automount_service_account_token, Some(false));
     assert_eq!(spec.restart_policy.as_deref(), Some("Never"));
@@ -68,7 +74,7 @@ fn shared_memory_is_as_large_as_the_limit() {
     let pool = pool(
         json!({"class": "CPU", "resources": {"limits": {"memory": "3Gi"}}, "capacity": 9, "proverPermits": 2}),
     );
-    let pod = build(&pool, "small-abcde", &settings());
+    let pod = build(&pool, "small-abcde", &settings(), &[]);
     let volumes = pod.spec.as_ref().unwrap().volumes.as_ref().unwrap();
     let shm = volumes
         .iter()
@@ -107,14 +113,19 @@ fn shared_memory_is_as_large_as_the_limit() {
 
 #[test]
 fn without_a_limit_there_is_no_figure_for_it() {
-    let pod = build(&pool(json!({"class": "All"})), "small-abcde", &settings());
+    let pod = build(
+        &pool(json!({"class": "All"})),
+        "small-abcde",
+        &settings(),
+        &[],
+    );
     assert!(value(&pod, "PROVOST_MEMORY_LIMIT_BYTES").is_none());
 }
 
 #[test]
 fn a_worker_drains_within_its_grace() {
     let drain = |spec| {
-        let pod = build(&pool(spec), "small-abcde", &settings());
+        let pod = build(&pool(spec), "small-abcde", &settings(), &[]);
         let grace = pod.spec.as_ref().unwrap().termination_grace_period_seconds;
         (
             grace,
@@ -134,7 +145,7 @@ fn a_worker_drains_within_its_grace() {
 fn keys_come_from_the_secret_and_user_values_are_literal() {
     let pool =
         pool(json!({"class": "All", "env": [{"name": "X", "value": "$(AWS_SECRET_ACCESS_KEY)"}]}));
-    let pod = build(&pool, "small-abcde", &settings());
+    let pod = build(&pool, "small-abcde", &settings(), &[]);
     let key = value(&pod, "AWS_SECRET_ACCESS_KEY")
         .unwrap()
         .value_from
@@ -156,8 +167,8 @@ fn keys_come_from_the_secret_and_user_values_are_literal() {
 #[test]
 fn the_template_hash_follows_the_template_and_nothing_else() {
     let pool_a = pool(json!({"class": "All"}));
-    let pod = build(&pool_a, "small-aaaaa", &settings());
-    let other = build(&pool_a, "small-bbbbb", &settings());
+    let pod = build(&pool_a, "small-aaaaa", &settings(), &[]);
+    let other = build(&pool_a, "small-bbbbb", &settings(), &[]);
     let annotation =
         |p: &Pod| p.metadata.annotations.as_ref().unwrap()[TEMPLATE_ANNOTATION].clone();
     assert_eq!(annotation(&pod), annotation(&other));
@@ -174,7 +185,12 @@ fn the_template_hash_follows_the_template_and_nothing_else() {
 
 #[test]
 fn a_pod_belongs_to_its_pool() {
-    let pod = build(&pool(json!({"class": "All"})), "small-abcde", &settings());
+    let pod = build(
+        &pool(json!({"class": "All"})),
+        "small-abcde",
+        &settings(),
+        &[],
+    );
     assert_eq!(pod.metadata.labels.as_ref().unwrap()[POOL_LABEL], "small");
     let owner = &pod.metadata.owner_references.as_ref().unwrap()[0];
     assert_eq!(
@@ -186,7 +202,7 @@ fn a_pod_belongs_to_its_pool() {
 #[test]
 fn a_pool_that_asks_for_a_gpu_gets_the_image_for_it() {
     let image = |spec| {
-        build(&pool(spec), "small-abcde", &settings())
+        build(&pool(spec), "small-abcde", &settings(), &[])
             .spec
             .unwrap()
             .containers[0]
@@ -224,13 +240,44 @@ fn without_an_image_for_gpus_a_pool_has_to_name_one() {
 }
 
 #[test]
+fn pods_stay_away_from_quarantined_nodes_and_are_not_outdated_by_it() {
+    let pool = pool(json!({"class": "GPU"}));
+    let entry = |node: &str| QuarantinedNode {
+        node: node.to_owned(),
+        until: Time(jiff::Timestamp::UNIX_EPOCH),
+        message: String::new(),
+    };
+    let pod = build(&pool, "small-abcde", &settings(), &[entry("a"), entry("b")]);
+    let hash = &pod.annotations()[TEMPLATE_ANNOTATION];
+    assert_eq!(*hash, template_hash(&pool, &settings()));
+    let affinity = pod.spec.unwrap().affinity.unwrap().node_affinity.unwrap();
+    let terms = affinity
+        .required_during_scheduling_ignored_during_execution
+        .unwrap()
+        .node_selector_terms;
+    // Terms are alternatives: all nodes must be in one.
+    assert_eq!(terms.len(), 1);
+    let fields = terms[0].match_fields.as_ref().unwrap();
+    let fields: Vec<_> = fields
+        .iter()
+        .map(|f| (&*f.key, &*f.operator, f.values.clone().unwrap()))
+        .collect();
+    let expected = ["a", "b"].map(|n| ("metadata.name", "NotIn", vec![n.to_owned()]));
+    assert_eq!(fields, expected);
+    let pod = build(&pool, "small-abcde", &settings(), &[]);
+    assert_eq!(pod.spec.unwrap().affinity, None);
+}
+
+#[test]
 fn claims_and_runtime_class_reach_the_pod() {
     let spec = json!({
         "class": "GPU",
         "runtimeClassName": "nvidia",
         "resourceClaims": [{"name": "gpu", "resourceClaimTemplateName": "h100"}],
     });
-    let pod = build(&pool(spec), "small-abcde", &settings()).spec.unwrap();
+    let pod = build(&pool(spec), "small-abcde", &settings(), &[])
+        .spec
+        .unwrap();
     assert_eq!(pod.runtime_class_name.as_deref(), Some("nvidia"));
     let claims = pod.resource_claims.unwrap();
     assert_eq!(

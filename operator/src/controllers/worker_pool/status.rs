@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use kube::ResourceExt;
 use provost_coordinator::Device;
-use provost_crds::{POOL_LABEL, WorkerPool, WorkerPoolStatus, conditions, reasons};
+use provost_crds::{
+    POOL_LABEL, QuarantinedNode, WorkerPool, WorkerPoolStatus, conditions, reasons,
+};
 
 /// Reason of a pool outside the operator's namespace.
 pub const NAMESPACE_NOT_SERVED: &str = "NamespaceNotServed";
@@ -28,6 +30,8 @@ pub struct Observed {
     pub devices: BTreeMap<Device, usize>,
     /// Why pods are not ready, one line each.
     pub problems: Vec<String>,
+    /// Nodes that new workers stay away from.
+    pub quarantined: Vec<QuarantinedNode>,
     /// The API server's answer, if it refused a pod.
     pub refused: Option<String>,
 }
@@ -52,7 +56,12 @@ pub fn served(pool: &WorkerPool, observed: &Observed, now: Timestamp) -> WorkerP
         .join(", ");
     let end = status.devices.floor_char_boundary(MOST_DEVICES);
     status.devices.truncate(end);
-    let counts = format!("{} of {desired} workers are ready", observed.ready);
+    status.quarantined_nodes.clone_from(&observed.quarantined);
+    let mut counts = format!("{} of {desired} workers are ready", observed.ready);
+    for QuarantinedNode { node, until, .. } in &observed.quarantined {
+        let until = until.0;
+        counts.push_str(&format!("; node {node} is left out until {until:.0}"));
+    }
     let (value, reason, message) = if let Some(refused) = &observed.refused {
         (
             conditions::FALSE,

@@ -112,6 +112,7 @@ pub fn observe(
             .filter_map(|pod| problem(pod))
             .collect(),
         refused,
+        quarantined: Vec::new(),
     }
 }
 

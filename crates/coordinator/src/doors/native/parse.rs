@@ -12,6 +12,7 @@ use crate::failure::{Failure, FailureClass};
 use crate::ids::TaskId;
 use crate::reactor::Unreadable;
 use crate::refusal::Refusal;
+use crate::shards::ShardSize;
 use crate::word::{
     Child, Conclusion, Done, Hello, Listen, Outcome, Process, Report, Role, RunId, Running, Said,
     Word,
@@ -107,6 +108,7 @@ fn role(role: wire::Role) -> Parsed<Role> {
         max_weight: validate::capacity(role.max_weight)?,
         provers: (role.provers > 0).then_some(role.provers),
         device: role.device.map(device).transpose()?,
+        shards: ShardSize::within(role.shard_elements),
     })
 }
 

@@ -99,6 +99,7 @@ impl Reactor<'_> {
             max_weight: role.max_weight,
             provers: role.provers,
             device: role.device.clone(),
+            shards: role.shards,
             version: known.version.clone(),
             conn,
             link: Some(link),

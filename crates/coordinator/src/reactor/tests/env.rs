@@ -16,6 +16,7 @@ use crate::output::{Output, ReaderEnd};
 use crate::proof_spec::{ProofSpec, Root};
 use crate::reactor::{Acknowledge, FailureReport, NewTask, Opened, ProofReport, Reactor};
 use crate::refusal::Refusal;
+use crate::shards::ShardSize;
 use crate::state::{ProofOutcome, ProofProgress, ProofResult, RunStart, TaskChange};
 use crate::term::Term;
 
@@ -243,6 +244,17 @@ impl Env {
     }
 
     pub(super) fn open(&mut self, id: &str, kind: WorkerType, max_weight: u32) -> ConnId {
+        self.open_for(id, kind, max_weight, ShardSize::Reduced)
+    }
+
+    /// A worker for shards of a size.
+    pub(super) fn open_for(
+        &mut self,
+        id: &str,
+        kind: WorkerType,
+        max_weight: u32,
+        shards: ShardSize,
+    ) -> ConnId {
         self.conn += 1;
         let opened = Opened {
             id: w(id),
@@ -250,6 +262,7 @@ impl Env {
             max_weight,
             provers: None,
             device: None,
+            shards,
             version: "1".to_owned(),
             conn: self.conn,
             link: None,

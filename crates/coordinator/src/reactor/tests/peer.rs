@@ -166,6 +166,7 @@ impl Env {
                 max_weight,
                 provers: 0,
                 device: None,
+                shard_elements: 0,
             })
         };
         let execute = role("execute", WorkerType::Cpu, 20);

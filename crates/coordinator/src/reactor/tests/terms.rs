@@ -29,6 +29,7 @@ fn lead(env: &mut Env, expected: &[&str]) {
         root: t("root"),
         attempts: Default::default(),
         gpu_ms: 0,
+        shards: None,
     };
     let term = Term {
         epoch: 2,
@@ -315,6 +316,7 @@ fn a_proof_that_is_recovered_late_finds_what_was_said_of_it() {
         root: t("root"),
         attempts: Default::default(),
         gpu_ms: 0,
+        shards: None,
     };
     env.react(|r| r.proof_recovered(recovered)).unwrap();
     assert_eq!(env.worker_of(&t("root")).as_deref(), Some("a/execute"));
@@ -449,6 +451,7 @@ fn what_restarted_a_proof_is_stored_with_each_run_and_recalled() {
         root: t("root"),
         attempts: once(2),
         gpu_ms: 0,
+        shards: None,
     };
     let term = Term {
         proofs: vec![recovered],

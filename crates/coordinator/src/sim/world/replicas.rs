@@ -91,6 +91,7 @@ impl World {
                 root: begun.root,
                 attempts: begun.attempts,
                 gpu_ms: 0,
+                shards: begun.shards,
             })
         });
         let term = Term {

@@ -200,6 +200,7 @@ pub(super) fn role(name: &str) -> Role {
         max_weight: 8,
         provers: 0,
         device: None,
+        shard_elements: 0,
     }
 }
 
