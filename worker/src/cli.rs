@@ -10,9 +10,11 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::artifacts::origin;
+use crate::engine::known_answer::KnownAnswerError;
 use crate::{local, run, solo};
 
-/// The exit code of a build for GPUs where there is none to prove on (`EX_UNAVAILABLE` of sysexits.h).
+/// The exit code of a worker that has nothing to prove on: no GPU for a build for GPUs, one that is lost, or one that computes wrongly
+/// (`EX_UNAVAILABLE` of sysexits.h).
 pub const NO_DEVICE: u8 = 69;
 
 #[derive(Parser)]
@@ -56,7 +58,7 @@ pub fn main() -> anyhow::Result<ExitCode> {
         }
     });
     let code = match code {
-        Err(error) if error.is::<DeviceError>() => {
+        Err(error) if error.is::<DeviceError>() || error.is::<KnownAnswerError>() => {
             tracing::error!("{error}");
             ExitCode::from(NO_DEVICE)
         }

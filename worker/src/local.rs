@@ -11,8 +11,8 @@ use sp1_core_machine::io::SP1Stdin;
 use sp1_prover::worker::SP1LocalNodeBuilder;
 use sp1_prover_types::network_base_types::ProofMode;
 
-use crate::engine;
-use crate::memory::{self, Class};
+use crate::engine::{self, Build};
+use crate::memory::{self, Class, Machine};
 
 /// A program and its input.
 #[derive(Debug, clap::Args)]
@@ -114,6 +114,9 @@ pub struct ProveArgs {
     /// Provers at once, in place of what follows from the memory limit.
     #[arg(long, env = "PROVOST_PROVER_PERMITS")]
     pub prover_permits: Option<usize>,
+    /// First prove something whose answer is known, and end with an error if it comes out otherwise.
+    #[arg(long, env = "PROVOST_KNOWN_ANSWER")]
+    pub known_answer: bool,
 }
 
 /// The modes that a CPU worker proves.
@@ -148,11 +151,20 @@ pub async fn prove(args: ProveArgs) -> anyhow::Result<()> {
     let (elf, stdin) = (args.program.elf()?, args.program.stdin()?);
     let limit =
         memory::cgroup_limit().context("cannot read this machine's memory from /proc/meminfo")?;
-    let plan = memory::plan(Class::All, limit, None, args.prover_permits)?;
     engine::find_device()?;
+    let machine = Machine {
+        class: Class::All,
+        limit_bytes: limit,
+        pinned_bytes: engine::pinned_bytes(),
+    };
+    let plan = memory::plan(machine, None, args.prover_permits)?;
     let started = Instant::now();
-    let opts = engine::core_opts(&plan);
-    let node = engine::build(opts, plan.prover_permits, |builder| async move {
+    let how = Build {
+        opts: engine::core_opts(&plan),
+        permits: plan.prover_permits,
+        known_answer: args.known_answer,
+    };
+    let node = engine::build(how, |builder| async move {
         SP1LocalNodeBuilder::from_worker_client_builder(builder)
             .build()
             .await

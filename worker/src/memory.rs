@@ -52,7 +52,8 @@ pub struct MemoryPlan {
     pub execute_weight: u32,
     /// Task weight (GiB) that the prove role offers; 0 when it has none.
     pub prove_weight: u32,
-    /// Provers that may run at once inside the engine.
+    /// Provers that may run at once inside the engine. On a GPU one proves while the others prepare: SP1 takes device memory for the one alone, and
+    /// has four host buffers for the others.
     pub prover_permits: usize,
     /// Resident memory, in bytes, at which SP1 kills the program that it executes (`MEMORY_LIMIT`).
     pub executor_memory_bytes: u64,
@@ -76,16 +77,32 @@ pub enum MemoryError {
     },
 }
 
-/// Shares `limit_bytes` among the roles of `class`. `capacity` replaces the task weight that follows from the limit;
+/// What a plan is for.
+#[derive(Debug, Clone, Copy)]
+pub struct Machine {
+    /// The roles to play.
+    pub class: Class,
+    /// What the process may use, in bytes.
+    pub limit_bytes: u64,
+    /// Page-locked memory, in bytes, through which the engine feeds a GPU; 0 for a CPU.
+    pub pinned_bytes: u64,
+}
+
+/// Shares the memory among the roles. `capacity` replaces the task weight that follows from the limit;
 /// `permits` replaces the number of provers.
+///
+/// # Errors
+/// The limit leaves nothing for tasks.
 pub fn plan(
-    class: Class,
-    limit_bytes: u64,
+    machine: Machine,
     capacity: Option<u32>,
     permits: Option<usize>,
 ) -> Result<MemoryPlan, MemoryError> {
+    let Machine {
+        class, limit_bytes, ..
+    } = machine;
     let at_rest = if class.proves() {
-        ENGINE_AT_REST_GIB
+        ENGINE_AT_REST_GIB + machine.pinned_bytes.div_ceil(GIB)
     } else {
         0
     } + if class.executes() {

@@ -16,8 +16,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::artifacts::Artifacts;
 use crate::coordinator::Client;
-use crate::engine::{self, ExecuteEngine, ProveEngine};
-use crate::memory::{self, Class, MemoryPlan};
+use crate::engine::{self, Build, ExecuteEngine, ProveEngine};
+use crate::memory::{self, Class, Machine, MemoryPlan};
 use crate::status::{self, Status};
 use crate::tasks::{self, Engine};
 
@@ -46,6 +46,9 @@ pub struct RunArgs {
     /// Provers at once, in place of what follows from the memory limit.
     #[arg(long, env = "PROVOST_PROVER_PERMITS")]
     pub prover_permits: Option<usize>,
+    /// Prove something whose answer is known before taking tasks that prove, and end with exit code 69 if it comes out otherwise.
+    #[arg(long, env = "PROVOST_KNOWN_ANSWER")]
+    pub known_answer: bool,
     /// Memory limit in bytes, in place of the cgroup's.
     #[arg(long, env = "PROVOST_MEMORY_LIMIT_BYTES")]
     pub memory_limit_bytes: Option<u64>,
@@ -60,7 +63,7 @@ pub struct RunArgs {
     pub drain_seconds: u64,
 }
 
-/// Plans the memory of a worker.
+/// Plans the memory of a worker, which has looked for its device.
 pub fn memory_plan(args: &RunArgs) -> anyhow::Result<MemoryPlan> {
     let limit = args
         .memory_limit_bytes
@@ -69,12 +72,15 @@ pub fn memory_plan(args: &RunArgs) -> anyhow::Result<MemoryPlan> {
         .context(
             "cannot read this machine's memory from /proc/meminfo: set PROVOST_MEMORY_LIMIT_BYTES",
         )?;
-    Ok(memory::plan(
-        args.class,
-        limit,
-        args.capacity,
-        args.prover_permits,
-    )?)
+    let machine = Machine {
+        class: args.class,
+        limit_bytes: limit,
+        pinned_bytes: match args.class.proves() {
+            true => engine::pinned_bytes(),
+            false => 0,
+        },
+    };
+    Ok(memory::plan(machine, args.capacity, args.prover_permits)?)
 }
 
 /// The parts that every role needs.
@@ -90,12 +96,12 @@ struct Worker {
 
 /// Runs the worker. Returns when it has drained after SIGTERM, or when it wants to be replaced.
 pub async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
-    let plan = memory_plan(&args)?;
     // Before anything registers: what cannot prove should not begin to execute either.
     let device = match args.class.proves() {
         true => engine::find_device()?,
         false => None,
     };
+    let plan = memory_plan(&args)?;
     tracing::info!(?plan, ?device, class = ?args.class, name = args.name, "worker starts");
     let store = S3Store::new(S3Config::from_env()?);
     let link = Link::start(provost_link::Config {
@@ -144,6 +150,10 @@ pub async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     }
     worker.drain().await;
     let poisoned = worker.poisoned.load(Ordering::Acquire);
+    if poisoned && worker.args.class.proves() {
+        // A lost device is told apart from a process in doubt: it may be lost for the next one, too.
+        engine::find_device()?;
+    }
     Ok(if poisoned {
         ExitCode::from(RECYCLE)
     } else {
@@ -158,6 +168,8 @@ struct Room {
     /// How many it proves at once; 0 if it proves none.
     provers: u32,
     device: Option<provost_link::Device>,
+    /// The largest shards that it proves, in trace elements.
+    shard_elements: u64,
 }
 
 fn told(device: &Device) -> provost_link::Device {
@@ -187,6 +199,7 @@ impl Worker {
                 weight: self.plan.execute_weight,
                 provers: 0,
                 device: None,
+                shard_elements: 0,
             },
             Engine::Execute(Arc::new(engine)),
         );
@@ -196,8 +209,11 @@ impl Worker {
     async fn begin_prove(self: Arc<Self>) -> anyhow::Result<()> {
         let started = std::time::Instant::now();
         let prover = ProveEngine::build(
-            engine::core_opts(&self.plan),
-            self.plan.prover_permits,
+            Build {
+                opts: engine::core_opts(&self.plan),
+                permits: self.plan.prover_permits,
+                known_answer: self.args.known_answer,
+            },
             self.artifacts.clone(),
             self.client.clone(),
         )
@@ -213,6 +229,7 @@ impl Worker {
                 weight: self.plan.prove_weight,
                 provers: u32::try_from(self.plan.prover_permits).unwrap_or(u32::MAX),
                 device: self.status.device().map(told),
+                shard_elements: engine::shard_elements(),
             },
             Engine::Prove(Arc::new(prover)),
         );
@@ -227,6 +244,7 @@ impl Worker {
             max_weight: room.weight,
             provers: room.provers,
             device: room.device,
+            shard_elements: room.shard_elements,
         });
         self.status.built(role);
         tokio::spawn(tasks::run(

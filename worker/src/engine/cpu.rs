@@ -8,32 +8,45 @@ use sp1_hypercube::prover::{CpuShardProver, ProverSemaphore};
 use sp1_prover::worker::{SP1WorkerBuilder, cpu_worker_builder};
 use sp1_prover::{CpuSP1ProverComponents, CpuWrapProverBuilder, SP1ProverComponents};
 
+use super::{Build, known_answer};
+
 /// What it proves with.
 pub type Components = CpuSP1ProverComponents;
 
-/// SP1's builder with `permits` provers at once in place of its fixed four, handed to `finish`.
+/// The largest shards that the prover has room for, in trace elements: a CPU proves any, unless its environment says otherwise.
+pub fn shard_elements() -> u64 {
+    SP1CoreOpts::default().sharding_threshold.element_threshold
+}
+
+/// Page-locked memory of the provers, in bytes: there is none.
+pub const fn pinned_bytes() -> u64 {
+    0
+}
+
+/// SP1's builder with `how.permits` provers at once in place of its fixed four, handed to `finish`.
 ///
 /// # Errors
-/// What `finish` says.
+/// [`KnownAnswerError`](super::known_answer::KnownAnswerError), what `finish` says.
 pub async fn build<T, Built>(
-    opts: SP1CoreOpts,
-    permits: usize,
+    how: Build,
     finish: impl FnOnce(SP1WorkerBuilder<Components>) -> Built + Send + 'static,
 ) -> anyhow::Result<T>
 where
     T: Send + 'static,
     Built: Future<Output = anyhow::Result<T>> + Send + 'static,
 {
-    let permits = ProverSemaphore::new(permits);
+    let Build { opts, .. } = how;
+    let permits = ProverSemaphore::new(how.permits);
     let core = Components::core_verifier(RiscvAir::machine());
+    let core = Arc::new(CpuShardProver::new(core.shard_verifier().clone()));
+    if how.known_answer {
+        known_answer::check::<Components>(&core, permits.clone(), opts.clone()).await?;
+    }
     let compress = Components::compress_verifier();
     let shrink = Components::shrink_verifier();
     let builder = cpu_worker_builder()
         .with_core_opts(opts)
-        .with_core_air_prover(
-            Arc::new(CpuShardProver::new(core.shard_verifier().clone())),
-            permits.clone(),
-        )
+        .with_core_air_prover(core, permits.clone())
         .with_compress_air_prover(
             Arc::new(CpuShardProver::new(compress.shard_verifier().clone())),
             permits.clone(),

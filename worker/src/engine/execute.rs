@@ -49,14 +49,20 @@ impl ExecuteEngine {
         )
     }
 
-    /// SP1's controller for one task. It is cheap, and one per task is what lets its ids be the proof's own, and its calls the run's.
+    /// SP1's controller for one task. It is cheap, and one per task is what lets its ids be the proof's own, and its calls the run's. `shards` is how many
+    /// trace elements a shard may have, where the task says so.
     pub fn controller(
         &self,
         scope: Arc<ProofScope>,
         client: Client,
+        shards: Option<u64>,
     ) -> SP1Controller<Artifacts, Client> {
+        let mut config = self.config.clone();
+        if let Some(elements) = shards {
+            config.opts.sharding_threshold.element_threshold = elements;
+        }
         SP1Controller::new(
-            self.config.clone(),
+            config,
             self.artifacts.bound(scope),
             client,
             self.verifier.clone(),

@@ -2,20 +2,47 @@
 
 use anyhow::Context as _;
 use sp1_core_executor::SP1CoreOpts;
-use sp1_gpu_prover::{SP1CudaProverComponents, cuda_worker_builder, local_gpu_opts};
+use sp1_core_machine::riscv::RiscvAir;
+use sp1_gpu_cudart::TaskScope;
+use sp1_gpu_prover::{
+    RECURSION_TRACE_ALLOCATION, SHRINK_TRACE_ALLOCATION, SP1CudaProverComponents,
+    WRAP_TRACE_ALLOCATION, core_prover_and_verifier, cuda_worker_builder, local_gpu_opts,
+};
+use sp1_hypercube::prover::ProverSemaphore;
+use sp1_primitives::SP1Field;
+use sp1_prover::CORE_LOG_STACKING_HEIGHT;
 use sp1_prover::worker::SP1WorkerBuilder;
+
+use super::Build;
+use super::known_answer::{self, KnownAnswerError};
 
 /// What it proves with.
 pub type Components = SP1CudaProverComponents;
 
+/// The largest shards that the prover has room for, in trace elements: SP1 decides by the GPU's memory.
+pub fn shard_elements() -> u64 {
+    local_gpu_opts().sharding_threshold.element_threshold
+}
+
+/// Page-locked memory of SP1's four provers, in bytes: four trace buffers each, made when they are built.
+pub fn pinned_bytes() -> u64 {
+    let core = shard_elements() + (1 << CORE_LOG_STACKING_HEIGHT);
+    let others = [
+        RECURSION_TRACE_ALLOCATION,
+        SHRINK_TRACE_ALLOCATION,
+        WRAP_TRACE_ALLOCATION,
+    ];
+    let elements = core + others.into_iter().sum::<usize>() as u64;
+    4 * elements * size_of::<SP1Field>() as u64
+}
+
 /// SP1's builder, handed to `finish`. All of it lives in a CUDA task scope, which stays as long as the process does: what is built
-/// must not outlive it. On a GPU one prover works at a time, whatever `permits` says; more tasks at once prepare the next meanwhile.
+/// must not outlive it. On a GPU one prover works at a time, whatever `how.permits` says; more tasks at once prepare the next meanwhile.
 ///
 /// # Errors
-/// What `finish` says, or the device failed meanwhile.
+/// [`KnownAnswerError`](super::known_answer::KnownAnswerError), what `finish` says, or the device failed meanwhile.
 pub async fn build<T, Built>(
-    opts: SP1CoreOpts,
-    _permits: usize,
+    how: Build,
     finish: impl FnOnce(SP1WorkerBuilder<Components>) -> Built + Send + 'static,
 ) -> anyhow::Result<T>
 where
@@ -25,15 +52,31 @@ where
     let (built, result) = tokio::sync::oneshot::channel();
     // Dropping the handle does not end the scope.
     let _scope = sp1_gpu_cudart::spawn(move |scope| async move {
-        let builder = cuda_worker_builder(scope).await;
         let opts = SP1CoreOpts {
-            memory_limit: opts.memory_limit,
+            memory_limit: how.opts.memory_limit,
             ..local_gpu_opts()
         };
-        let _ = built.send(finish(builder.with_core_opts(opts)).await);
+        let known = match how.known_answer {
+            true => answer(scope.clone(), opts.clone()).await,
+            false => Ok(()),
+        };
+        let result = match known {
+            Ok(()) => {
+                let builder = cuda_worker_builder(scope).await;
+                finish(builder.with_core_opts(opts)).await
+            }
+            Err(wrong) => Err(wrong.into()),
+        };
+        let _ = built.send(result);
         std::future::pending::<()>().await;
     });
     result
         .await
         .context("the GPU's prover panicked at its start")?
+}
+
+/// With a prover of its own, which gives its memory back: SP1's builder keeps its own to itself.
+async fn answer(scope: TaskScope, opts: SP1CoreOpts) -> Result<(), KnownAnswerError> {
+    let (prover, _) = core_prover_and_verifier(scope, RiscvAir::machine()).await;
+    known_answer::check::<Components>(&prover, ProverSemaphore::new(1), opts).await
 }

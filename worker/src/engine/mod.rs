@@ -4,6 +4,7 @@
 #[cfg_attr(not(feature = "gpu"), path = "cpu.rs")]
 mod device;
 mod execute;
+pub mod known_answer;
 mod prove;
 
 use provost_device::{Device, DeviceError};
@@ -11,9 +12,20 @@ use sp1_core_executor::SP1CoreOpts;
 
 use crate::memory::MemoryPlan;
 
-pub use device::{Components, build};
+pub use device::{Components, build, pinned_bytes, shard_elements};
 pub use execute::{ExecuteEngine, Executed, execute};
 pub use prove::{ProveEngine, Prover};
+
+/// How the proving engine is built.
+#[derive(Debug, Clone)]
+pub struct Build {
+    /// SP1's options.
+    pub opts: SP1CoreOpts,
+    /// Provers at once.
+    pub permits: usize,
+    /// Whether the device first shows that it computes rightly.
+    pub known_answer: bool,
+}
 
 /// SP1's core options from its environment variables, with the memory limit of the plan where none is set.
 pub fn core_opts(plan: &MemoryPlan) -> SP1CoreOpts {

@@ -1,10 +1,10 @@
 //! The full proving engine.
 
 use futures::future::BoxFuture;
-use sp1_core_executor::SP1CoreOpts;
 use sp1_prover::worker::SP1Worker;
 use tokio::runtime::Handle;
 
+use super::Build;
 use super::device::{Components, build};
 use crate::artifacts::Artifacts;
 use crate::coordinator::Client;
@@ -23,20 +23,15 @@ impl ProveEngine {
     /// Builds the engine: half a minute and 7 GB on a CPU.
     ///
     /// # Errors
-    /// The threads cannot be made, or SP1 cannot build its engine.
-    pub async fn build(
-        opts: SP1CoreOpts,
-        permits: usize,
-        artifacts: Artifacts,
-        client: Client,
-    ) -> anyhow::Result<Self> {
+    /// The threads cannot be made, SP1 cannot build its engine, or the device computes wrongly.
+    pub async fn build(how: Build, artifacts: Artifacts, client: Client) -> anyhow::Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .thread_name("prove")
             .enable_all()
             .build()?;
         // It lives as long as the process does: SP1's pipelines have no end.
         let runtime = Box::leak(Box::new(runtime)).handle().clone();
-        let built = build(opts, permits, |builder| async move {
+        let built = build(how, |builder| async move {
             let builder = builder.with_artifact_client(artifacts);
             builder.with_worker_client(client).build().await
         });

@@ -1,7 +1,7 @@
 //! The tasks of the execute role.
 
 use provost_proto::worker::{self as proto, TaskType};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use sp1_core_executor::ExecutionError;
 use sp1_core_machine::io::SP1Stdin;
@@ -59,7 +59,7 @@ async fn controller(
     let proof_id = request.context.proof_id.clone();
     let scope = engine.scope(&proof_id.to_string());
     let output = engine
-        .controller(scope.clone(), client.clone())
+        .controller(scope.clone(), client.clone(), None)
         .run(request)
         .await
         .map_err(|error| Failure::from_task_error(kind, &error))?;
@@ -83,11 +83,12 @@ async fn core_execute(
 ) -> Result<TaskMetadata, Failure> {
     let kind = TaskType::CoreExecute.as_str_name();
     let failed = |error: &TaskError| Failure::from_task_error(kind, error);
+    let shards = shard_elements(&data.metadata);
     let request = raw::request(&task_id, data);
     let scope = engine.scope(&request.context.proof_id.to_string());
     let request = CoreExecuteTaskRequest::from_raw(request).map_err(|error| failed(&error))?;
     let result = engine
-        .controller(scope.clone(), client.clone())
+        .controller(scope.clone(), client.clone(), shards)
         .execute(TaskId::new(task_id), request)
         .await;
     // SP1 would prove on and let the verifier reject the proof in the end.
@@ -99,6 +100,20 @@ async fn core_execute(
     result
         .map(|_| TaskMetadata::default())
         .map_err(|error| failed(&error))
+}
+
+/// How many trace elements a shard may have, by a CoreExecute's metadata. `None` where they do not say, or where this worker's own environment does.
+pub fn shard_elements(metadata: &str) -> Option<u64> {
+    #[derive(Deserialize)]
+    struct Order {
+        element_threshold: Option<u64>,
+    }
+    if std::env::var_os("ELEMENT_THRESHOLD").is_some() {
+        return None;
+    }
+    serde_json::from_str::<Order>(metadata)
+        .ok()?
+        .element_threshold
 }
 
 /// Executes without proving, counting cycles and gas. A non-zero exit code is a result here, not a failure.

@@ -1,5 +1,6 @@
 //! Running the tasks that the coordinator orders, and reporting how they ended.
 
+pub mod device;
 pub mod execute;
 mod prove;
 mod raw;
@@ -16,7 +17,7 @@ use tracing::Instrument as _;
 
 use crate::artifacts::origin;
 use crate::coordinator::Client;
-use crate::engine::{ExecuteEngine, ProveEngine};
+use crate::engine::{self, ExecuteEngine, ProveEngine};
 use crate::failure::{Failure, FailureClass};
 
 /// What a role runs its tasks on.
@@ -73,7 +74,10 @@ async fn run_one(client: &Client, engine: Engine, order: Order, poisoned: &Atomi
         // Proving cannot be stopped half-way. It stays active until it ends, so that its weight is not given away.
         Engine::Prove(_) => match work.await {
             _ if cancelled.is_cancelled() => Outcome::Stopped,
-            result => settle(kind, result, poisoned),
+            result => {
+                let outcome = settle(kind, result, poisoned);
+                device::judge(outcome, engine::find_device, device::PATIENCE, poisoned).await
+            }
         },
     };
     let seconds = started.elapsed().as_secs_f32();

@@ -1,7 +1,9 @@
 //! Task inputs are SP1's own: what Controller takes, ExecuteOnly takes too.
 #![allow(clippy::unwrap_used)]
 
-use provost_worker::tasks::execute::execute_inputs;
+use provost_coordinator::ShardSize;
+use provost_worker::tasks::execute::{execute_inputs, shard_elements};
+use sp1_core_executor::ELEMENT_THRESHOLD;
 use sp1_prover::worker::ControllerInputs;
 use sp1_prover_types::Artifact;
 
@@ -31,4 +33,22 @@ fn zero_and_the_largest_number_mean_no_limit() {
         assert_eq!(execute_inputs(&inputs(text)).unwrap().2, None);
     }
     assert!(execute_inputs(&inputs("1")[..3]).is_err());
+}
+
+#[test]
+fn a_core_execute_makes_shards_of_the_size_that_it_is_told() {
+    let told = format!(
+        r#"{{"element_threshold":{}}}"#,
+        ShardSize::Reduced.elements()
+    );
+    assert_eq!(shard_elements(&told), Some(285_212_672));
+    // Coordinators of SP1's own cluster say nothing, or something else.
+    for other in ["", "{}", "x", r#"{"element_threshold":null}"#] {
+        assert_eq!(shard_elements(other), None, "{other}");
+    }
+    let (full, small) = (ShardSize::Full.elements(), ShardSize::Reduced.elements());
+    assert_eq!(full, ELEMENT_THRESHOLD);
+    // What a CPU takes, and what sp1-gpu-prover's builder leaves of it below 30 GB.
+    assert_eq!(provost_worker::engine::shard_elements(), ELEMENT_THRESHOLD);
+    assert_eq!(small, ELEMENT_THRESHOLD - (1 << 26) - (1 << 25) - (1 << 24));
 }

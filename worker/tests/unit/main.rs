@@ -1,9 +1,11 @@
 //! Tests of the worker, in one program: each would link SP1 again.
 
+mod device;
 mod download;
 mod failure;
 mod guests;
 mod inputs;
+mod known_answer;
 mod memory;
 mod origin;
 mod report;

@@ -1,11 +1,19 @@
 //! How a worker shares its memory among its roles.
 #![allow(clippy::unwrap_used)]
 
-use provost_worker::memory::{Class, GIB, meminfo_total, parse_limit, plan};
+use provost_worker::memory::{Class, GIB, Machine, meminfo_total, parse_limit, plan};
+
+fn of(class: Class, gib: u64) -> Machine {
+    Machine {
+        class,
+        limit_bytes: gib * GIB,
+        pinned_bytes: 0,
+    }
+}
 
 #[test]
 fn a_node_of_24_gib_runs_one_proof_and_one_prover() {
-    let plan = plan(Class::All, 21 * GIB, None, None).unwrap();
+    let plan = plan(of(Class::All, 21), None, None).unwrap();
     assert_eq!((plan.execute_weight, plan.prove_weight), (9, 4));
     assert_eq!(plan.prover_permits, 1);
     assert!(plan.executor_memory_bytes <= 7 * GIB);
@@ -15,7 +23,7 @@ fn a_node_of_24_gib_runs_one_proof_and_one_prover() {
 fn roles_never_offer_more_than_the_limit_less_what_they_hold() {
     for gib in 0..200 {
         for class in [Class::Cpu, Class::Gpu, Class::All] {
-            let Ok(plan) = plan(class, gib * GIB, None, None) else {
+            let Ok(plan) = plan(of(class, gib), None, None) else {
                 continue;
             };
             let rest = if class.proves() { 7 } else { 0 } + u64::from(class.executes());
@@ -25,13 +33,23 @@ fn roles_never_offer_more_than_the_limit_less_what_they_hold() {
 }
 
 #[test]
+fn what_feeds_a_gpu_is_no_room_for_tasks() {
+    let machine = Machine {
+        pinned_bytes: 10 * GIB + 1,
+        ..of(Class::Gpu, 64)
+    };
+    let plan = plan(machine, None, None).unwrap();
+    assert_eq!((plan.prove_weight, plan.prover_permits), (64 - 7 - 11, 4));
+}
+
+#[test]
 fn too_little_memory_names_the_field() {
-    let error = plan(Class::All, 8 * GIB, None, None).unwrap_err();
+    let error = plan(of(Class::All, 8), None, None).unwrap_err();
     assert!(
         error.to_string().contains("spec.resources.limits.memory"),
         "{error}"
     );
-    assert!(plan(Class::All, 3 * GIB, Some(13), None).is_ok());
+    assert!(plan(of(Class::All, 3), Some(13), None).is_ok());
 }
 
 #[test]
