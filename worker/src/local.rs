@@ -96,16 +96,16 @@ pub async fn execute(args: ExecuteArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What `worker prove` takes.
+/// What to prove, and how often.
 #[derive(Debug, clap::Args)]
-pub struct ProveArgs {
+pub struct ProofArgs {
     /// What to prove.
     #[command(flatten)]
     pub program: ProgramArgs,
     /// How far to prove.
     #[arg(long, default_value = "compressed")]
     pub mode: Mode,
-    /// Where to write the proof (`SP1ProofWithPublicValues`).
+    /// Where to write the last proof (`SP1ProofWithPublicValues`).
     #[arg(long)]
     pub output: Option<PathBuf>,
     /// How many times to prove, one after the other.
@@ -114,6 +114,14 @@ pub struct ProveArgs {
     /// Provers at once, in place of what follows from the memory limit.
     #[arg(long, env = "PROVOST_PROVER_PERMITS")]
     pub prover_permits: Option<usize>,
+}
+
+/// What `worker prove` takes.
+#[derive(Debug, clap::Args)]
+pub struct ProveArgs {
+    /// What to prove.
+    #[command(flatten)]
+    pub proofs: ProofArgs,
     /// First prove something whose answer is known, and end with an error if it comes out otherwise.
     #[arg(long, env = "PROVOST_KNOWN_ANSWER")]
     pub known_answer: bool,
@@ -148,6 +156,8 @@ struct Line {
 
 /// Proves and verifies in this process.
 pub async fn prove(args: ProveArgs) -> anyhow::Result<()> {
+    let known_answer = args.known_answer;
+    let args = args.proofs;
     let (elf, stdin) = (args.program.elf()?, args.program.stdin()?);
     let limit =
         memory::cgroup_limit().context("cannot read this machine's memory from /proc/meminfo")?;
@@ -162,7 +172,7 @@ pub async fn prove(args: ProveArgs) -> anyhow::Result<()> {
     let how = Build {
         opts: engine::core_opts(&plan),
         permits: plan.prover_permits,
-        known_answer: args.known_answer,
+        known_answer,
     };
     let node = engine::build(how, |builder| async move {
         SP1LocalNodeBuilder::from_worker_client_builder(builder)

@@ -12,7 +12,7 @@ use anyhow::Context as _;
 use sp1_prover_types::network_base_types::ProofMode;
 use sp1_sdk::{Elf, Prover as _, ProverClient, ProvingKey as _};
 
-use crate::local::{Mode, ProgramArgs};
+use crate::local::ProofArgs;
 use machine::Machine;
 use report::Line;
 
@@ -21,25 +21,13 @@ use report::Line;
 pub struct SoloArgs {
     /// What to prove.
     #[command(flatten)]
-    pub program: ProgramArgs,
-    /// How far to prove.
-    #[arg(long, default_value = "compressed")]
-    pub mode: Mode,
-    /// Where to write the last proof (`SP1ProofWithPublicValues`).
-    #[arg(long)]
-    pub output: Option<PathBuf>,
-    /// How many times to prove, one after the other.
-    #[arg(long, default_value_t = 1)]
-    pub count: usize,
+    pub proofs: ProofArgs,
     /// Where the store keeps what passes between tasks, for as long as this runs.
     #[arg(long, default_value = "/dev/shm")]
     pub data: PathBuf,
     /// Memory, in GiB, for the worker that executes; the one that proves gets the rest of this machine's.
     #[arg(long, default_value_t = 10)]
     pub execute_gib: u64,
-    /// Provers at once, in place of what follows from the memory.
-    #[arg(long, env = "PROVOST_PROVER_PERMITS")]
-    pub prover_permits: Option<usize>,
 }
 
 /// Proves, verifies, and prints a line of JSON for each proof.
@@ -47,10 +35,15 @@ pub struct SoloArgs {
 /// # Errors
 /// A part does not start or ends, the proof fails, or it does not verify.
 pub async fn run(args: SoloArgs) -> anyhow::Result<()> {
-    let (elf, stdin) = (args.program.elf()?, args.program.stdin()?);
+    let SoloArgs {
+        proofs,
+        data,
+        execute_gib,
+    } = args;
+    let (elf, stdin) = (proofs.program.elf()?, proofs.program.stdin()?);
     let started = Instant::now();
-    let machine = Machine::start(&args.data).await?;
-    let mut workers = workers::start(&machine, args.execute_gib, args.prover_permits)?;
+    let machine = Machine::start(&data).await?;
+    let mut workers = workers::start(&machine, execute_gib, proofs.prover_permits)?;
     // Nothing is proven meanwhile: the verifier's key costs no proof any time.
     let verifier = ProverClient::builder().light().build().await;
     let key = verifier.setup(Elf::from(elf.clone())).await?;
@@ -61,8 +54,8 @@ pub async fn run(args: SoloArgs) -> anyhow::Result<()> {
     let start_seconds = started.elapsed().as_secs_f64();
     tracing::info!(start_seconds, "coordinator, store and workers are there");
 
-    for number in 1..=args.count {
-        let mode = ProofMode::from(args.mode);
+    for number in 1..=proofs.count {
+        let mode = ProofMode::from(proofs.mode);
         let proved = tokio::select! {
             ended = workers.ended() => return Err(ended),
             proved = machine.prove(number, &elf, &stdin, mode) => proved?,
@@ -73,7 +66,7 @@ pub async fn run(args: SoloArgs) -> anyhow::Result<()> {
             .verify(&proof, key.verifying_key(), None)
             .context("the proof does not verify")?;
         let verify_seconds = begun.elapsed().as_secs_f64();
-        if let Some(path) = args.output.as_ref().filter(|_| number == args.count) {
+        if let Some(path) = proofs.output.as_ref().filter(|_| number == proofs.count) {
             proof.save(path)?;
         }
         let line = Line {

@@ -138,10 +138,6 @@ async fn step(pool: &WorkerPool, context: &Context) -> Result<Action, PoolError>
         context.metrics.set_pool_ready(&name, None);
         return Ok(Action::await_change());
     }
-    if pods::known_image(pool, &context.settings).is_none() {
-        note(pool, context, status::no_image).await?;
-        return Ok(Action::await_change());
-    }
     for news in context.fleet.take_news(&name) {
         context
             .events
@@ -161,6 +157,15 @@ async fn step(pool: &WorkerPool, context: &Context) -> Result<Action, PoolError>
         .fleet
         .forget_pods(|name| context.pods.find(|pod| pod.name_any() == name).is_some());
     let views = views(pool, context, &cached, &workers);
+    if pods::known_image(pool, &context.settings).is_none() {
+        // What runs goes on; nothing can take its place.
+        let observed = view::observe(&views, &cached, &workers, None);
+        note(pool, context, |pool, now| {
+            status::no_image(pool, &observed, now)
+        })
+        .await?;
+        return Ok(Action::requeue(SLOW));
+    }
     let desired = usize::try_from(pool.spec.replicas).unwrap_or(0);
     let plan = plan::plan(
         desired,

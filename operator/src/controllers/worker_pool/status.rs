@@ -39,24 +39,7 @@ pub struct Observed {
 /// The status of a pool that is served.
 pub fn served(pool: &WorkerPool, observed: &Observed, now: Timestamp) -> WorkerPoolStatus {
     let desired = usize::try_from(pool.spec.replicas).unwrap_or(0);
-    let mut status = base(pool);
-    status.replicas = count(observed.live);
-    status.ready_replicas = count(observed.ready);
-    status.roles = observed
-        .roles
-        .iter()
-        .map(|(role, n)| format!("{role} {n}"))
-        .collect::<Vec<_>>()
-        .join(", ");
-    status.devices = observed
-        .devices
-        .iter()
-        .map(|(device, n)| format!("{} {} GiB {n}", device.name, device.memory_bytes >> 30))
-        .collect::<Vec<_>>()
-        .join(", ");
-    let end = status.devices.floor_char_boundary(MOST_DEVICES);
-    status.devices.truncate(end);
-    status.quarantined_nodes.clone_from(&observed.quarantined);
+    let mut status = seen(pool, observed);
     let mut counts = format!("{} of {desired} workers are ready", observed.ready);
     for QuarantinedNode { node, until, .. } in &observed.quarantined {
         let until = until.0;
@@ -87,6 +70,29 @@ pub fn served(pool: &WorkerPool, observed: &Observed, now: Timestamp) -> WorkerP
     status
 }
 
+/// What there is, whatever it is worth.
+fn seen(pool: &WorkerPool, observed: &Observed) -> WorkerPoolStatus {
+    let mut status = base(pool);
+    status.replicas = count(observed.live);
+    status.ready_replicas = count(observed.ready);
+    status.roles = observed
+        .roles
+        .iter()
+        .map(|(role, n)| format!("{role} {n}"))
+        .collect::<Vec<_>>()
+        .join(", ");
+    status.devices = observed
+        .devices
+        .iter()
+        .map(|(device, n)| format!("{} {} GiB {n}", device.name, device.memory_bytes >> 30))
+        .collect::<Vec<_>>()
+        .join(", ");
+    let end = status.devices.floor_char_boundary(MOST_DEVICES);
+    status.devices.truncate(end);
+    status.quarantined_nodes.clone_from(&observed.quarantined);
+    status
+}
+
 /// The status of a pool in a namespace that this operator does not serve.
 pub fn not_served(pool: &WorkerPool, namespace: &str, now: Timestamp) -> WorkerPoolStatus {
     let mut status = base(pool);
@@ -104,8 +110,8 @@ pub fn not_served(pool: &WorkerPool, namespace: &str, now: Timestamp) -> WorkerP
 }
 
 /// The status of a pool that asks for GPUs, and no image for them is known.
-pub fn no_image(pool: &WorkerPool, now: Timestamp) -> WorkerPoolStatus {
-    let mut status = base(pool);
+pub fn no_image(pool: &WorkerPool, observed: &Observed, now: Timestamp) -> WorkerPoolStatus {
+    let mut status = seen(pool, observed);
     let message = "the pool asks for GPUs, and the operator knows no image of workers for them: set spec.image, \
                    or PROVOST_WORKER_GPU_IMAGE in the operator's Deployment";
     let value = conditions::FALSE;
@@ -213,8 +219,14 @@ mod tests {
 
     #[test]
     fn a_pool_without_an_image_for_its_gpus_says_where_to_name_one() {
-        let status = no_image(&pool(1), Timestamp::UNIX_EPOCH);
+        // Of a time when there was one.
+        let left = Observed {
+            live: 1,
+            ..Observed::default()
+        };
+        let status = no_image(&pool(1), &left, Timestamp::UNIX_EPOCH);
         assert_eq!(status.conditions[0].reason, "NoGpuImage");
+        assert_eq!(status.replicas, 1);
         let message = &status.conditions[0].message;
         assert!(
             message.contains("spec.image") && !message.contains("  "),
