@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-/// The size of a proof's shards. Half the shards again are left of a long program where they are full, and each takes memory on its GPU to
-/// match. The executor makes them, so a run of a proof has one size for all of its provers.
+/// The size of a proof's shards. A long program has about a third fewer of them where they are full, and each takes more of its GPU's memory. The executor makes
+/// them, so a run of a proof has one size for all of its provers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ShardSize {
     /// Fits GPUs of 24 GB.
