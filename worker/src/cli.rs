@@ -36,6 +36,8 @@ enum Command {
     Prove(local::ProveArgs),
     /// Execute one program in this process and print what it cost.
     Execute(local::ExecuteArgs),
+    /// Prove something whose answer is known, and tell what it was proven on: whether this machine's device computes rightly.
+    Check,
     /// Prove one program on this machine with all of a cluster but Kubernetes: coordinator, store, a worker that executes
     /// and one that proves.
     Solo(solo::SoloArgs),
@@ -54,6 +56,7 @@ pub fn main() -> anyhow::Result<ExitCode> {
             Command::Run(args) => run::run(args).await,
             Command::Prove(args) => local::prove(args).await.map(|()| ExitCode::SUCCESS),
             Command::Execute(args) => local::execute(args).await.map(|()| ExitCode::SUCCESS),
+            Command::Check => local::check().await.map(|()| ExitCode::SUCCESS),
             Command::Solo(args) => solo::run(args).await.map(|()| ExitCode::SUCCESS),
         }
     });

@@ -5,13 +5,14 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::Context as _;
+use provost_device::Device;
 use serde::Serialize;
 use sp1_core_executor::{SP1Context, SP1CoreOpts};
 use sp1_core_machine::io::SP1Stdin;
 use sp1_prover::worker::SP1LocalNodeBuilder;
 use sp1_prover_types::network_base_types::ProofMode;
 
-use crate::engine::{self, Build};
+use crate::engine::{self, Build, Steps};
 use crate::memory::{self, Class, Machine};
 
 /// A program and its input.
@@ -96,6 +97,27 @@ pub async fn execute(args: ExecuteArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What `worker check` prints, as JSON.
+#[derive(Serialize)]
+struct Checked {
+    /// The GPU that it would prove on; null for a CPU.
+    device: Option<Device>,
+    known_answer_seconds: f64,
+}
+
+/// Makes the known answer in this process.
+pub async fn check() -> anyhow::Result<()> {
+    let device = engine::find_device()?;
+    let started = Instant::now();
+    engine::check().await?;
+    let checked = Checked {
+        device,
+        known_answer_seconds: started.elapsed().as_secs_f64(),
+    };
+    println!("{}", serde_json::to_string(&checked)?);
+    Ok(())
+}
+
 /// What to prove, and how often.
 #[derive(Debug, clap::Args)]
 pub struct ProofArgs {
@@ -149,6 +171,7 @@ impl From<Mode> for ProofMode {
 #[derive(Serialize)]
 struct Line {
     build_seconds: f64,
+    build_steps: Steps,
     prove_seconds: f64,
     verify_seconds: f64,
     proof_bytes: usize,
@@ -168,20 +191,19 @@ pub async fn prove(args: ProveArgs) -> anyhow::Result<()> {
         pinned_bytes: engine::pinned_bytes(),
     };
     let plan = memory::plan(machine, None, args.prover_permits)?;
-    let started = Instant::now();
     let how = Build {
         opts: engine::core_opts(&plan),
         permits: plan.prover_permits,
         known_answer,
     };
-    let node = engine::build(how, |builder| async move {
+    let (node, steps) = engine::build(how, |builder| async move {
         SP1LocalNodeBuilder::from_worker_client_builder(builder)
             .build()
             .await
     })
     .await?;
-    let build_seconds = started.elapsed().as_secs_f64();
-    tracing::info!(build_seconds, "engine built");
+    let build_seconds = steps.total();
+    tracing::info!(?steps, "engine built");
     for _ in 0..args.count {
         let started = Instant::now();
         let proof = node
@@ -199,6 +221,7 @@ pub async fn prove(args: ProveArgs) -> anyhow::Result<()> {
         let proof_bytes = bincode::serialized_size(&proof)?.try_into()?;
         let line = Line {
             build_seconds,
+            build_steps: steps.clone(),
             prove_seconds,
             verify_seconds,
             proof_bytes,

@@ -207,8 +207,7 @@ impl Worker {
     }
 
     async fn begin_prove(self: Arc<Self>) -> anyhow::Result<()> {
-        let started = std::time::Instant::now();
-        let prover = ProveEngine::build(
+        let (prover, steps) = ProveEngine::build(
             Build {
                 opts: engine::core_opts(&self.plan),
                 permits: self.plan.prover_permits,
@@ -218,10 +217,7 @@ impl Worker {
             self.client.clone(),
         )
         .await?;
-        tracing::info!(
-            seconds = started.elapsed().as_secs_f32(),
-            "prove role built"
-        );
+        tracing::info!(seconds = steps.total(), ?steps, "prove role built");
         self.begin(
             status::PROVE,
             WorkerType::Gpu,

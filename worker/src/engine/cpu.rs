@@ -1,6 +1,7 @@
 //! SP1's engine on a CPU.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use sp1_core_executor::SP1CoreOpts;
 use sp1_core_machine::riscv::RiscvAir;
@@ -8,7 +9,7 @@ use sp1_hypercube::prover::{CpuShardProver, ProverSemaphore};
 use sp1_prover::worker::{SP1WorkerBuilder, cpu_worker_builder};
 use sp1_prover::{CpuSP1ProverComponents, CpuWrapProverBuilder, SP1ProverComponents};
 
-use super::{Build, known_answer};
+use super::{Build, Steps, known_answer};
 
 /// What it proves with.
 pub type Components = CpuSP1ProverComponents;
@@ -23,6 +24,21 @@ pub const fn pinned_bytes() -> u64 {
     0
 }
 
+fn core_prover() -> Arc<<Components as SP1ProverComponents>::CoreProver> {
+    let verifier = Components::core_verifier(RiscvAir::machine());
+    Arc::new(CpuShardProver::new(verifier.shard_verifier().clone()))
+}
+
+/// The known answer, by a prover of its own.
+///
+/// # Errors
+/// It is wrong.
+pub async fn check() -> anyhow::Result<()> {
+    let permits = ProverSemaphore::new(1);
+    known_answer::check::<Components>(&core_prover(), permits, SP1CoreOpts::default()).await?;
+    Ok(())
+}
+
 /// SP1's builder with `how.permits` provers at once in place of its fixed four, handed to `finish`.
 ///
 /// # Errors
@@ -30,18 +46,21 @@ pub const fn pinned_bytes() -> u64 {
 pub async fn build<T, Built>(
     how: Build,
     finish: impl FnOnce(SP1WorkerBuilder<Components>) -> Built + Send + 'static,
-) -> anyhow::Result<T>
+) -> anyhow::Result<(T, Steps)>
 where
     T: Send + 'static,
     Built: Future<Output = anyhow::Result<T>> + Send + 'static,
 {
     let Build { opts, .. } = how;
+    let mut steps = Steps::default();
+    let began = Instant::now();
     let permits = ProverSemaphore::new(how.permits);
-    let core = Components::core_verifier(RiscvAir::machine());
-    let core = Arc::new(CpuShardProver::new(core.shard_verifier().clone()));
+    let core = core_prover();
     if how.known_answer {
         known_answer::check::<Components>(&core, permits.clone(), opts.clone()).await?;
+        steps.known_answer = began.elapsed().as_secs_f64();
     }
+    let began = Instant::now();
     let compress = Components::compress_verifier();
     let shrink = Components::shrink_verifier();
     let builder = cpu_worker_builder()
@@ -56,5 +75,9 @@ where
             permits.clone(),
         )
         .with_wrap_air_prover(CpuWrapProverBuilder, permits);
-    finish(builder).await
+    steps.provers = began.elapsed().as_secs_f64();
+    let began = Instant::now();
+    let built = finish(builder).await?;
+    steps.engine = began.elapsed().as_secs_f64();
+    Ok((built, steps))
 }

@@ -1,5 +1,7 @@
 //! SP1's engine on a GPU: one device a process, the first that the driver shows.
 
+use std::time::Instant;
+
 use anyhow::Context as _;
 use sp1_core_executor::SP1CoreOpts;
 use sp1_core_machine::riscv::RiscvAir;
@@ -13,8 +15,8 @@ use sp1_primitives::SP1Field;
 use sp1_prover::CORE_LOG_STACKING_HEIGHT;
 use sp1_prover::worker::SP1WorkerBuilder;
 
-use super::Build;
 use super::known_answer::{self, KnownAnswerError};
+use super::{Build, Steps};
 
 /// What it proves with.
 pub type Components = SP1CudaProverComponents;
@@ -36,6 +38,19 @@ pub fn pinned_bytes() -> u64 {
     4 * elements * size_of::<SP1Field>() as u64
 }
 
+/// The known answer, by a prover of its own.
+///
+/// # Errors
+/// It is wrong, or the device failed meanwhile.
+pub async fn check() -> anyhow::Result<()> {
+    let (checked, result) = tokio::sync::oneshot::channel();
+    let _scope = sp1_gpu_cudart::spawn(move |scope| async move {
+        let _ = checked.send(answer(scope, local_gpu_opts()).await);
+    });
+    result.await.context("the GPU's prover panicked")??;
+    Ok(())
+}
+
 /// SP1's builder, handed to `finish`. All of it lives in a CUDA task scope, which stays as long as the process does: what is built
 /// must not outlive it. On a GPU one prover works at a time, whatever `how.permits` says; more tasks at once prepare the next meanwhile.
 ///
@@ -44,7 +59,7 @@ pub fn pinned_bytes() -> u64 {
 pub async fn build<T, Built>(
     how: Build,
     finish: impl FnOnce(SP1WorkerBuilder<Components>) -> Built + Send + 'static,
-) -> anyhow::Result<T>
+) -> anyhow::Result<(T, Steps)>
 where
     T: Send + 'static,
     Built: Future<Output = anyhow::Result<T>> + Send + 'static,
@@ -56,23 +71,37 @@ where
             memory_limit: how.opts.memory_limit,
             ..local_gpu_opts()
         };
-        let known = match how.known_answer {
-            true => answer(scope.clone(), opts.clone()).await,
-            false => Ok(()),
-        };
-        let result = match known {
-            Ok(()) => {
-                let builder = cuda_worker_builder(scope).await;
-                finish(builder.with_core_opts(opts)).await
-            }
-            Err(wrong) => Err(wrong.into()),
-        };
-        let _ = built.send(result);
+        let _ = built.send(within(scope, opts, how.known_answer, finish).await);
         std::future::pending::<()>().await;
     });
     result
         .await
         .context("the GPU's prover panicked at its start")?
+}
+
+/// The part that is done in the scope.
+async fn within<T, Built>(
+    scope: TaskScope,
+    opts: SP1CoreOpts,
+    known_answer: bool,
+    finish: impl FnOnce(SP1WorkerBuilder<Components>) -> Built,
+) -> anyhow::Result<(T, Steps)>
+where
+    Built: Future<Output = anyhow::Result<T>>,
+{
+    let mut steps = Steps::default();
+    let began = Instant::now();
+    if known_answer {
+        answer(scope.clone(), opts.clone()).await?;
+        steps.known_answer = began.elapsed().as_secs_f64();
+    }
+    let began = Instant::now();
+    let builder = cuda_worker_builder(scope).await.with_core_opts(opts);
+    steps.provers = began.elapsed().as_secs_f64();
+    let began = Instant::now();
+    let built = finish(builder).await?;
+    steps.engine = began.elapsed().as_secs_f64();
+    Ok((built, steps))
 }
 
 /// With a prover of its own, which gives its memory back: SP1's builder keeps its own to itself.

@@ -12,7 +12,7 @@ use sp1_core_executor::SP1CoreOpts;
 
 use crate::memory::MemoryPlan;
 
-pub use device::{Components, build, pinned_bytes, shard_elements};
+pub use device::{Components, build, check, pinned_bytes, shard_elements};
 pub use execute::{ExecuteEngine, Executed, execute};
 pub use prove::{ProveEngine, Prover};
 
@@ -25,6 +25,24 @@ pub struct Build {
     pub permits: usize,
     /// Whether the device first shows that it computes rightly.
     pub known_answer: bool,
+}
+
+/// How long the steps of building an engine took, in seconds.
+#[derive(Debug, Clone, Default, serde::Serialize)]
+pub struct Steps {
+    /// The known answer; 0 where it is not asked for.
+    pub known_answer: f64,
+    /// The provers: on a GPU their buffers there and here.
+    pub provers: f64,
+    /// SP1's engine around them.
+    pub engine: f64,
+}
+
+impl Steps {
+    /// All of them.
+    pub fn total(&self) -> f64 {
+        self.known_answer + self.provers + self.engine
+    }
 }
 
 /// SP1's core options from its environment variables, with the memory limit of the plan where none is set.

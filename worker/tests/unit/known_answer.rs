@@ -1,18 +1,23 @@
 //! The known answer is the one that SP1's CPU prover gives.
 #![allow(clippy::unwrap_used)]
 
-use provost_worker::engine::known_answer::check;
-use sp1_core_executor::SP1CoreOpts;
-use sp1_core_machine::riscv::RiscvAir;
-use sp1_hypercube::prover::{CpuShardProver, ProverSemaphore};
-use sp1_prover::{CpuSP1ProverComponents, SP1ProverComponents as _};
+use std::process::Command;
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_healthy_prover_gives_it() {
-    let core = CpuSP1ProverComponents::core_verifier(RiscvAir::machine());
-    let prover = CpuShardProver::new(core.shard_verifier().clone());
-    let permits = ProverSemaphore::new(1);
-    check::<CpuSP1ProverComponents>(&prover, permits, SP1CoreOpts::default())
-        .await
+use serde_json::Value;
+
+#[test]
+fn a_healthy_prover_gives_it() {
+    let output = Command::new(env!("CARGO_BIN_EXE_worker"))
+        .arg("check")
+        .env("RUST_LOG", "warn")
+        .output()
         .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    let checked: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(checked["device"], Value::Null);
+    assert!(
+        checked["known_answer_seconds"].as_f64() > Some(0.0),
+        "{checked}"
+    );
 }
