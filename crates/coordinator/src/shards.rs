@@ -1,8 +1,6 @@
 //! How large the shards of a proof are: as large as all of its provers can take.
 
-use std::fmt;
-
-/// The size of a proof's shards. A long program has about a third fewer of them where they are full, and each takes more of its GPU's memory. The executor makes
+/// The size of a proof's shards. A long program has fewer of them where they are full, and each takes more of its GPU's memory. The executor makes
 /// them, so a run of a proof has one size for all of its provers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ShardSize {
@@ -31,23 +29,9 @@ impl ShardSize {
         }
     }
 
-    /// `Full` or `Reduced`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Full => "Full",
-            Self::Reduced => "Reduced",
-        }
-    }
-
     /// The metadata by which CoreExecute learns of it.
     pub(crate) fn order(self) -> String {
         format!(r#"{{"element_threshold":{}}}"#, self.elements())
-    }
-}
-
-impl fmt::Display for ShardSize {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
     }
 }
 
