@@ -1,5 +1,6 @@
 //! Scenarios, and their way to the test runner.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -74,7 +75,9 @@ impl Scenario {
                 .enable_all()
                 .build()?;
             let folder = folder.join(name);
-            eprintln!("{name}: logs in {}", folder.display());
+            // In one write: others print at the same time.
+            let line = format!("{name}: logs in {}\n", folder.display());
+            let _ = std::io::stderr().write_all(line.as_bytes());
             let limit = LIMIT + setup.patience;
             let world = runtime.block_on(World::start(name, &folder, setup));
             run(&runtime, &world, limit);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use kube::api::DeleteParams;
 use provost_faults::check::{again, has_proof};
-use provost_faults::executions::Executions;
+use provost_faults::executions::Note;
 use provost_faults::proof::Shape;
 use provost_faults::scenario::Scenario;
 use provost_faults::wait::eventually;
@@ -407,35 +407,33 @@ fn many() -> Vec<Scenario> {
             async |world| {
                 let names = ["p0", "p1", "p2"];
                 for name in names {
-                    let shape = Shape::shards(60, 300).spec("suspend", true);
+                    let shape = Shape::shards(120, 300).spec("suspend", true);
                     world.prove(name, &shape).await;
                 }
                 let go = names.map(|name| world.edit(name, json!({"suspend": false})));
                 futures::future::join_all(go).await;
-                // Shares count from when all compete.
-                world
-                    .noted("a shard of each proof", |all| {
-                        let begun = |name| all.starts("PROVE_SHARD").any(|note| note.is_of(name));
-                        names.into_iter().all(begun).then_some(())
-                    })
-                    .await;
-                let done = |all: &Executions| {
-                    names.map(|name| {
-                        all.done("PROVE_SHARD")
-                            .filter(|note| note.is_of(name))
-                            .count()
-                    })
-                };
-                let before = done(&world.executions());
-                let enough = before.iter().sum::<usize>() + 45;
-                world.done("PROVE_SHARD", enough).await;
-                let now = done(&world.executions());
-                let shares = [0, 1, 2].map(|i| now[i] - before[i]);
-                let (least, most) = (shares.iter().min().unwrap(), shares.iter().max().unwrap());
-                assert!(*most <= 2 * *least, "{shares:?} after {before:?}");
-                for i in 0..3 {
-                    world.succeeds(&format!("p{i}")).await;
+                for name in names {
+                    world.succeeds(name).await;
                 }
+                let all = world.executions();
+                let begun = names.map(|name| {
+                    let of = |note: &&Note| note.is_of(name);
+                    let times = all.starts("PROVE_SHARD").filter(of).map(|note| note.ms);
+                    times.collect::<Vec<_>>()
+                });
+                // Shares count while all three compete: a slow API server lets one begin seconds before another.
+                let from = begun
+                    .iter()
+                    .filter_map(|times| times.first())
+                    .copied()
+                    .max();
+                let to = begun.iter().filter_map(|times| times.last()).copied().min();
+                let together = from.unwrap()..to.unwrap();
+                let shares =
+                    begun.map(|times| times.iter().filter(|ms| together.contains(ms)).count());
+                let (least, most) = (shares.iter().min().unwrap(), shares.iter().max().unwrap());
+                assert!(*least >= 20, "{shares:?}: they hardly competed");
+                assert!(2 * most <= 3 * least, "{shares:?}");
             },
         )
         .setup(|setup| setup.workers = 3),
