@@ -8,7 +8,7 @@ up_kind() {
     command -v kind >/dev/null || die "kind is not on the PATH"
     [[ ! -e "$STATE/provider" || "$(<"$STATE/provider")" == kind ]] ||
         die "a local cluster is there: remove it with hack/cluster down first"
-    build_programs kubectl
+    build_kubernetes kubectl
     mkdir -p "$STATE"
     printf 'kind\n' >"$STATE/provider"
     if kind_exists; then

@@ -14,7 +14,7 @@ make_pause_image() {
 }
 
 make_coredns_image() {
-    COREDNS_IMAGE="localhost/provost-coredns:$(program_key coredns)"
+    COREDNS_IMAGE="localhost/provost-coredns:$(program_key)"
     [[ ! -e "$(image_file "$COREDNS_IMAGE")" ]] || return 0
     local tree
     tree="$(mktemp -d)"
