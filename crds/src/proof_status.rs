@@ -47,7 +47,11 @@ pub struct ProofRequestStatus {
     /// What ended the proof, if it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
-    /// Number of tasks by type and state.
+    /// Which run of the proof the tasks are of, counted from 0: it begins again when what coordinates it is lost with its worker.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub run: Option<u32>,
+    /// Number of tasks of this run by type and state.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 32))]
     pub tasks: BTreeMap<String, TaskCounts>,

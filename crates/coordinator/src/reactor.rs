@@ -6,6 +6,7 @@ mod attempts;
 mod channels;
 mod drain;
 mod ending;
+mod heartbeats;
 mod limits;
 mod links;
 mod others;

@@ -1,6 +1,9 @@
 //! The time in which a replica leads.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
+
+use provost_proto::worker::TaskType;
 
 use crate::attempts::AttemptsByType;
 use crate::ids::TaskId;
@@ -58,6 +61,8 @@ pub struct RecoveredProof {
     pub gpu_ms: u64,
     /// How large that run's shards are, as [`crate::State::begin_run`] stored it.
     pub shards: Option<ShardSize>,
+    /// How many tasks of that run had succeeded, by type, as far as that is known. What ended after it was last stored may be missing.
+    pub succeeded: BTreeMap<TaskType, u32>,
 }
 
 /// Something happened to the term.

@@ -4,9 +4,6 @@
 /// creator may repeat a call whose answer was lost.
 pub const TASK_ID: &str = "provost-task-id";
 
-/// On `FailTask`: percent-encoded JSON `{"class":"Transient","task_type":"PROVE_SHARD","message":"..."}`, since the message has no room for a reason.
-pub const FAILURE: &str = "provost-failure";
-
 /// Largest message that either side accepts, in bytes.
 pub const MAX_MESSAGE_BYTES: usize = 64 * 1024 * 1024;
 

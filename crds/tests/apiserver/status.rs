@@ -54,6 +54,7 @@ fn full_status() -> ProofRequestStatus {
             task_type: Some("Controller".into()),
             message: "exit code 7".into(),
         }),
+        run: Some(1),
         tasks: BTreeMap::from([(
             "ProveShard".into(),
             TaskCounts {

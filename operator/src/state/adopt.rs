@@ -94,6 +94,7 @@ mod tests {
             attempts: Default::default(),
             gpu_ms: 0,
             shards: None,
+            succeeded: Default::default(),
         }
     }
 

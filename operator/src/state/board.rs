@@ -145,6 +145,7 @@ impl Board {
 /// The coordinator's progress in the terms of the API.
 pub(super) fn translate(progress: &ProofProgress) -> Progress {
     Progress {
+        run: progress.run,
         tasks: progress
             .tasks
             .iter()

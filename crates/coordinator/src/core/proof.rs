@@ -45,6 +45,8 @@ pub(crate) struct Proof {
     pub(crate) concluders: BTreeSet<(LinkId, u32)>,
     /// Whether this run was begun under another leader.
     pub(crate) recovered: bool,
+    /// How many tasks of a recovered run had succeeded, by what was stored, less those that somebody still speaks of. Markers are left out.
+    pub(crate) earlier: BTreeMap<TaskType, u32>,
     /// Tasks of a recovered run that are spoken of and not known.
     pub(crate) strays: BTreeMap<TaskId, Stray>,
     /// Counts everything that brings it on.
@@ -85,6 +87,12 @@ impl Proof {
         self.tallies = tallies.collect();
     }
 
+    /// A task that succeeded under an earlier leader is told of again. Returns whether it was counted.
+    pub(crate) fn told_again(&mut self, kind: TaskType) -> bool {
+        let counted = self.earlier.get_mut(&kind).filter(|count| **count > 0);
+        counted.map(|count| *count -= 1).is_some()
+    }
+
     pub(super) fn count(&mut self, kind: TaskType, phase: &Phase, by: i32) {
         let counts = self.counts.entry(kind).or_default();
         let slot = match phase {
@@ -104,6 +112,7 @@ impl Proof {
         self.root = None;
         self.counts.clear();
         self.recovered = false;
+        self.earlier.clear();
         self.strays.clear();
     }
 
@@ -111,12 +120,16 @@ impl Proof {
         let mut done = 0;
         let mut total = 0;
         let mut tasks = BTreeMap::new();
-        for (kind, counts) in self.counts.iter().filter(|(_, c)| c.total() > 0) {
-            if *kind != TaskType::MarkerDeferredRecord {
+        let mut all = self.counts.clone();
+        for (kind, count) in &self.earlier {
+            all.entry(*kind).or_default().succeeded += count;
+        }
+        for (kind, counts) in all.into_iter().filter(|(_, c)| c.total() > 0) {
+            if kind != TaskType::MarkerDeferredRecord {
                 done += counts.succeeded;
                 total += counts.total();
             }
-            tasks.insert(task_name(*kind), *counts);
+            tasks.insert(task_name(kind), counts);
         }
         ProofProgress {
             proof: self.spec.proof_id.clone(),
@@ -156,6 +169,7 @@ impl Core {
             links: BTreeSet::new(),
             concluders: BTreeSet::new(),
             recovered: false,
+            earlier: BTreeMap::new(),
             strays: BTreeMap::new(),
             steps: 1,
             standstill: (0, 0),

@@ -1,7 +1,6 @@
 //! What workers say of failures, out of the JSON that they put where SP1's messages have room for it. It is read leniently: a failure that is reported
 //! badly is still a failure.
 
-use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 
 use crate::failure::{Failure, FailureClass, task_type};
@@ -26,19 +25,6 @@ struct Report {
 struct StockReport {
     task_type: Option<String>,
     reason: Option<String>,
-}
-
-/// The class and message of the `provost-failure` header of FailTask, if it can be read.
-pub(super) fn of_task(header: Option<&str>) -> (Option<FailureClass>, String) {
-    let text = header.map(|text| percent_decode_str(text).decode_utf8_lossy().into_owned());
-    let report: Report = text
-        .as_deref()
-        .and_then(|text| serde_json::from_str(text).ok())
-        .unwrap_or_default();
-    (
-        report.class.and_then(|class| class.parse().ok()),
-        message(report.message.unwrap_or_default()),
-    )
 }
 
 /// A worker's words on a failure, for people.
@@ -84,9 +70,6 @@ mod tests {
 
     #[test]
     fn our_reports_are_read() {
-        let header = "%7B%22class%22%3A%22OutOfMemory%22%2C%22message%22%3A%22killed%22%7D";
-        let expected = (Some(FailureClass::OutOfMemory), "killed".to_owned());
-        assert_eq!(of_task(Some(header)), expected);
         let failure =
             of_proof(r#"{"class":"ProgramFault","task_type":"CORE_EXECUTE","message":"halted"}"#);
         assert_eq!(failure.class, FailureClass::ProgramFault);
@@ -102,8 +85,7 @@ mod tests {
         assert_eq!(failure.task_type, Some(TaskType::ProveShard));
         assert_eq!(failure.message, "no luck");
         assert_eq!(of_proof("not json").message, "not json");
-        assert_eq!(of_task(Some("%ff%")).0, None);
-        assert!(!of_task(None).1.is_empty());
+        assert!(!message(String::new()).is_empty());
         let long = of_proof(&"ä".repeat(10_000)).message;
         assert_eq!(long.chars().count(), MAX_MESSAGE + 3);
     }

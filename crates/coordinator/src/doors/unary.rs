@@ -203,15 +203,15 @@ impl WorkerService for UnaryDoor {
     }
 
     async fn fail_task(&self, request: Request<wire::FailTaskRequest>) -> Answer<()> {
-        let (class, message) = reports::of_task(header(request.metadata(), headers::FAILURE));
         let request = request.into_inner();
         let worker = validate::optional_id("worker_id", request.worker_id)?;
         let proof = validate::id("proof_id", request.proof_id)?;
         let task = validate::id("task_id", request.task_id)?;
         let report = FailureReport {
             retryable: request.retryable,
-            class,
-            message,
+            // The contract has no room for either.
+            class: None,
+            message: reports::message(String::new()),
         };
         self.lead()?
             .react(|r| r.task_failed(&worker, &proof, &task, report))?;

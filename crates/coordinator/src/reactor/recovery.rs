@@ -3,6 +3,8 @@
 //! What an earlier leader had handed out goes on where it runs. Until all workers of the last term have said what that is, are gone, or have taken too
 //! long, nothing that may run somewhere is started again. Everything new is dispatched at once.
 
+use provost_proto::worker::TaskType;
+
 use super::Reactor;
 use super::links::Answers;
 use crate::config::millis;
@@ -67,6 +69,7 @@ impl Reactor<'_> {
             attempts,
             gpu_ms,
             shards,
+            succeeded,
         } = proof;
         let id = spec.proof_id.clone();
         if let Some(known) = self.core.proof(&id) {
@@ -87,6 +90,8 @@ impl Reactor<'_> {
             proof.recall(&attempts);
             proof.gpu_ms = gpu_ms;
             proof.shards = shards;
+            proof.earlier = succeeded;
+            proof.earlier.remove(&TaskType::MarkerDeferredRecord);
         }
         self.add_root(&id, root.clone(), Phase::Held(Held::Recovery));
         match self.core.recovery_mut() {
@@ -182,11 +187,7 @@ impl Reactor<'_> {
     }
 
     /// Tasks that run nowhere wait for a worker like all others.
-    fn let_go_held(
-        &mut self,
-        id: &ProofId,
-        which: impl Fn(provost_proto::worker::TaskType) -> bool,
-    ) {
+    fn let_go_held(&mut self, id: &ProofId, which: impl Fn(TaskType) -> bool) {
         let tasks = self
             .core
             .proof(id)

@@ -3,7 +3,7 @@
 use provost_proto::worker::{TaskData, TaskStatus, TaskType};
 
 use super::Reactor;
-use crate::core::{Phase, Proof, Task};
+use crate::core::{Held, Phase, Proof, Task};
 use crate::failure::{Failure, FailureClass};
 use crate::ids::{ProofId, TaskId, WorkerId};
 use crate::output::ReaderEnd;
@@ -111,7 +111,7 @@ impl Reactor<'_> {
                 Ok(())
             }
             Ok(_) => Ok(()),
-            Err(refusal) => Err(refusal),
+            Err(refusal) => self.completed_before(proof, id).ok_or(refusal),
         };
         // Whatever became of the task, the worker is done with it.
         self.let_go(worker, id);
@@ -119,11 +119,20 @@ impl Reactor<'_> {
         result
     }
 
+    /// A task that is not known may be one whose creator has yet to report.
+    fn completed_before(&mut self, proof: &ProofId, id: &TaskId) -> Option<()> {
+        let stray = self.stray(proof, id)?;
+        stray.running = None;
+        stray.status = Some(TaskStatus::Succeeded);
+        Some(())
+    }
+
     pub(super) fn succeed(&mut self, worker: &WorkerId, id: &TaskId, metadata: String) {
         let Some(task) = self.core.task(id) else {
             return;
         };
-        let proof = task.proof.clone();
+        let (proof, kind) = (task.proof.clone(), task.kind);
+        let recovered = *task.phase() == Phase::Held(Held::Recovery);
         let other = task.worker().filter(|w| w.pod() != worker.pod()).cloned();
         self.core.set_phase(id, Phase::Succeeded);
         if let Some(other) = other {
@@ -131,7 +140,9 @@ impl Reactor<'_> {
         }
         self.stop_others(id, worker.pod());
         let gpu_ms = gpu_ms(&metadata);
-        if let Some(proof) = self.core.proof_mut(&proof) {
+        if let Some(proof) = self.core.proof_mut(&proof)
+            && !(recovered && proof.told_again(kind))
+        {
             proof.gpu_ms += gpu_ms;
         }
         self.record(id, TaskChangeKind::Succeeded { metadata, gpu_ms });

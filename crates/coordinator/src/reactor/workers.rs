@@ -1,20 +1,14 @@
-//! Events of workers: they come, beat, leave, and are lost.
+//! Events of workers: they come, leave, and are lost.
 
-use std::collections::HashSet;
-
-use provost_proto::worker::{CancelTask, TaskType, WorkerType, server_message};
+use provost_proto::worker::{TaskType, WorkerType};
 
 use super::Reactor;
-use crate::config::millis;
-use crate::core::{Hold, LinkId, Worker, is_unit};
+use crate::core::{LinkId, Worker, is_unit};
 use crate::events::{Device, WorkerEvent};
-use crate::failure::{Failure, FailureClass, Loss};
-use crate::ids::{ConnId, ProofId, TaskId, WorkerId};
+use crate::failure::Loss;
+use crate::ids::{ConnId, TaskId, WorkerId};
 use crate::refusal::Refusal;
 use crate::shards::ShardSize;
-
-/// How long after a task's end a heartbeat may still name it without meaning anything: it was written before.
-const LATE_BEAT: i64 = 10_000;
 
 /// A worker that opens a stream.
 pub(crate) struct Opened {
@@ -115,119 +109,6 @@ impl Reactor<'_> {
             w.last_seen = now;
             w.silent = false;
         });
-    }
-
-    /// A worker says what it works on. What it should not work on is cancelled, what it should and does not is sent again.
-    pub(crate) fn heartbeat(
-        &mut self,
-        id: &WorkerId,
-        active: &[(ProofId, TaskId)],
-        current_weight: u32,
-    ) -> Result<(), Refusal> {
-        if self.core.worker(id).is_none() {
-            return Err(Refusal::UnknownWorker(id.clone()));
-        }
-        self.seen(id);
-        self.reconcile_held(id, active);
-        self.reconcile_foreign(id, active, current_weight);
-        let now = self.now;
-        let connected = self.core.update_worker(id, |w| {
-            // It lives, and only lacks a stream: it is not to be given up while it says so.
-            w.broken_at = now;
-            w.conn.is_some()
-        });
-        self.dispatch();
-        match connected {
-            Some(true) => Ok(()),
-            _ => Err(Refusal::NoStream(id.clone())),
-        }
-    }
-
-    /// Goes through what the worker holds by our books.
-    fn reconcile_held(&mut self, id: &WorkerId, active: &[(ProofId, TaskId)]) {
-        let Some(worker) = self.core.worker(id) else {
-            return;
-        };
-        let config = self.core.config();
-        let (grace, resend) = (millis(config.recycle_grace), millis(config.resend_task));
-        let max_resends = config.max_resends;
-        let active: HashSet<_> = active.iter().map(|(_, task)| task).collect();
-        let mut gone = Vec::new();
-        let mut again = Vec::new();
-        let mut refused = Vec::new();
-        let mut stuck = None;
-        for (task, hold) in worker.holds() {
-            let reported = active.contains(task);
-            match (hold.ended, reported) {
-                (Some(_), false) => gone.push(task.clone()),
-                (Some(Some(since)), true) if self.now - since >= grace => {
-                    stuck.get_or_insert_with(|| (hold.kind, task.clone()));
-                }
-                (None, false) if self.now - hold.sent_at >= resend => {
-                    if hold.resends < max_resends {
-                        again.push(task.clone());
-                    } else {
-                        refused.push(task.clone());
-                    }
-                }
-                _ => {}
-            }
-        }
-        for task in gone {
-            self.core.release(id, &task);
-        }
-        for task in again {
-            let now = self.now;
-            self.core.update_worker(id, |w| {
-                if let Some(hold) = w.hold_mut(&task) {
-                    hold.sent_at = now;
-                    hold.resends += 1;
-                }
-            });
-            self.send_task(&task, id);
-        }
-        for task in refused {
-            let message = format!("worker {id} was sent the task and does not report it");
-            self.core.release(id, &task);
-            self.attempt_failed(&task, Failure::new(FailureClass::Transient, message));
-        }
-        if let Some((kind, task)) = stuck {
-            self.recycle(id, kind, &task);
-        }
-    }
-
-    /// Goes through what the worker names and does not hold by our books: it must stop, and takes up room until it has.
-    fn reconcile_foreign(&mut self, id: &WorkerId, active: &[(ProofId, TaskId)], weight: u32) {
-        let Some(worker) = self.core.worker(id) else {
-            return;
-        };
-        let since = self.now - LATE_BEAT;
-        let foreign: Vec<_> = active
-            .iter()
-            .filter(|(_, task)| !worker.holds().contains_key(task))
-            .filter(|(_, task)| !worker.finished_lately(task, since))
-            .cloned()
-            .collect();
-        if foreign.is_empty() {
-            return;
-        }
-        let known = active.iter().filter_map(|(_, t)| worker.holds().get(t));
-        let known: u64 = known.map(|hold| u64::from(hold.weight)).sum();
-        // We do not know what each weighs, only what the worker says of all: the first stands for them.
-        let mut rest = u64::from(weight).saturating_sub(known).min(worker.free());
-        for (proof, task) in foreign {
-            self.out.send(
-                id,
-                server_message::Message::CancelTask(CancelTask {
-                    proof_id: proof.to_string(),
-                    task_id: task.to_string(),
-                }),
-            );
-            let weight = u32::try_from(std::mem::take(&mut rest)).unwrap_or(u32::MAX);
-            let hold = Hold::new(proof, TaskType::UnspecifiedTaskType, weight, 0, self.now);
-            let hold = hold.ended(Some(self.now));
-            self.core.occupy(id, &task, hold);
-        }
     }
 
     /// A worker does not let go of a task. It gets no more of them, and its pod is to be replaced.

@@ -251,6 +251,7 @@ async fn a_replica_leads_and_ceases_to_on_the_same_streams() {
             attempts: Default::default(),
             gpu_ms: 0,
             shards: None,
+            succeeded: Default::default(),
         }],
         ..Term::first(5)
     };

@@ -191,18 +191,13 @@ impl Caller {
         proof: &str,
         task: &str,
         retryable: bool,
-        report: Option<&str>,
     ) -> Result<(), Status> {
-        let mut request = Request::new(FailTaskRequest {
+        let request = FailTaskRequest {
             worker_id: self.worker.clone(),
             proof_id: proof.to_owned(),
             task_id: task.to_owned(),
             retryable,
-        });
-        if let Some(report) = report {
-            let metadata = request.metadata_mut();
-            metadata.insert(headers::FAILURE, report.parse().unwrap());
-        }
+        };
         self.client.fail_task(request).await.map(drop)
     }
 

@@ -100,13 +100,11 @@ async fn the_class_of_a_failure_arrives() {
         node.task().await;
     }
     let shard = me.create("p", ProveShard, None).await.unwrap();
-    let report = "%7B%22class%22:%22InvalidProof%22,%22message%22:%22does%20not%20verify%22%7D";
-    me.fail("p", &shard, false, Some(report)).await.unwrap();
+    me.fail("p", &shard, false).await.unwrap();
     let ProofResult::Failed { failure, .. } = outcome(&state, "p").await.result else {
         panic!()
     };
-    assert_eq!(failure.class, FailureClass::InvalidProof);
-    assert_eq!(failure.message, "does not verify");
+    assert_eq!(failure.class, FailureClass::Bug);
     assert_eq!(failure.task_type, Some(ProveShard));
 
     let extra = r#"{"class":"ProgramFault","task_type":"CORE_EXECUTE","message":"exit code 1"}"#;

@@ -83,7 +83,7 @@ async fn a_retry_ends_a_channel_with_an_error() {
     let execute = me.create("p", CoreExecute, None).await.unwrap();
     me.send(&execute, &[0]).await.unwrap();
     let live = me.messages(&execute, 0).await;
-    me.fail("p", &execute, true, None).await.unwrap();
+    me.fail("p", &execute, true).await.unwrap();
     let error = collect(live).await.unwrap_err();
     assert_eq!(error.code(), Code::NotFound);
 }

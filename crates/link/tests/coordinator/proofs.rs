@@ -128,6 +128,7 @@ async fn replace(pause: u64, gone: bool) {
             attempts: Default::default(),
             gpu_ms: 0,
             shards: None,
+            succeeded: Default::default(),
         }],
         ..Term::first(2)
     };

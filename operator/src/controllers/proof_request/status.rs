@@ -69,6 +69,8 @@ pub enum Change {
 /// How far a proof is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Progress {
+    /// Which run of the proof this is, counted from 0.
+    pub run: u32,
     /// Number of tasks by type and state.
     pub tasks: BTreeMap<String, TaskCounts>,
     /// Tasks done.
@@ -163,6 +165,7 @@ impl Next<'_> {
             // Late news of what was stopped.
             return;
         }
+        self.status.run = Some(progress.run);
         self.status.tasks.clone_from(&progress.tasks);
         self.status.progress = Some(format!("{}/{}", progress.done, progress.total));
         self.status.shard_size = progress.shards;

@@ -44,6 +44,7 @@ fn progress(tasks: &[(&str, [i32; 4])]) -> Progress {
         .sum();
     let started = tasks.values().any(|t| t.running + t.succeeded > 0);
     Progress {
+        run: 0,
         tasks,
         done,
         total,

@@ -1,8 +1,11 @@
 //! Step 4: gives the proof to the coordinator, unless it is finished already.
 
+use std::collections::BTreeMap;
+
 use provost_artifacts::ObjectInfo;
-use provost_coordinator::{Coordinator, ProofSpec, RecoveredProof, Refusal, Root};
+use provost_coordinator::{Coordinator, ProofSpec, RecoveredProof, Refusal, Root, task_type};
 use provost_crds::{Limits, Mode, ProofRequest, ProofRequestStatus, ProvingTask};
+use provost_proto::worker::TaskType;
 
 use super::prepare::Prepared;
 use crate::inputs::{Inputs, InputsError};
@@ -98,7 +101,18 @@ pub fn recovered(
         attempts: attempts::recovered(&root.spec.failed_attempts),
         gpu_ms: gpu_ms(status),
         shards: root.spec.shard_size.map(shards::recovered),
+        succeeded: succeeded(status, root.spec.run),
     })
+}
+
+/// How many tasks of the run had succeeded, by type. Nothing where the status is still of an earlier run.
+fn succeeded(status: &ProofRequestStatus, run: u32) -> BTreeMap<TaskType, u32> {
+    let tasks = status.tasks.iter().filter(|_| status.run == Some(run));
+    let counts = tasks.filter_map(|(name, counts)| {
+        let count = u32::try_from(counts.succeeded).ok()?;
+        Some((task_type(name)?, count))
+    });
+    counts.collect()
 }
 
 fn gpu_ms(status: &ProofRequestStatus) -> u64 {
@@ -163,7 +177,7 @@ fn cycle_limit(limits: &Limits) -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use provost_crds::ProofRequestSpec;
+    use provost_crds::{ProofRequestSpec, TaskCounts};
 
     fn spec_of(mode: Mode, cycles: Option<i64>) -> ProofSpec {
         let limits = Limits {
@@ -192,6 +206,26 @@ mod tests {
                 stdin_id: "s".into(),
             },
         )
+    }
+
+    #[test]
+    fn what_succeeded_is_recovered_for_its_own_run_alone() {
+        let counts = |succeeded| TaskCounts {
+            succeeded,
+            running: 2,
+            ..TaskCounts::default()
+        };
+        let tasks = [("ProveShard", 3), ("SetupVkey", 0), ("OfALaterVersion", 1)];
+        let tasks = tasks.map(|(name, count)| (name.to_owned(), counts(count)));
+        let status = ProofRequestStatus {
+            run: Some(1),
+            tasks: tasks.into(),
+            ..ProofRequestStatus::default()
+        };
+        let known = BTreeMap::from([(TaskType::ProveShard, 3), (TaskType::SetupVkey, 0)]);
+        assert_eq!(succeeded(&status, 1), known);
+        assert!(succeeded(&status, 2).is_empty());
+        assert!(succeeded(&ProofRequestStatus::default(), 0).is_empty());
     }
 
     #[test]

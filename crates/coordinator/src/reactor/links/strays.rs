@@ -5,20 +5,20 @@
 
 use provost_proto::worker::TaskStatus;
 
-use crate::core::{LinkId, Stray};
+use crate::core::{LinkId, Stray, is_unit};
 use crate::ids::{ProofId, TaskId};
 use crate::reactor::Reactor;
 use crate::word::Outcome;
 
 impl Reactor<'_> {
     /// Whether a task of the proof that is not known may be one of an earlier term.
-    pub(super) fn may_be_stray(&self, proof: &ProofId) -> bool {
+    pub(in crate::reactor) fn may_be_stray(&self, proof: &ProofId) -> bool {
         let proof = self.core.proof(proof);
         proof.is_some_and(|proof| proof.recovered && proof.ended.is_none())
     }
 
     /// While workers report: what is known of such a task, made at the first word of it.
-    pub(super) fn stray(&mut self, proof: &ProofId, id: &TaskId) -> Option<&mut Stray> {
+    pub(in crate::reactor) fn stray(&mut self, proof: &ProofId, id: &TaskId) -> Option<&mut Stray> {
         if self.core.recovery().is_none() || !self.may_be_stray(proof) {
             return None;
         }
@@ -44,7 +44,14 @@ impl Reactor<'_> {
             let _ = self.append(id, payload);
         }
         if let Some((worker, attempt, ran)) = stray.running {
-            self.adopt(&worker, id, attempt, ran);
+            let unit = self.core.task(id).is_some_and(|task| is_unit(task.kind));
+            let native = self.core.worker(&worker).is_some_and(|w| w.link.is_some());
+            if unit && !native {
+                // It has kept no messages: what it had said is lost.
+                self.cancel_on(&worker, proof, id);
+            } else {
+                self.adopt(&worker, id, attempt, ran);
+            }
         }
         if let Some(done) = stray.done {
             let (link, worker) = (done.link, done.worker);

@@ -1,18 +1,21 @@
 //! Changes of leader: what goes on, what is held, what begins again.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use provost_proto::link as wire;
 use provost_proto::link::up_message::Message as Up;
-use provost_proto::worker::TaskType::*;
+use provost_proto::worker::TaskType::{self, *};
+use provost_proto::worker::WorkerType;
 
-use super::env::{Env, Said, p, spec, t};
+use super::env::{Env, Said, p, spec, t, w};
 use super::peer::*;
 use crate::attempts::{Attempts, AttemptsByType};
 use crate::config::Config;
 use crate::core::{Held, Phase};
 use crate::explain::WaitReason;
 use crate::failure::{FailureClass, Loss};
+use crate::ids::TaskId;
 use crate::term::{RecoveredProof, Term};
 
 /// A leader of epoch 2 that recovers proof `p` in run 3 with root `root`, and expects the given pods.
@@ -23,6 +26,10 @@ fn leader(expected: &[&str]) -> Env {
 }
 
 fn lead(env: &mut Env, expected: &[&str]) {
+    lead_with(env, expected, BTreeMap::new());
+}
+
+fn lead_with(env: &mut Env, expected: &[&str], succeeded: BTreeMap<TaskType, u32>) {
     let recovered = RecoveredProof {
         spec: spec("p"),
         run: 3,
@@ -30,6 +37,7 @@ fn lead(env: &mut Env, expected: &[&str]) {
         attempts: Default::default(),
         gpu_ms: 0,
         shards: None,
+        succeeded,
     };
     let term = Term {
         epoch: 2,
@@ -140,6 +148,141 @@ fn leaves_are_held_for_a_shorter_time_and_what_is_new_not_at_all() {
     env.wait(1_000);
     assert_eq!(env.heard(&a), ["Assign c 1"]);
     assert_eq!(env.phase(&t("x")), HELD);
+}
+
+#[test]
+fn what_an_earlier_leader_counted_stays_counted_and_is_counted_once() {
+    for creator_first in [true, false] {
+        let mut env = Env::standby(Config::default());
+        let succeeded = [(CoreExecute, 1), (ProveShard, 5), (MarkerDeferredRecord, 5)];
+        lead_with(&mut env, &["a", "b"], succeeded.into());
+        let (a, b) = (env.hello("a", 1), env.hello("b", 1));
+        let mut by_a = rooted();
+        by_a.created = ["c", "d"].map(|id| create("p", 3, id, ProveShard)).to_vec();
+        let mut by_b = last();
+        by_b.running.push(running(of(), "c", ProveShard, "prove"));
+        let mut ended = done(of(), "d", 1, "prove");
+        ended.outcome = Some(wire::done::Outcome::Completed(r#"{"gpu_ms":7}"#.into()));
+        by_b.done.push(ended);
+        let reports = [(&a, by_a), (&b, by_b)];
+        let order = if creator_first { [0, 1] } else { [1, 0] };
+        for i in order {
+            let (link, report) = &reports[i];
+            env.hear(link, [Up::Report(report.clone())]);
+        }
+        // The one that is told again was among the five, and so was its time on a GPU.
+        let progress = env.core.proof("p").unwrap().progress();
+        assert_eq!((progress.done, progress.total, progress.gpu_ms), (6, 8, 0));
+        assert_eq!(progress.tasks["ProveShard"].succeeded, 5);
+        env.hear(&b, [Up::Done(done(of(), "c", 1, "prove"))]);
+        let progress = env.core.proof("p").unwrap().progress();
+        assert_eq!((progress.done, progress.total), (7, 8));
+        // Another run begins from nothing.
+        let loss = Loss::new(FailureClass::NodeLost, "");
+        env.react(|r| r.pod_lost("a", &loss));
+        let progress = env.core.proof("p").unwrap().progress();
+        assert_eq!((progress.run, progress.done, progress.total), (4, 0, 1));
+    }
+}
+
+/// A leader in recovery whose workers are `a`, which runs the root and created shards `c` and `d`, and `s` of the stock door, which names what it
+/// has before or after `a` reports.
+fn with_stock(named: &[&TaskId], a_first: bool) -> Env {
+    let mut env = leader(&["a", "b"]);
+    let a = env.hello("a", 1);
+    env.open("s", WorkerType::Gpu, 24);
+    let mut report = rooted();
+    report.created = ["c", "d"].map(|id| create("p", 3, id, ProveShard)).to_vec();
+    let named: Vec<_> = named.iter().map(|&id| ("p", id)).collect();
+    if a_first {
+        env.hear(&a, [Up::Report(report)]);
+        env.beat("s", &named).unwrap();
+    } else {
+        env.beat("s", &named).unwrap();
+        env.hear(&a, [Up::Report(report)]);
+    }
+    env
+}
+
+#[test]
+fn what_a_worker_of_the_stock_door_runs_goes_on_there() {
+    for a_first in [true, false] {
+        let (c, d) = (t("c"), t("d"));
+        let mut env = with_stock(&[&c], a_first);
+        assert_eq!(env.worker_of(&c).as_deref(), Some("s"));
+        assert_eq!((env.phase(&d), env.used("s")), (HELD, 4));
+        env.lose("b", FailureClass::NodeLost);
+        env.complete("s", "p", &c);
+        assert_eq!(env.phase(&c), Some(Phase::Succeeded));
+        // Nothing of it was sent or stopped.
+        assert!(
+            !env.said()
+                .iter()
+                .any(|said| format!("{said:?}").contains("\"c\""))
+        );
+    }
+}
+
+#[test]
+fn what_a_worker_of_the_stock_door_has_done_counts_before_its_creator_reports() {
+    let mut env = leader(&["a", "b"]);
+    let a = env.hello("a", 1);
+    env.open("s", WorkerType::Gpu, 24);
+    env.complete("s", "p", &t("c"));
+    let mut report = rooted();
+    report.created = vec![create("p", 3, "c", ProveShard)];
+    env.hear(&a, [Up::Report(report)]);
+    assert_eq!(env.phase(&t("c")), Some(Phase::Succeeded));
+}
+
+#[test]
+fn a_task_that_was_begun_again_goes_on_at_the_stock_door_too() {
+    let c = t("c");
+    let mut env = with_stock(&[], true);
+    env.react(|r| r.worker_closed(&w("s"))).unwrap();
+    env.lose("b", FailureClass::NodeLost);
+    assert_eq!(env.worker_of(&c).as_deref(), Some("a/prove"));
+    env.said();
+    env.beat("s", &[("p", &c)]).unwrap();
+    assert!(env.said().is_empty());
+    env.complete("s", "p", &c);
+    assert_eq!(env.phase(&c), Some(Phase::Succeeded));
+    assert!(env.worker_of(&c).is_none());
+}
+
+#[test]
+fn core_execute_does_not_go_on_at_the_stock_door() {
+    for a_first in [true, false] {
+        let mut env = leader(&["a", "b"]);
+        let a = env.hello("a", 1);
+        env.open("s", WorkerType::Cpu, 24);
+        let mut report = rooted();
+        report.created = vec![create("p", 3, "x", CoreExecute)];
+        let report = [Up::Report(report)];
+        let x = t("x");
+        if a_first {
+            env.hear(&a, report);
+            env.beat("s", &[("p", &x)]).unwrap();
+        } else {
+            env.beat("s", &[("p", &x)]).unwrap();
+            env.hear(&a, report);
+        }
+        assert_eq!(env.phase(&x), HELD);
+        assert!(
+            env.said()
+                .contains(&Said::Cancel("s".into(), x.to_string()))
+        );
+    }
+}
+
+#[test]
+fn what_a_worker_of_the_stock_door_names_and_nobody_created_is_stopped() {
+    let x = t("x");
+    let mut env = with_stock(&[&x], false);
+    let stop = Said::Cancel("s".into(), x.to_string());
+    assert!(!env.said().contains(&stop));
+    env.lose("b", FailureClass::NodeLost);
+    assert!(env.said().contains(&stop));
 }
 
 #[test]
@@ -317,6 +460,7 @@ fn a_proof_that_is_recovered_late_finds_what_was_said_of_it() {
         attempts: Default::default(),
         gpu_ms: 0,
         shards: None,
+        succeeded: Default::default(),
     };
     env.react(|r| r.proof_recovered(recovered)).unwrap();
     assert_eq!(env.worker_of(&t("root")).as_deref(), Some("a/execute"));
@@ -452,6 +596,7 @@ fn what_restarted_a_proof_is_stored_with_each_run_and_recalled() {
         attempts: once(2),
         gpu_ms: 0,
         shards: None,
+        succeeded: Default::default(),
     };
     let term = Term {
         proofs: vec![recovered],

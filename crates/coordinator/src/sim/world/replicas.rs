@@ -92,6 +92,7 @@ impl World {
                 attempts: begun.attempts,
                 gpu_ms: 0,
                 shards: begun.shards,
+                succeeded: Default::default(),
             })
         });
         let term = Term {
