@@ -34,8 +34,16 @@ worker_cargo() {
     shift 2
     case "$level" in v2 | v3 | v4) ;; *) die "no such level: $level (there are v2, v3, v4)" ;; esac
     cargo_present
-    # With a target named, the flags are not those of build scripts, which run here. Not by CARGO_BUILD_TARGET:
-    # a build script of SP1 runs a cargo of its own, inherits that, and looks for its program where it then is not.
+    compile "$level" build --release -p sp1-core-executor-runner-binary
+    PROVOST_SP1_RUNNER="$(worker_binary "$level" sp1-core-executor-runner-binary)" PATH="$PROVOST_ROOT/hack/lib/sp1-runner:$PATH" \
+        compile "$level" "$command" "$@"
+}
+
+# compile LEVEL COMMAND ARGUMENT...
+compile() {
+    local level="$1" command="$2"
+    shift 2
+    # With a target named, the flags are not those of build scripts, which run here. Not by CARGO_BUILD_TARGET: build scripts inherit that.
     (cd "$PROVOST_ROOT" &&
         RUSTFLAGS="-C target-cpu=x86-64-$level" CARGO_TARGET_DIR="$PROVOST_CACHE/target-worker/$level" \
             cargo "$command" --target x86_64-unknown-linux-gnu "$@")
