@@ -175,13 +175,13 @@ fn cluster_messages_are_the_same() {
         failure_cause: cluster::ExecutionFailureCause::Breakpoint as i32,
         cycles: 3,
         gas: 4,
-        public_values_hash: vec![5].into(),
+        public_values_hash: vec![5],
     };
     same::<_, sp1_prover_types::cluster::ExecutionResult>(&result);
     let proof = cluster::ProofRequest {
         id: text(),
         proof_status: cluster::ProofRequestStatus::Completed as i32,
-        requester: vec![3].into(),
+        requester: vec![3],
         execution_result: Some(result),
         stdin_artifact_id: "5".into(),
         program_artifact_id: "6".into(),
@@ -204,7 +204,7 @@ fn cluster_messages_are_the_same() {
         ClusterComponentManifest { components: vec![info.clone()], updated_at: 2, capacity: Some(capacity.clone()) },
         ProofRequestCreateRequest {
             proof_id: text(), program_artifact_id: "2".into(), stdin_artifact_id: "3".into(),
-            options_artifact_id: Some("4".into()), proof_artifact_id: Some("5".into()), requester: vec![6].into(),
+            options_artifact_id: Some("4".into()), proof_artifact_id: Some("5".into()), requester: vec![6],
             deadline: 7, cycle_limit: 8, gas_limit: 9, scheduled_by: Some("10".into()), stdin_private: true,
         },
         ProofRequestCancelRequest { proof_id: text() },
