@@ -1,10 +1,10 @@
 //! How long a created task waits until a worker has it, with durable state on and a real kube-apiserver behind; and what that writes.
 //!
 //! `hack/cluster up --api-only && cargo bench -p provost-operator --bench durable -- [--quick] [--workers 1000] [--proofs 100] [--rates 200,1000,3000]`
-//! `[--long-rate 100] [--long-ms 2000] [--rounds 3] [--seconds 3]`
+//! `[--long-rate 100] [--long-ms 2000] [--window 8] [--rounds 3] [--seconds 3]`
 //!
 //! The operator is the binary that is shipped, with its own settings, in a namespace of its own, and the tasks belong to ProofRequests. Open loop, as in the
-//! coordinator's `latency` benchmark: tasks of 20 ms, which end before the persist horizon, then *long* ones, which do not. The floor is a server without
+//! coordinator's `latency` benchmark: tasks of 20 ms, which end before the persist horizon, then *long* ones, which do not; at last saturated, a closed loop of tasks that end at once. The floor is a server without
 //! state, beside a process that writes to the same API server as often as the operator did under the same load in the same round. The writes are counted by the API server: nobody
 //! else may use it meanwhile. Prints tables and, as the last line, JSON. Three minutes; with `--quick` half a minute.
 
@@ -22,7 +22,7 @@ use cluster::operator::{Replica, Store};
 use cluster::writes::{self, RawRate, paced, raw_rate};
 use kube::Client;
 use provost_load::report::{Board, FLOOR, median};
-use provost_load::{Door, Fleet, FleetSpec, Offer, Process, offer};
+use provost_load::{Door, Fleet, FleetSpec, Offer, Process, Sample, Saturation, offer, saturate};
 use provost_test_support::install;
 use serde_json::json;
 
@@ -49,6 +49,9 @@ struct Options {
     /// How long a worker has a long task, in milliseconds.
     #[arg(long, default_value_t = 2000)]
     long_ms: u64,
+    /// Tasks under way for each worker when the server is saturated; 0 leaves that out.
+    #[arg(long, default_value_t = 8)]
+    window: u64,
     /// How often each server has its turn.
     #[arg(long, default_value_t = 3)]
     rounds: usize,
@@ -64,23 +67,36 @@ struct Options {
 #[derive(Clone)]
 struct Case {
     name: String,
-    per_second: u32,
+    load: Load,
     task_time: Duration,
+}
+
+#[derive(Clone, Copy)]
+enum Load {
+    /// So many tasks a second.
+    Rate(u32),
+    /// As many as the server takes, with so many under way.
+    Saturated(u64),
 }
 
 impl Options {
     fn cases(&self) -> Vec<Case> {
         let short = self.rates.iter().map(|rate| Case {
             name: format!("{rate}/s of 20 ms"),
-            per_second: *rate,
+            load: Load::Rate(*rate),
             task_time: Duration::from_millis(20),
         });
         let long = Case {
             name: format!("{}/s of {} ms", self.long_rate, self.long_ms),
-            per_second: self.long_rate,
+            load: Load::Rate(self.long_rate),
             task_time: Duration::from_millis(self.long_ms),
         };
-        short.chain([long]).collect()
+        let saturated = (self.window > 0).then(|| Case {
+            name: "saturated".to_owned(),
+            load: Load::Saturated(self.window * self.workers as u64),
+            task_time: Duration::ZERO,
+        });
+        short.chain([long]).chain(saturated).collect()
     }
 }
 
@@ -155,7 +171,7 @@ async fn operator_turn(
         fleet.set_task_time(case.task_time);
         let (before, began) = (writes_served(client).await, Instant::now());
         let cpu = replica.process.usage().unwrap().cpu;
-        let (sample, next) = offer(&fleet, load(options, &case), number).await.unwrap();
+        let (sample, next) = put(&fleet, options, &case, number).await;
         let cpu = replica.process.usage().unwrap().cpu - cpu;
         // Until the last ones are done and their objects are gone.
         tokio::time::sleep(case.task_time + Duration::from_millis(1500)).await;
@@ -187,7 +203,7 @@ async fn floor_turn(options: &Options, client: &Client, board: &mut Board, writt
         fleet.set_task_time(case.task_time);
         let writer = paced(&space, written.per_second[&case.name].max(1.0));
         let cpu = floor.usage().unwrap().cpu;
-        let (sample, next) = offer(&fleet, load(options, &case), number).await.unwrap();
+        let (sample, next) = put(&fleet, options, &case, number).await;
         number = next;
         board.add(&case.name, FLOOR, &sample, floor.usage().unwrap().cpu - cpu);
         drop(writer);
@@ -213,12 +229,30 @@ async fn connect(options: &Options, door: Door, address: &str, task_weight: u32)
         .unwrap()
 }
 
-fn load(options: &Options, case: &Case) -> Offer {
-    Offer {
-        per_second: case.per_second,
-        warm_up: Duration::from_millis(500),
-        lasts: Duration::from_secs(options.seconds),
-        patience: Duration::from_secs(5),
+/// Puts the load of a case on the fleet's server.
+async fn put(fleet: &Fleet, options: &Options, case: &Case, first: u64) -> (Sample, u64) {
+    let warm_up = Duration::from_millis(500);
+    let lasts = Duration::from_secs(options.seconds);
+    let patience = Duration::from_secs(5);
+    match case.load {
+        Load::Rate(per_second) => {
+            let load = Offer {
+                per_second,
+                warm_up,
+                lasts,
+                patience,
+            };
+            offer(fleet, load, first).await.unwrap()
+        }
+        Load::Saturated(window) => {
+            let load = Saturation {
+                window,
+                warm_up,
+                lasts,
+                patience,
+            };
+            saturate(fleet, load, first).await
+        }
     }
 }
 

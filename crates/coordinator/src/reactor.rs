@@ -1,6 +1,7 @@
 //! The reactor: one function for each event. State and event go in, commands come out; there is no I/O and no clock, and names come from a source that
 //! is passed in.
 
+mod adopt;
 mod assign;
 mod attempts;
 mod channels;

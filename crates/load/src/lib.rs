@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | [`pace`] | when tasks are due |
 //! | [`fleet`] | simulated workers and the driver that creates tasks, by the unary or the native door |
-//! | [`offer`] | one measurement: a fleet, a rate, a time |
+//! | [`offer`] | one measurement: a fleet, a rate, a time; or as much as the server can take |
 //! | [`floor`] | a server of the unary contract that keeps no state: what the transport alone takes |
 //! | [`process`] | the server as a process of its own, with the CPU and memory that it takes |
 //! | [`report`] | medians over rounds, as a table and as JSON |
@@ -20,5 +20,5 @@ pub mod report;
 pub mod stamp;
 
 pub use fleet::{Door, Fleet, FleetSpec};
-pub use offer::{Offer, Sample, offer};
+pub use offer::{Offer, Sample, Saturation, offer, saturate};
 pub use process::{Process, Usage};

@@ -69,10 +69,10 @@ impl Board {
     /// Prints a Markdown table: medians over the rounds, p99.9 and the generator's lateness over all tasks together.
     pub fn print_table(&self) {
         println!(
-            "| load | server | tasks/s | p50 ms | p99 | p99.9 | p50 / floor | p99 / floor | server CPU us/task | generator late p50, p99 | undelivered | refused |"
+            "| load | server | tasks/s | tasks / floor | p50 ms | p99 | p99.9 | p50 / floor | p99 / floor | server CPU us/task | generator late p50, p99 | undelivered | refused |"
         );
         println!(
-            "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- | ---: | ---: |"
+            "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- | ---: | ---: |"
         );
         for row in self.by_case() {
             let ratio = |of: fn(&Row) -> f64| {
@@ -80,10 +80,11 @@ impl Board {
                     .map_or("-".into(), |r| format!("{r:.2}"))
             };
             println!(
-                "| {} | {} | {:.0} | {:.2} | {:.2} | {:.2} | {} | {} | {:.1} | {:.2}, {:.2} | {} | {} |",
+                "| {} | {} | {:.0} | {} | {:.2} | {:.2} | {:.2} | {} | {} | {:.1} | {:.2}, {:.2} | {} | {} |",
                 row.case,
                 row.server,
-                median(&row.per_second),
+                row.rate(),
+                ratio(Row::rate),
                 row.p50(),
                 row.p99(),
                 millis(&row.delays, 0.999),
@@ -104,13 +105,13 @@ impl Board {
             json!({
                 "load": row.case,
                 "server": row.server,
-                "tasks_per_second": median(&row.per_second),
+                "tasks_per_second": row.rate(),
                 "delay_ms": {
                     "p50": row.p50(), "p99": row.p99(), "p99_9": millis(&row.delays, 0.999),
                     "max": row.delays.max() as f64 / 1e3, "tasks": row.delays.len(),
                     "rounds_p50": row.p50, "rounds_p99": row.p99,
                 },
-                "of_floor": { "p50": self.ratio(row, Row::p50), "p99": self.ratio(row, Row::p99) },
+                "of_floor": { "tasks_per_second": self.ratio(row, Row::rate), "p50": self.ratio(row, Row::p50), "p99": self.ratio(row, Row::p99) },
                 "server_cpu_us_per_task": median(&row.cpu),
                 "generator_late_ms": { "p50": millis(&row.late, 0.5), "p99": millis(&row.late, 0.99) },
                 "undelivered": row.undelivered,
@@ -138,6 +139,10 @@ impl Board {
 }
 
 impl Row {
+    fn rate(&self) -> f64 {
+        median(&self.per_second)
+    }
+
     fn p50(&self) -> f64 {
         median(&self.p50)
     }

@@ -87,10 +87,13 @@ impl Proof {
         self.tallies = tallies.collect();
     }
 
-    /// A task that succeeded under an earlier leader is told of again. Returns whether it was counted.
-    pub(crate) fn told_again(&mut self, kind: TaskType) -> bool {
-        let counted = self.earlier.get_mut(&kind).filter(|count| **count > 0);
-        counted.map(|count| *count -= 1).is_some()
+    /// One of its tasks has succeeded, and held a GPU for so long. One that was held for recovery may have been counted by an earlier leader.
+    pub(crate) fn succeeded(&mut self, kind: TaskType, gpu_ms: u64, recovered: bool) {
+        let earlier = self.earlier.get_mut(&kind).filter(|count| **count > 0);
+        match earlier.filter(|_| recovered) {
+            Some(count) => *count -= 1,
+            None => self.gpu_ms += gpu_ms,
+        }
     }
 
     pub(super) fn count(&mut self, kind: TaskType, phase: &Phase, by: i32) {

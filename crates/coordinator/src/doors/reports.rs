@@ -8,7 +8,8 @@ use crate::failure::{Failure, FailureClass, task_type};
 /// Longest message that is kept, in characters.
 const MAX_MESSAGE: usize = 4096;
 
-const NO_REASON: &str = "the worker reported a failure and no reason";
+/// What is said of a failure that nobody gave a reason for.
+pub(super) const NO_REASON: &str = "the worker reported a failure and no reason";
 
 #[derive(Default, Deserialize)]
 #[serde(default)]

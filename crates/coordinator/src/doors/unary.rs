@@ -211,7 +211,7 @@ impl WorkerService for UnaryDoor {
             retryable: request.retryable,
             // The contract has no room for either.
             class: None,
-            message: reports::message(String::new()),
+            message: reports::NO_REASON.to_owned(),
         };
         self.lead()?
             .react(|r| r.task_failed(&worker, &proof, &task, report))?;

@@ -8,7 +8,7 @@ use provost_proto::worker::TaskType;
 
 use super::Reactor;
 use crate::config::millis;
-use crate::core::{Held, Hold, Phase, is_unit};
+use crate::core::{Hold, is_unit};
 use crate::failure::{Failure, FailureClass};
 use crate::ids::{ProofId, TaskId, WorkerId};
 use crate::refusal::Refusal;
@@ -125,7 +125,7 @@ impl Reactor<'_> {
                 0,
                 self.now,
             );
-            let told = (!self.may_be_claimed(id, &proof, &task)).then_some(self.now);
+            let told = (!self.note_stray(id, &proof, &task)).then_some(self.now);
             self.core.occupy(id, &task, hold.ended(told));
             if told.is_some() {
                 self.cancel_on(id, &proof, &task);
@@ -148,24 +148,12 @@ impl Reactor<'_> {
                 continue;
             }
             let attempt = found.attempt.max(1);
-            match found.phase() {
-                Phase::Held(Held::Recovery) | Phase::Queued | Phase::Delayed(_) => {
-                    self.adopt(id, task, attempt, 0);
-                }
-                Phase::Assigned(_) => {
-                    // It was begun again elsewhere. The first result counts.
-                    let (kind, weight) = (found.kind, found.weight);
-                    let hold = Hold::new(proof.clone(), kind, weight, attempt, self.now);
-                    self.core.occupy(id, task, hold.ended(None));
-                    self.goes_on_too(id, task);
-                }
-                _ => {}
-            }
+            self.takes_up(id, task, attempt, 0);
         }
     }
 
-    /// A task that is not known may be one whose creator has yet to report.
-    fn may_be_claimed(&mut self, worker: &WorkerId, proof: &ProofId, task: &TaskId) -> bool {
+    /// Notes who runs a task that is not known, if its creator may yet report it: false if not.
+    fn note_stray(&mut self, worker: &WorkerId, proof: &ProofId, task: &TaskId) -> bool {
         if self.core.task(task).is_some() {
             return false;
         }

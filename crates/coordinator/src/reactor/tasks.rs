@@ -140,10 +140,8 @@ impl Reactor<'_> {
         }
         self.stop_others(id, worker.pod());
         let gpu_ms = gpu_ms(&metadata);
-        if let Some(proof) = self.core.proof_mut(&proof)
-            && !(recovered && proof.told_again(kind))
-        {
-            proof.gpu_ms += gpu_ms;
+        if let Some(proof) = self.core.proof_mut(&proof) {
+            proof.succeeded(kind, gpu_ms, recovered);
         }
         self.record(id, TaskChangeKind::Succeeded { metadata, gpu_ms });
         self.notify(id, TaskStatus::Succeeded);

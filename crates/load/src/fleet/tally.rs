@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
+use tokio::sync::Notify;
 
 /// Longest delay that is told apart, in microseconds: a minute.
 const LONGEST: u64 = 60_000_000;
@@ -15,6 +16,7 @@ const LONGEST: u64 = 60_000_000;
 pub struct Tally {
     inner: Mutex<Inner>,
     task_millis: AtomicU64,
+    ended: Notify,
 }
 
 #[derive(Debug)]
@@ -56,6 +58,7 @@ impl Tally {
                 waiting: BTreeMap::new(),
             }),
             task_millis: AtomicU64::new(0),
+            ended: Notify::new(),
         };
         this.set_task_time(task_time);
         this
@@ -98,10 +101,17 @@ impl Tally {
 
     pub(super) fn done(&self, count: u64) {
         self.lock().counts.done += count;
+        self.ended.notify_one();
     }
 
     pub(super) fn refused(&self) {
         self.lock().counts.refused += 1;
+        self.ended.notify_one();
+    }
+
+    /// Waits until a task was reported done, or a call failed, since this was last asked.
+    pub(crate) async fn any_ended(&self) {
+        self.ended.notified().await;
     }
 
     /// The counts now.

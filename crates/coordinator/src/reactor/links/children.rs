@@ -3,9 +3,8 @@
 use provost_proto::worker::TaskType;
 
 use super::{Declined, Judged};
-use crate::Millis;
 use crate::attempts::Attempts;
-use crate::core::{Held, Hold, LinkId, Phase, Tally, is_unit};
+use crate::core::{Held, Hold, LinkId, Phase, Tally};
 use crate::ids::{TaskId, WorkerId};
 use crate::reactor::Reactor;
 use crate::refusal::Refusal;
@@ -100,7 +99,7 @@ impl Reactor<'_> {
             self.found_stopping(&worker, running);
             return Ok(());
         }
-        let Some(task) = self.core.task(id) else {
+        if self.core.task(id).is_none() {
             match self.stray(&running.run.proof, id) {
                 Some(stray) => {
                     stray.running = Some((worker.clone(), running.attempt, running.ran));
@@ -109,27 +108,9 @@ impl Reactor<'_> {
                 None => self.stop(&worker, running),
             }
             return Ok(());
-        };
-        match task.phase() {
-            Phase::Assigned(holder) if *holder == worker => {
-                let attempt = running.attempt;
-                let began_at = self.now.saturating_sub(running.ran);
-                self.core.update_worker(&worker, |w| {
-                    if let Some(hold) = w.hold_mut(id) {
-                        hold.attempt = attempt;
-                        hold.began_at = began_at;
-                    }
-                });
-            }
-            Phase::Held(Held::Recovery) | Phase::Queued | Phase::Delayed(_) => {
-                self.adopt(&worker, id, running.attempt, running.ran);
-            }
-            Phase::Assigned(_) if !is_unit(task.kind) => {
-                // It was thought lost, and begun again elsewhere. The first result counts.
-                self.occupy(&worker, running, None);
-                self.goes_on_too(&worker, id);
-            }
-            _ => self.stop(&worker, running),
+        }
+        if !self.takes_up(&worker, id, running.attempt, running.ran) {
+            self.stop(&worker, running);
         }
         Ok(())
     }
@@ -151,34 +132,6 @@ impl Reactor<'_> {
         if let Some(worker) = worker.cloned() {
             self.occupy(&worker, running, None);
         }
-    }
-
-    /// A task goes on where it runs.
-    pub(in crate::reactor) fn adopt(
-        &mut self,
-        worker: &WorkerId,
-        id: &TaskId,
-        attempt: u32,
-        ran: Millis,
-    ) {
-        let now = self.now;
-        let Some(task) = self.core.task_mut(id) else {
-            return;
-        };
-        task.attempt = task.attempt.max(attempt);
-        task.adrift = None;
-        let proof = task.proof.clone();
-        let hold = Hold::new(proof.clone(), task.kind, task.weight, attempt, now).ran(ran);
-        self.core.release(worker, id);
-        self.core.set_phase(id, Phase::Assigned(worker.clone()));
-        self.core.hold(worker, id, hold);
-        if let Some(proof) = self.core.proof_mut(&proof)
-            && proof.root.as_ref() == Some(id)
-        {
-            proof.started_at.get_or_insert(now);
-        }
-        let worker = worker.clone();
-        self.record(id, TaskChangeKind::Assigned { worker, attempt });
     }
 
     /// A task that nobody needs takes up room until it has stopped.
