@@ -61,15 +61,24 @@ pub fn main() -> anyhow::Result<ExitCode> {
         }
     });
     let code = match code {
-        Err(error) if error.is::<DeviceError>() || error.is::<KnownAnswerError>() => {
-            tracing::error!("{error}");
+        Ok(code) => code,
+        Err(error) => {
+            let Some(reason) = no_device(&error) else {
+                return Err(error);
+            };
+            tracing::error!(reason, "{error}");
             ExitCode::from(NO_DEVICE)
         }
-        code => code?,
     };
     // Proving threads that nothing can stop must not hold the process.
     runtime.shutdown_background();
     Ok(code)
+}
+
+/// Why there is nothing to prove on, if that is what the error says.
+fn no_device(error: &anyhow::Error) -> Option<&'static str> {
+    let device = error.downcast_ref().map(DeviceError::reason);
+    device.or_else(|| error.downcast_ref().map(KnownAnswerError::reason))
 }
 
 /// Logs to standard error, at `level` unless RUST_LOG says otherwise.

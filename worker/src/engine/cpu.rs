@@ -1,7 +1,6 @@
 //! SP1's engine on a CPU.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use sp1_core_executor::SP1CoreOpts;
 use sp1_core_machine::riscv::RiscvAir;
@@ -9,7 +8,7 @@ use sp1_hypercube::prover::{CpuShardProver, ProverSemaphore};
 use sp1_prover::worker::{SP1WorkerBuilder, cpu_worker_builder};
 use sp1_prover::{CpuSP1ProverComponents, CpuWrapProverBuilder, SP1ProverComponents};
 
-use super::{Build, Steps, known_answer};
+use super::{Build, Steps, known_answer, timed};
 
 /// What it proves with.
 pub type Components = CpuSP1ProverComponents;
@@ -53,18 +52,27 @@ where
 {
     let Build { opts, .. } = how;
     let mut steps = Steps::default();
-    let began = Instant::now();
     let permits = ProverSemaphore::new(how.permits);
     let core = core_prover();
     if how.known_answer {
-        known_answer::check::<Components>(&core, permits.clone(), opts.clone()).await?;
-        steps.known_answer = began.elapsed().as_secs_f64();
+        let answer = known_answer::check::<Components>(&core, permits.clone(), opts.clone());
+        timed(&mut steps.known_answer, answer).await?;
     }
-    let began = Instant::now();
+    let builder = timed(&mut steps.provers, async {
+        with_provers(core, &permits).with_core_opts(opts)
+    })
+    .await;
+    let built = timed(&mut steps.engine, finish(builder)).await?;
+    Ok((built, steps))
+}
+
+fn with_provers(
+    core: Arc<<Components as SP1ProverComponents>::CoreProver>,
+    permits: &ProverSemaphore,
+) -> SP1WorkerBuilder<Components> {
     let compress = Components::compress_verifier();
     let shrink = Components::shrink_verifier();
-    let builder = cpu_worker_builder()
-        .with_core_opts(opts)
+    cpu_worker_builder()
         .with_core_air_prover(core, permits.clone())
         .with_compress_air_prover(
             Arc::new(CpuShardProver::new(compress.shard_verifier().clone())),
@@ -74,10 +82,5 @@ where
             Arc::new(CpuShardProver::new(shrink.shard_verifier().clone())),
             permits.clone(),
         )
-        .with_wrap_air_prover(CpuWrapProverBuilder, permits);
-    steps.provers = began.elapsed().as_secs_f64();
-    let began = Instant::now();
-    let built = finish(builder).await?;
-    steps.engine = began.elapsed().as_secs_f64();
-    Ok((built, steps))
+        .with_wrap_air_prover(CpuWrapProverBuilder, permits.clone())
 }

@@ -1,7 +1,5 @@
 //! SP1's engine on a GPU: one device a process, the first that the driver shows.
 
-use std::time::Instant;
-
 use anyhow::Context as _;
 use sp1_core_executor::SP1CoreOpts;
 use sp1_core_machine::riscv::RiscvAir;
@@ -16,7 +14,7 @@ use sp1_prover::CORE_LOG_STACKING_HEIGHT;
 use sp1_prover::worker::SP1WorkerBuilder;
 
 use super::known_answer::{self, KnownAnswerError};
-use super::{Build, Steps};
+use super::{Build, Steps, timed};
 
 /// What it proves with.
 pub type Components = SP1CudaProverComponents;
@@ -90,17 +88,13 @@ where
     Built: Future<Output = anyhow::Result<T>>,
 {
     let mut steps = Steps::default();
-    let began = Instant::now();
     if known_answer {
-        answer(scope.clone(), opts.clone()).await?;
-        steps.known_answer = began.elapsed().as_secs_f64();
+        let answer = answer(scope.clone(), opts.clone());
+        timed(&mut steps.known_answer, answer).await?;
     }
-    let began = Instant::now();
-    let builder = cuda_worker_builder(scope).await.with_core_opts(opts);
-    steps.provers = began.elapsed().as_secs_f64();
-    let began = Instant::now();
-    let built = finish(builder).await?;
-    steps.engine = began.elapsed().as_secs_f64();
+    let builder = timed(&mut steps.provers, cuda_worker_builder(scope)).await;
+    let built = finish(builder.with_core_opts(opts));
+    let built = timed(&mut steps.engine, built).await?;
     Ok((built, steps))
 }
 

@@ -58,8 +58,7 @@ pub async fn check<C: SP1ProverComponents>(
     permits: ProverSemaphore,
     opts: SP1CoreOpts,
 ) -> Result<(), KnownAnswerError> {
-    let execution = |error: String| KnownAnswerError::Execution(error);
-    let program = Program::from(PROGRAM).map_err(|error| execution(error.to_string()))?;
+    let program = Program::from(PROGRAM).map_err(not_executed)?;
     let program = Arc::new(program);
     let mut stdin = SP1Stdin::new();
     stdin.write(&N);
@@ -69,8 +68,8 @@ pub async fn check<C: SP1ProverComponents>(
     });
     let records = records
         .await
-        .map_err(|error| execution(error.to_string()))?
-        .map_err(|error| execution(error.to_string()))?
+        .map_err(not_executed)?
+        .map_err(not_executed)?
         .0;
     let mut proofs = Vec::with_capacity(records.len());
     let mut known = None;
@@ -82,7 +81,7 @@ pub async fn check<C: SP1ProverComponents>(
         proofs.push(proof);
         known = Some(vk);
     }
-    let vk = known.ok_or_else(|| execution("the program left no shard".to_owned()))?;
+    let vk = known.ok_or_else(|| not_executed("the program left no shard"))?;
     let key = SP1VerifyingKey { vk };
     let found = key.bytes32();
     if found != KEY_HASH {
@@ -91,4 +90,8 @@ pub async fn check<C: SP1ProverComponents>(
     C::core_verifier(RiscvAir::machine())
         .verify(&key.vk, &MachineProof::from(proofs))
         .map_err(|error| KnownAnswerError::Invalid(error.to_string()))
+}
+
+fn not_executed(error: impl std::fmt::Display) -> KnownAnswerError {
+    KnownAnswerError::Execution(error.to_string())
 }

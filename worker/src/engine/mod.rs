@@ -7,6 +7,8 @@ mod execute;
 pub mod known_answer;
 mod prove;
 
+use std::time::Instant;
+
 use provost_device::{Device, DeviceError};
 use sp1_core_executor::SP1CoreOpts;
 
@@ -43,6 +45,14 @@ impl Steps {
     pub fn total(&self) -> f64 {
         self.known_answer + self.provers + self.engine
     }
+}
+
+/// Writes down how long a step takes.
+async fn timed<T>(seconds: &mut f64, step: impl Future<Output = T>) -> T {
+    let began = Instant::now();
+    let result = step.await;
+    *seconds = began.elapsed().as_secs_f64();
+    result
 }
 
 /// SP1's core options from its environment variables, with the memory limit of the plan where none is set.
