@@ -31,6 +31,10 @@ const PING: Duration = Duration::from_secs(10);
 /// Streams that one worker may have open: its own, and those of every proof that it drives.
 const MAX_STREAMS: u32 = 8192;
 
+/// Bytes that a client may send before they are taken in. HTTP/2's library ends a connection on which small frames pile up, too, by half as much: thousands of calls
+/// that come while the server is busy, or of a worker's reports.
+const CONNECTION_WINDOW: u32 = 16 << 20;
+
 /// A running coordinator. Clones are handles to the same one.
 #[derive(Clone)]
 pub struct Coordinator {
@@ -220,6 +224,7 @@ impl Coordinator {
         Server::builder()
             .http2_keepalive_interval(Some(PING))
             .http2_keepalive_timeout(Some(PING))
+            .initial_connection_window_size(CONNECTION_WINDOW)
             .max_concurrent_streams(MAX_STREAMS)
             .add_optional_service(doors.unary.then(|| self.service()))
             .add_optional_service(doors.native.then(|| self.native_service()))

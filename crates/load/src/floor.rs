@@ -43,6 +43,8 @@ pub async fn serve(listener: TcpListener, proofs: usize) -> Result<(), tonic::tr
     };
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
     Server::builder()
+        // As the coordinator's, so that a burst of small calls does not end the connection.
+        .initial_connection_window_size(16 << 20)
         .max_concurrent_streams(8192)
         .add_service(WorkerServiceServer::new(floor))
         .serve_with_incoming(incoming)

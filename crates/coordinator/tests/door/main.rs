@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod bad_requests;
+mod bursts;
 mod life;
 mod native;
 mod node;

@@ -21,9 +21,10 @@ use super::frames::Frames;
 use super::plan::Plan;
 use crate::state::StreamId;
 
-/// Bytes that a replica may send before they are taken in: a stream's, a connection's.
+/// Bytes that a replica may send before they are taken in: a stream's, a connection's. The connection has only one stream; but by half of its window it is
+/// decided how many small frames may pile up before HTTP/2's library ends it.
 const STREAM_WINDOW: u32 = 4 << 20;
-const CONNECTION_WINDOW: u32 = 8 << 20;
+const CONNECTION_WINDOW: u32 = 16 << 20;
 
 /// A stream that lasted for so long was no mistake.
 const SETTLED: Duration = Duration::from_millis(100);
