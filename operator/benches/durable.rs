@@ -166,6 +166,8 @@ async fn operator_turn(
     space.request_proofs(options.proofs).await;
     // Weights are the operator's own: a shard takes 4.
     let fleet = connect(options, door, &replica.address, 4).await;
+    // The roots are written down once they have run for a while: that is not what the tasks write.
+    tokio::time::sleep(Duration::from_secs(3)).await;
     let mut number = 0;
     for case in options.cases() {
         fleet.set_task_time(case.task_time);
