@@ -142,7 +142,7 @@ fn e_a_worker_without_enough_memory_fails_the_proof_after_three_kills() {
         "apiVersion": "provost.dev/v1alpha1",
         "kind": "WorkerPool",
         "metadata": { "name": "small", "namespace": SYSTEM },
-        "spec": { "class": "All", "replicas": 1, "capacity": 13, "resources": { "limits": { "memory": "3Gi" } } },
+        "spec": { "class": "All", "replicas": 1, "capacity": 13, "resources": { "limits": { "memory": "1Gi" } } },
     });
     assert!(run("kubectl", &["apply", "-f", "-"], &pool.to_string()).ok);
     Manifest::new("out-of-memory", "fibonacci", "Core", &[1000]).apply_ok();
@@ -158,7 +158,7 @@ fn e_a_worker_without_enough_memory_fails_the_proof_after_three_kills() {
     ]);
     scale("workers", 1);
     assert!(
-        message.contains("small") && message.contains("3Gi"),
+        message.contains("small") && message.contains("1Gi"),
         "{message}"
     );
     let failure = get("out-of-memory")["status"]["failure"].clone();
