@@ -31,6 +31,8 @@ struct Inner {
     recycle: HashSet<String>,
     backoffs: HashMap<String, Backoff>,
     quarantines: HashMap<String, Quarantine>,
+    /// By pool, the last worker that crashed since all were ready.
+    crashes: HashMap<String, String>,
     /// By pool, what happened to workers and was not told yet.
     news: HashMap<String, Vec<Ended>>,
 }
@@ -54,6 +56,10 @@ impl Fleet {
             .entry(ended.pool.clone())
             .or_default()
             .failed(now);
+        if ended.end.crashed {
+            let crash = format!("{}: {}", ended.pod, ended.end.message);
+            inner.crashes.insert(ended.pool.clone(), crash);
+        }
         if let Some(node) = ended.node.as_deref().filter(|_| ended.end.crashed) {
             let quarantine = inner.quarantines.entry(ended.pool.clone()).or_default();
             let now = Timestamp::from_millisecond(now).unwrap_or_default();
@@ -77,6 +83,15 @@ impl Fleet {
     /// Uses what is known of the nodes on which workers of `pool` failed.
     pub fn with_quarantine<T>(&self, pool: &str, work: impl FnOnce(&mut Quarantine) -> T) -> T {
         work(self.inner().quarantines.entry(pool.to_owned()).or_default())
+    }
+
+    /// The last worker of `pool` that crashed and why; forgotten once all are ready.
+    pub fn crash(&self, pool: &str, all_ready: bool) -> Option<String> {
+        let mut inner = self.inner();
+        if all_ready {
+            inner.crashes.remove(pool);
+        }
+        inner.crashes.get(pool).cloned()
     }
 
     /// Failures of the workers of `pool` that were not taken yet.
@@ -148,6 +163,7 @@ impl Fleet {
         inner.created.remove(pool);
         inner.backoffs.remove(pool);
         inner.quarantines.remove(pool);
+        inner.crashes.remove(pool);
         inner.news.remove(pool);
     }
 
@@ -158,7 +174,23 @@ impl Fleet {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
+    use crate::pods::classify::{End, Ending};
+
+    fn ended(pod: &str, message: &str) -> Ended {
+        Ended {
+            pod: pod.to_owned(),
+            pool: "p".to_owned(),
+            node: None,
+            end: End {
+                ending: Ending::Orderly,
+                crashed: true,
+                message: message.to_owned(),
+            },
+        }
+    }
 
     #[tokio::test(start_paused = true)]
     async fn created_pods_count_until_the_cache_shows_them() {
@@ -172,6 +204,21 @@ mod tests {
         assert!(fleet.unseen("q", &HashSet::new()).is_empty());
         tokio::time::advance(CACHE_LAG).await;
         assert!(fleet.unseen("p", &HashSet::new()).is_empty());
+    }
+
+    #[test]
+    fn the_last_crash_is_told_until_all_are_ready() {
+        let fleet = Fleet::default();
+        let mut ended = ended("p-a", "no CUDA device");
+        fleet.failed(&ended, 0);
+        assert_eq!(fleet.crash("p", false).unwrap(), "p-a: no CUDA device");
+        // One that was deleted says nothing of what is wrong.
+        ended.end.crashed = false;
+        ended.pod = "p-b".to_owned();
+        fleet.failed(&ended, 1);
+        assert_eq!(fleet.crash("p", false).unwrap(), "p-a: no CUDA device");
+        assert_eq!(fleet.crash("p", true), None);
+        assert_eq!(fleet.crash("p", false), None);
     }
 
     #[tokio::test(start_paused = true)]

@@ -176,10 +176,14 @@ async fn step(pool: &WorkerPool, context: &Context) -> Result<Action, PoolError>
     );
     let quarantined = quarantine(pool, context, &cached).await;
     let refused = apply::apply(pool, context, &plan, &quarantined).await?;
-    let observed = Observed {
+    let mut observed = Observed {
         quarantined,
         ..view::observe(&views, &cached, &workers, refused)
     };
+    let all_ready = observed.ready >= desired;
+    observed
+        .problems
+        .extend(context.fleet.crash(&name, all_ready));
     context.metrics.set_pool_ready(&name, Some(observed.ready));
     note(pool, context, |pool, now| {
         status::served(pool, &observed, now)
