@@ -51,16 +51,9 @@ impl Reactor<'_> {
         };
         task.attempt = task.attempt.max(attempt);
         task.adrift = None;
-        let proof = task.proof.clone();
-        let hold = Hold::new(proof.clone(), task.kind, task.weight, attempt, now).ran(ran);
+        let hold = Hold::new(task.proof.clone(), task.kind, task.weight, attempt, now).ran(ran);
         self.core.release(worker, id);
-        self.core.set_phase(id, Phase::Assigned(worker.clone()));
-        self.core.hold(worker, id, hold);
-        if let Some(proof) = self.core.proof_mut(&proof)
-            && proof.root.as_ref() == Some(id)
-        {
-            proof.started_at.get_or_insert(now);
-        }
+        self.place(id, worker, hold);
         let worker = worker.clone();
         self.record(id, TaskChangeKind::Assigned { worker, attempt });
     }

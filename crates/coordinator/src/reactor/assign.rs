@@ -24,8 +24,16 @@ impl Reactor<'_> {
         };
         task.attempt += 1;
         let attempt = task.attempt;
-        let proof = task.proof.clone();
-        let hold = Hold::new(proof.clone(), task.kind, task.weight, attempt, now);
+        let hold = Hold::new(task.proof.clone(), task.kind, task.weight, attempt, now);
+        self.place(id, worker, hold);
+        let worker = worker.clone();
+        self.send_task(id, &worker);
+        self.record(id, TaskChangeKind::Assigned { worker, attempt });
+    }
+
+    /// The task is the worker's from now on.
+    pub(super) fn place(&mut self, id: &TaskId, worker: &WorkerId, hold: Hold) {
+        let (proof, now) = (hold.proof.clone(), self.now);
         self.core.set_phase(id, Phase::Assigned(worker.clone()));
         self.core.hold(worker, id, hold);
         if let Some(proof) = self.core.proof_mut(&proof)
@@ -33,9 +41,6 @@ impl Reactor<'_> {
         {
             proof.started_at.get_or_insert(now);
         }
-        let worker = worker.clone();
-        self.send_task(id, &worker);
-        self.record(id, TaskChangeKind::Assigned { worker, attempt });
     }
 
     /// Sends a task, for the first time or again.
