@@ -6,8 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use provost_proto::link::{DownMessage, down_message};
 use provost_proto::worker::{
-    EndOfStream, MessageStreamResponse, ServerMessage, ServerSubMessage, message_stream_response,
-    server_message,
+    EndOfStream, MessageStreamResponse, ServerSubMessage, message_stream_response,
 };
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio_util::sync::DropGuard;
@@ -15,17 +14,18 @@ use tonic::Status;
 
 use crate::events::WorkerEvent;
 use crate::ids::{ConnId, ProofId, SubId, WorkerId};
-use crate::output::{Output, ReaderEnd};
+use crate::output::{Order, Output, ReaderEnd};
+use crate::queue::{Sender, Woken};
 use crate::state::{ProofOutcome, ProofProgress, RunStart, State, TaskChange};
 use crate::tables::Map;
 use crate::term::TermEvent;
 
-/// The sending end of a stream.
-pub(crate) type Sender<T> = mpsc::UnboundedSender<Result<T, Status>>;
+/// What a stream of the unary door carries.
+pub(crate) type Item<T> = Result<T, Status>;
 
 /// The coordinator's end of a joined process's stream.
 struct LinkEnd {
-    queue: mpsc::UnboundedSender<DownMessage>,
+    queue: Sender<DownMessage>,
     /// Ends the reading of the stream when this end is gone.
     _reading: DropGuard,
 }
@@ -38,10 +38,11 @@ pub(crate) enum ToStore {
 
 /// The real output. The queues are unbounded, but what they hold is not: tasks by the workers' capacity, results by the tasks, messages by reference.
 pub(crate) struct Comm {
-    workers: HashMap<WorkerId, Sender<ServerMessage>>,
-    subs: HashMap<SubId, Sender<ServerSubMessage>>,
-    readers: HashMap<ConnId, Sender<MessageStreamResponse>>,
+    workers: HashMap<WorkerId, (ConnId, Sender<Item<Order>>)>,
+    subs: HashMap<SubId, (ConnId, Sender<Item<ServerSubMessage>>)>,
+    readers: HashMap<ConnId, Sender<Item<MessageStreamResponse>>>,
     links: Map<ConnId, LinkEnd>,
+    woken: Woken,
     waiters: HashMap<ProofId, Vec<oneshot::Sender<()>>>,
     events: broadcast::Sender<WorkerEvent>,
     terms: broadcast::Sender<TermEvent>,
@@ -61,6 +62,7 @@ impl Comm {
             subs: HashMap::new(),
             readers: HashMap::new(),
             links: Map::default(),
+            woken: Woken::default(),
             waiters: HashMap::new(),
             events,
             terms,
@@ -69,16 +71,35 @@ impl Comm {
         }
     }
 
+    /// Whoever has something to read since this was asked last.
+    pub(crate) fn take_woken(&mut self) -> Woken {
+        std::mem::take(&mut self.woken)
+    }
+
     /// A worker listens on a new stream; the one before, if any, ends.
-    pub(crate) fn attach_worker(&mut self, worker: &WorkerId, sender: Sender<ServerMessage>) {
-        self.workers.insert(worker.clone(), sender);
+    pub(crate) fn attach_worker(
+        &mut self,
+        worker: &WorkerId,
+        conn: ConnId,
+        sender: Sender<Item<Order>>,
+    ) {
+        self.workers.insert(worker.clone(), (conn, sender));
     }
 
-    pub(crate) fn attach_sub(&mut self, sub: &SubId, sender: Sender<ServerSubMessage>) {
-        self.subs.insert(sub.clone(), sender);
+    pub(crate) fn attach_sub(
+        &mut self,
+        sub: &SubId,
+        conn: ConnId,
+        sender: Sender<Item<ServerSubMessage>>,
+    ) {
+        self.subs.insert(sub.clone(), (conn, sender));
     }
 
-    pub(crate) fn attach_reader(&mut self, reader: ConnId, sender: Sender<MessageStreamResponse>) {
+    pub(crate) fn attach_reader(
+        &mut self,
+        reader: ConnId,
+        sender: Sender<Item<MessageStreamResponse>>,
+    ) {
         self.readers.insert(reader, sender);
     }
 
@@ -90,7 +111,7 @@ impl Comm {
     pub(crate) fn attach_link(
         &mut self,
         conn: ConnId,
-        queue: mpsc::UnboundedSender<DownMessage>,
+        queue: Sender<DownMessage>,
         reading: DropGuard,
     ) {
         let end = LinkEnd {
@@ -104,15 +125,15 @@ impl Comm {
         self.links.remove(&conn);
     }
 
-    /// Forgets streams whose other end is gone.
-    pub(crate) fn detach_worker(&mut self, worker: &WorkerId) {
-        if self.workers.get(worker).is_some_and(Sender::is_closed) {
+    /// Forgets a stream whose other end is gone, if there is no newer one.
+    pub(crate) fn detach_worker(&mut self, worker: &WorkerId, conn: ConnId) {
+        if self.workers.get(worker).is_some_and(|(of, _)| *of == conn) {
             self.workers.remove(worker);
         }
     }
 
-    pub(crate) fn detach_sub(&mut self, sub: &SubId) {
-        if self.subs.get(sub).is_some_and(Sender::is_closed) {
+    pub(crate) fn detach_sub(&mut self, sub: &SubId, conn: ConnId) {
+        if self.subs.get(sub).is_some_and(|(of, _)| *of == conn) {
             self.subs.remove(sub);
         }
     }
@@ -145,12 +166,11 @@ impl Comm {
     }
 }
 
-// A send fails only when the other end is gone: the drop of the stream tells the reactor so by itself.
+// A send does nothing when the other end is gone: the drop of the stream tells the reactor so by itself.
 impl Output for Comm {
-    fn send(&mut self, worker: &WorkerId, message: server_message::Message) {
-        if let Some(sender) = self.workers.get(worker) {
-            let message = Some(message);
-            let _ = sender.send(Ok(ServerMessage { message }));
+    fn send(&mut self, worker: &WorkerId, order: Order) {
+        if let Some((_, sender)) = self.workers.get(worker) {
+            sender.send(Ok(order), &mut self.woken);
         }
     }
 
@@ -159,8 +179,8 @@ impl Output for Comm {
     }
 
     fn push(&mut self, sub: &SubId, message: ServerSubMessage) {
-        if let Some(sender) = self.subs.get(sub) {
-            let _ = sender.send(Ok(message));
+        if let Some((_, sender)) = self.subs.get(sub) {
+            sender.send(Ok(message), &mut self.woken);
         }
     }
 
@@ -171,7 +191,7 @@ impl Output for Comm {
     fn message(&mut self, reader: ConnId, payload: Bytes) {
         if let Some(sender) = self.readers.get(&reader) {
             let message = Some(message_stream_response::Message::Payload(payload));
-            let _ = sender.send(Ok(MessageStreamResponse { message }));
+            sender.send(Ok(MessageStreamResponse { message }), &mut self.woken);
         }
     }
 
@@ -188,13 +208,13 @@ impl Output for Comm {
                 "the run that sent these messages is over",
             )),
         };
-        let _ = sender.send(last);
+        sender.send(last, &mut self.woken);
     }
 
     fn tell(&mut self, conn: ConnId, message: down_message::Message) {
         if let Some(end) = self.links.get(&conn) {
             let message = Some(message);
-            let _ = end.queue.send(DownMessage { message });
+            end.queue.send(DownMessage { message }, &mut self.woken);
         }
     }
 

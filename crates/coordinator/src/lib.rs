@@ -7,7 +7,8 @@
 //! * The *doors* turn workers' calls and streams into events: the native door is Provost's own, the unary one SP1's.
 //! * A *term* is the time in which this replica leads. Before and after it knows only who is joined.
 //!
-//! One lock guards core and comm. It is held for the microseconds of one event and never over a wait, so commands leave in the order of events.
+//! One lock guards core and comm. It is held for the microseconds of one event and never over a wait, so commands leave in the order of events. Whoever reads
+//! them is woken after it is free.
 
 mod attempts;
 mod clock;
@@ -22,6 +23,7 @@ mod failure;
 mod ids;
 mod output;
 mod proof_spec;
+mod queue;
 mod reactor;
 mod refusal;
 mod shards;
@@ -38,7 +40,7 @@ mod word;
 pub type Millis = i64;
 
 pub use attempts::{Attempts, AttemptsByType};
-pub use config::{Config, Doors, Timeouts, Weights};
+pub use config::{Config, Doors, RetryPolicy, Timeouts, Weights};
 pub use coordinator::Coordinator;
 pub use events::{ClassStats, Device, Recall, Stats, WorkerEvent, WorkerView};
 pub use explain::{Explanation, Wait, WaitReason};

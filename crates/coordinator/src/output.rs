@@ -2,16 +2,19 @@
 
 use bytes::Bytes;
 use provost_proto::link::down_message;
-use provost_proto::worker::{ServerSubMessage, server_message};
+use provost_proto::worker::{
+    CancelTask, ServerHeartbeat, ServerMessage, ServerSubMessage, TaskData, WorkerTask,
+    server_message,
+};
 
 use crate::events::WorkerEvent;
-use crate::ids::{ConnId, ProofId, SubId, WorkerId};
+use crate::ids::{ConnId, ProofId, SubId, TaskId, WorkerId};
 use crate::state::{ProofOutcome, ProofProgress, RunStart, TaskChange};
 
 /// Where commands go. The real one hands them to streams and to the state without waiting; tests record them.
 pub(crate) trait Output {
     /// Something for a worker's stream. Lost if the stream is broken.
-    fn send(&mut self, worker: &WorkerId, message: server_message::Message);
+    fn send(&mut self, worker: &WorkerId, order: Order);
 
     /// The worker's stream ends.
     fn close_worker(&mut self, worker: &WorkerId);
@@ -54,6 +57,43 @@ pub(crate) trait Output {
 
     /// Something happened to a worker.
     fn event(&mut self, event: WorkerEvent);
+}
+
+/// What a worker of the unary door is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// To run a task.
+    Run {
+        task: TaskId,
+        /// Encoded. Whoever sends it takes it apart: not the reactor, which others wait for.
+        data: Bytes,
+    },
+    /// To stop one.
+    Cancel { proof: ProofId, task: TaskId },
+    /// Nothing: that the server is there.
+    Beat,
+}
+
+impl From<Order> for ServerMessage {
+    fn from(order: Order) -> Self {
+        use server_message::Message;
+        let message = match order {
+            Order::Run { task, data } => Message::NewTask(WorkerTask {
+                task_id: task.to_string(),
+                // It was encoded here, or read before it was taken.
+                data: TaskData::from_bytes(&data).ok(),
+                metadata: String::new(),
+            }),
+            Order::Cancel { proof, task } => Message::CancelTask(CancelTask {
+                proof_id: proof.to_string(),
+                task_id: task.to_string(),
+            }),
+            Order::Beat => Message::ServerHeartbeat(ServerHeartbeat {}),
+        };
+        Self {
+            message: Some(message),
+        }
+    }
 }
 
 /// Why a reader's stream ends.

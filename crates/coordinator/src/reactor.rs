@@ -21,12 +21,10 @@ mod tests;
 mod tick;
 mod workers;
 
-use provost_proto::worker::{CancelTask, server_message};
-
 use crate::Millis;
 use crate::core::{Core, Task};
 use crate::ids::{IdSource, ProofId, TaskId, WorkerId};
-use crate::output::Output;
+use crate::output::{Order, Output};
 use crate::state::{TaskChange, TaskChangeKind};
 
 pub(crate) use links::Unreadable;
@@ -62,13 +60,8 @@ impl Reactor<'_> {
         if let Some(link) = self.core.worker(worker).and_then(|w| w.link) {
             self.tell_cancel(link, proof, task);
         } else {
-            self.out.send(
-                worker,
-                server_message::Message::CancelTask(CancelTask {
-                    proof_id: proof.to_string(),
-                    task_id: task.to_string(),
-                }),
-            );
+            let (proof, task) = (proof.clone(), task.clone());
+            self.out.send(worker, Order::Cancel { proof, task });
         }
         let now = self.now;
         self.core.update_worker(worker, |w| {

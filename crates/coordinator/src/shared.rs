@@ -1,7 +1,8 @@
 //! The reactor's state behind one lock, and the tasks that drive it.
 
+use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -13,6 +14,7 @@ use crate::config::Config;
 use crate::core::Core;
 use crate::events::WorkerEvent;
 use crate::ids::{ConnId, TypeIds};
+use crate::queue::Woken;
 use crate::reactor::Reactor;
 use crate::refusal::Refusal;
 use crate::state::State;
@@ -21,6 +23,9 @@ use crate::term::{Term, TermEvent};
 
 /// Time between ticks. Everything that waits for a time is late by at most this.
 const TICK: Duration = Duration::from_millis(100);
+
+/// A tick that is late by this much means that the process did not run.
+const STOPPED: Duration = Duration::from_secs(2);
 
 /// Worker events that a slow listener may fall behind.
 const EVENTS: usize = 1024;
@@ -33,6 +38,33 @@ pub(crate) struct Shared {
     pub(crate) events: broadcast::Sender<WorkerEvent>,
     pub(crate) terms: broadcast::Sender<TermEvent>,
     pub(crate) shutdown: CancellationToken,
+}
+
+/// The lock. When it goes, the state is free first, and then whoever has something to read is woken.
+pub(crate) struct Locked<'a> {
+    inner: MutexGuard<'a, Inner>,
+    woken: Woken,
+}
+
+impl Deref for Locked<'_> {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.inner
+    }
+}
+
+impl DerefMut for Locked<'_> {
+    fn deref_mut(&mut self) -> &mut Inner {
+        &mut self.inner
+    }
+}
+
+impl Drop for Locked<'_> {
+    fn drop(&mut self) {
+        // The fields go after this, in their order.
+        self.woken = self.inner.comm.take_woken();
+    }
 }
 
 /// What the lock guards. It is never held over a wait.
@@ -137,11 +169,14 @@ impl Shared {
     }
 
     /// The state, with the time set.
-    pub(crate) fn lock(&self) -> MutexGuard<'_, Inner> {
+    pub(crate) fn lock(&self) -> Locked<'_> {
         // A panic in one call must not take the others down; tests see to it that there is none.
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         inner.now = self.clock.now();
-        inner
+        Locked {
+            inner,
+            woken: Woken::default(),
+        }
     }
 
     pub(crate) fn now(&self) -> Millis {
@@ -158,10 +193,19 @@ impl Shared {
 async fn drive(shared: Arc<Shared>) {
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut last = Instant::now();
     loop {
         tokio::select! {
             () = shared.shutdown.cancelled() => break,
-            _ = ticks.tick() => shared.react(|reactor| reactor.tick()),
+            _ = ticks.tick() => {
+                let stopped = std::mem::replace(&mut last, Instant::now()).elapsed() >= STOPPED;
+                shared.react(|reactor| {
+                    if stopped {
+                        reactor.resumed();
+                    }
+                    reactor.tick();
+                });
+            }
         }
     }
     shared.lock().comm.close_all();

@@ -60,6 +60,25 @@ pub(super) enum Done {
     Failed,
 }
 
+/// What there is to write, as a writer sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Outlook {
+    waiting: usize,
+    next_at: Option<i64>,
+}
+
+impl Outlook {
+    /// Whether a writer that went to sleep on `before` should look again.
+    pub(super) fn is_sooner_than(self, before: Self) -> bool {
+        self.waiting > before.waiting
+            || match (self.next_at, before.next_at) {
+                (Some(now), Some(before)) => now < before,
+                (now, None) => now.is_some(),
+                (None, Some(_)) => false,
+            }
+    }
+}
+
 /// The queue.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
@@ -212,6 +231,14 @@ impl Queue {
     /// When [`Queue::next`] has more to give, if nothing else happens.
     pub(super) fn next_at(&self) -> Option<i64> {
         self.young.first().map(|(due, _)| *due)
+    }
+
+    /// What a writer finds, and when.
+    pub(super) fn outlook(&self) -> Outlook {
+        Outlook {
+            waiting: self.order.len(),
+            next_at: self.next_at(),
+        }
     }
 
     /// A write ended.

@@ -390,3 +390,39 @@ fn an_object_whose_creation_was_not_answered_is_made_again_while_its_task_runs()
     assert!(matches!(write(&mut queue, LATER), Some(Job::Delete(_))));
     assert!(is_empty(&queue));
 }
+
+/// Whether a writer that sleeps would have to look again after each change.
+fn wakes(
+    queue: &mut Queue,
+    kinds: impl IntoIterator<Item = (&'static str, TaskChangeKind)>,
+) -> Vec<bool> {
+    let mut woken = Vec::new();
+    for (task, kind) in kinds {
+        let before = queue.outlook();
+        queue.record(&change(task, kind));
+        woken.push(queue.outlook().is_sooner_than(before));
+    }
+    woken
+}
+
+#[test]
+fn a_writer_is_woken_for_the_first_that_becomes_due_and_for_what_is_due_now() {
+    let mut queue = Queue::default();
+    let short = [
+        ("a", created(false)),
+        ("a", assigned()),
+        ("b", created(false)),
+        ("b", assigned()),
+        ("a", succeeded()),
+        ("b", succeeded()),
+    ];
+    assert_eq!(
+        wakes(&mut queue, short),
+        [false, true, false, false, false, false]
+    );
+    assert!(is_empty(&queue));
+    assert_eq!(
+        wakes(&mut queue, [("c", created(false)), ("c", failed())]),
+        [false, true]
+    );
+}

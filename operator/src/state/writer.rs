@@ -58,35 +58,41 @@ impl TaskWriter {
 
     /// Notes a change; never waits.
     pub(super) fn record(&self, change: TaskChange) {
-        {
-            let mut queue = self.queue();
-            queue.record(&change);
-            self.metrics.tasks.writer(queue.state());
-        }
-        self.wake.notify_one();
+        self.change(|queue| queue.record(&change));
     }
 
     /// Takes over what an earlier leader wrote: see [`Queue::adopt`].
     pub(super) fn adopt(&self, found: Vec<Found>) {
-        {
-            let mut queue = self.queue();
+        self.change(|queue| {
             for found in found {
                 queue.adopt(found.record, found.uid, found.goes_on);
             }
-            self.metrics.tasks.writer(queue.state());
-        }
-        self.wake.notify_one();
+        });
     }
 
     /// All workers have reported to this leader.
     pub(super) fn recovered(&self) {
-        self.queue().recovered();
-        self.wake.notify_one();
+        self.change(Queue::recovered);
     }
 
     /// Somebody deleted a task's object.
     pub(super) fn vanished(&self, task: &TaskId, uid: &str) {
-        self.queue().vanished(task, uid);
+        self.change(|queue| queue.vanished(task, uid));
+    }
+
+    /// Wakes a writer only if there is something for it sooner than before: most tasks end before their horizon, and this is called for each of
+    /// them, several times, while others wait for the coordinator.
+    fn change(&self, change: impl FnOnce(&mut Queue)) {
+        let sooner = {
+            let mut queue = self.queue();
+            let before = queue.outlook();
+            change(&mut queue);
+            self.metrics.tasks.writer(queue.state());
+            queue.outlook().is_sooner_than(before)
+        };
+        if sooner {
+            self.wake.notify_one();
+        }
     }
 
     /// Starts the writers.

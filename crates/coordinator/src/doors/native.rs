@@ -9,11 +9,11 @@ use std::sync::Arc;
 
 use provost_proto::link::link_server::Link;
 use provost_proto::link::{Down, Up};
-use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::ids::ConnId;
+use crate::queue::queue;
 use crate::refusal::Refusal;
 use crate::shared::Shared;
 
@@ -44,7 +44,7 @@ impl Link for NativeDoor {
         if self.shared.shutdown.is_cancelled() {
             return Err(Status::unavailable("the coordinator is shutting down"));
         }
-        let (sender, queue) = mpsc::unbounded_channel();
+        let (sender, receiver) = queue();
         let (verdict, end) = frames::verdict();
         let reading = CancellationToken::new();
         let conn = {
@@ -86,7 +86,7 @@ impl Link for NativeDoor {
                 }
             }
         });
-        Ok(Response::new(Frames::new(queue, end)))
+        Ok(Response::new(Frames::new(receiver, end)))
     }
 }
 

@@ -4,22 +4,25 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures::Stream;
-use tokio::sync::mpsc;
 use tonic::Status;
+
+use crate::queue::Receiver;
+
+type Next<T> = dyn FnMut(&Context<'_>) -> Poll<Option<Result<T, Status>>> + Send;
 
 /// The receiving end of a queue, as a stream of answers. When tonic drops it, because the client went away or the stream is over, `gone` is called.
 pub struct Watched<T> {
-    queue: mpsc::UnboundedReceiver<Result<T, Status>>,
+    next: Box<Next<T>>,
     gone: Option<Box<dyn FnOnce() + Send>>,
 }
 
 impl<T> Watched<T> {
-    pub(super) fn new(
-        queue: mpsc::UnboundedReceiver<Result<T, Status>>,
+    pub(super) fn new<Q: Into<T> + Send + 'static>(
+        mut queue: Receiver<Result<Q, Status>>,
         gone: impl FnOnce() + Send + 'static,
     ) -> Self {
         Self {
-            queue,
+            next: Box::new(move |cx| queue.poll_recv(cx).map_ok(Into::into)),
             gone: Some(Box::new(gone)),
         }
     }
@@ -35,14 +38,12 @@ impl<T> Stream for Watched<T> {
     type Item = Result<T, Status>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.queue.poll_recv(cx)
+        (self.next)(cx)
     }
 }
 
 impl<T> Drop for Watched<T> {
     fn drop(&mut self) {
-        // The queue first: whoever is told must find it closed.
-        self.queue.close();
         if let Some(gone) = self.gone.take() {
             gone();
         }

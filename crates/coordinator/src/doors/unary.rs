@@ -12,13 +12,12 @@
 //! * Results are repeated until they are acknowledged: the same one may come twice.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
 use std::time::Duration;
 
 use provost_proto::headers;
 use provost_proto::worker as wire;
 use provost_proto::worker::worker_service_server::WorkerService;
-use tokio::sync::mpsc;
 use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status};
 
@@ -28,10 +27,11 @@ use crate::Millis;
 use crate::events::Device;
 use crate::ids::{ProofId, SubId, TaskId, WorkerId};
 use crate::proof_spec::{ProofSpec, Root};
+use crate::queue::queue;
 use crate::reactor::{Acknowledge, FailureReport, NewTask, Opened, ProofReport};
 use crate::refusal::Refusal;
 use crate::shards::ShardSize;
-use crate::shared::{Inner, Shared};
+use crate::shared::{Inner, Locked, Shared};
 
 /// How long CompleteProof and FailProof wait for the state before the worker is asked to repeat them.
 const STORE_LIMIT: Duration = Duration::from_secs(20);
@@ -67,7 +67,7 @@ impl UnaryDoor {
     }
 
     /// The state, if this replica leads.
-    fn lead(&self) -> Result<MutexGuard<'_, Inner>, Refusal> {
+    fn lead(&self) -> Result<Locked<'_>, Refusal> {
         let inner = self.shared.lock();
         inner.check_leads()?;
         Ok(inner)
@@ -125,11 +125,13 @@ impl WorkerService for UnaryDoor {
             memory_bytes: request.gpu_memory_total_bytes,
             capability: String::new(),
             driver: String::new(),
+            driver_version: String::new(),
+            free_bytes: 0,
         });
-        let (sender, queue) = mpsc::unbounded_channel();
+        let (sender, receiver) = queue();
         let mut inner = self.lead()?;
         let conn = inner.next_conn();
-        inner.comm.attach_worker(&id, sender);
+        inner.comm.attach_worker(&id, conn, sender);
         let opened = Opened {
             id: id.clone(),
             kind,
@@ -145,9 +147,9 @@ impl WorkerService for UnaryDoor {
         inner.react(|r| r.worker_opened(opened));
         drop(inner);
         let shared = Arc::clone(&self.shared);
-        Ok(Response::new(Watched::new(queue, move || {
+        Ok(Response::new(Watched::new(receiver, move || {
             let mut inner = shared.lock();
-            inner.comm.detach_worker(&id);
+            inner.comm.detach_worker(&id, conn);
             inner.react(|r| r.stream_broken(&id, conn));
         })))
     }
@@ -183,7 +185,9 @@ impl WorkerService for UnaryDoor {
             id,
             creator,
             kind,
-            data,
+            proof: data.proof_id.as_str().into(),
+            parent: data.parent_id.as_deref().map(TaskId::from),
+            data: data.to_bytes(),
         };
         let task = self.lead()?.react(|r| r.task_created(new))?;
         Ok(Response::new(wire::CreateTaskResponse {
@@ -259,6 +263,7 @@ impl WorkerService for UnaryDoor {
             created_at_ms: self.shared.now(),
             parallelism: None,
             max_retries: None,
+            deadline_ms: None,
             expires_at_ms: expiry(request.expires_at),
         };
         let root = self.submit(spec)?;
@@ -281,6 +286,7 @@ impl WorkerService for UnaryDoor {
             created_at_ms: self.shared.now(),
             parallelism: None,
             max_retries: None,
+            deadline_ms: None,
             expires_at_ms: expiry(request.expires_at),
         })?;
         done()
@@ -336,17 +342,17 @@ impl WorkerService for UnaryDoor {
         let id: SubId = validate::id("sub_id", request.sub_id)?;
         let proof: ProofId = validate::id("proof_id", request.proof_id)?;
         let tasks: Vec<TaskId> = validate::ids("task_ids", request.task_ids)?;
-        let (sender, queue) = mpsc::unbounded_channel();
+        let (sender, receiver) = queue();
         let mut inner = self.lead()?;
         inner.react(|r| r.check_sub(&id, &proof))?;
         let conn = inner.next_conn();
-        inner.comm.attach_sub(&id, sender);
+        inner.comm.attach_sub(&id, conn, sender);
         inner.react(|r| r.sub_opened(&id, &proof, &tasks, conn))?;
         drop(inner);
         let shared = Arc::clone(&self.shared);
-        Ok(Response::new(Watched::new(queue, move || {
+        Ok(Response::new(Watched::new(receiver, move || {
             let mut inner = shared.lock();
-            inner.comm.detach_sub(&id);
+            inner.comm.detach_sub(&id, conn);
             inner.react(|r| r.sub_broken(&id, conn));
         })))
     }
@@ -398,7 +404,7 @@ impl WorkerService for UnaryDoor {
         self.check_open()?;
         let request = request.into_inner();
         let task = validate::id("task_id", request.task_id)?;
-        let (sender, queue) = mpsc::unbounded_channel();
+        let (sender, receiver) = queue();
         let mut inner = self.lead()?;
         let reader = inner.next_conn();
         inner.comm.attach_reader(reader, sender);
@@ -409,7 +415,7 @@ impl WorkerService for UnaryDoor {
         }
         drop(inner);
         let shared = Arc::clone(&self.shared);
-        Ok(Response::new(Watched::new(queue, move || {
+        Ok(Response::new(Watched::new(receiver, move || {
             let mut inner = shared.lock();
             inner.comm.detach_reader(reader);
             inner.react(|r| r.reader_closed(reader));

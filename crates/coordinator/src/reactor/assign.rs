@@ -1,10 +1,9 @@
 //! Giving waiting tasks to workers.
 
-use provost_proto::worker::{TaskData, WorkerTask, server_message};
-
 use super::Reactor;
 use crate::core::{Hold, Phase};
 use crate::ids::{TaskId, WorkerId};
+use crate::output::Order;
 use crate::state::TaskChangeKind;
 
 impl Reactor<'_> {
@@ -55,13 +54,7 @@ impl Reactor<'_> {
             self.send_attempt(link, id, worker, data);
             return;
         }
-        let message = WorkerTask {
-            task_id: id.to_string(),
-            // It was encoded here, or read before it was taken.
-            data: TaskData::from_bytes(&data).ok(),
-            metadata: String::new(),
-        };
-        self.out
-            .send(worker, server_message::Message::NewTask(message));
+        let task = id.clone();
+        self.out.send(worker, Order::Run { task, data });
     }
 }

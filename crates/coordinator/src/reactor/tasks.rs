@@ -1,6 +1,7 @@
 //! Events of tasks: created, completed, failed.
 
-use provost_proto::worker::{TaskData, TaskStatus, TaskType};
+use bytes::Bytes;
+use provost_proto::worker::{TaskStatus, TaskType};
 
 use super::Reactor;
 use crate::core::{Held, Phase, Proof, Task};
@@ -17,7 +18,11 @@ pub(crate) struct NewTask {
     pub(crate) id: Option<TaskId>,
     pub(crate) creator: WorkerId,
     pub(crate) kind: TaskType,
-    pub(crate) data: TaskData,
+    pub(crate) proof: ProofId,
+    /// The task that created it.
+    pub(crate) parent: Option<TaskId>,
+    /// Encoded.
+    pub(crate) data: Bytes,
 }
 
 /// What a worker says of a failed attempt.
@@ -31,7 +36,7 @@ impl Reactor<'_> {
     /// A worker adds a task to the proof that it works on. Asked again under the same name, the answer is the same and there is no second task.
     pub(crate) fn task_created(&mut self, new: NewTask) -> Result<TaskId, Refusal> {
         self.seen(&new.creator);
-        let proof_id = ProofId::from(new.data.proof_id.as_str());
+        let proof_id = new.proof.clone();
         let proof = self.live_proof(&proof_id)?;
         if let Some(id) = &new.id {
             match self.core.task(id) {
@@ -49,7 +54,7 @@ impl Reactor<'_> {
         };
         let run = proof_run(self.core.proof(&proof_id));
         self.core
-            .add_task(id.clone(), &proof_id, new.kind, &new.data.to_bytes(), phase);
+            .add_task(id.clone(), &proof_id, new.kind, &new.data, phase);
         let weight = self.core.task(&id).map_or(0, |task| task.weight);
         let kind = TaskChangeKind::Created {
             weight,
@@ -70,7 +75,7 @@ impl Reactor<'_> {
             let message = format!("proof {id} has its root already");
             return Err(Refusal::Invalid(message));
         }
-        let parent = new.data.parent_id.as_deref();
+        let parent = new.parent.as_ref();
         let stale = parent.is_some_and(|parent| proof.dropped.contains(parent));
         if stale || !self.works_on(&new.creator, id) {
             return Err(Refusal::RunOver(id.clone()));
@@ -181,11 +186,7 @@ impl Reactor<'_> {
                 FailureClass::Bug
             });
             let failure = Failure::new(class, report.message);
-            if report.retryable && class != FailureClass::ProgramFault {
-                self.attempt_failed(id, failure);
-            } else {
-                self.give_up(id, failure);
-            }
+            self.failed_by_worker(id, failure, report.retryable);
         }
         self.dispatch();
         Ok(())

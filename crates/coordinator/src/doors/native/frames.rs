@@ -8,10 +8,11 @@ use futures::Stream;
 use prost::Message as _;
 use provost_proto::link::down_message::Message;
 use provost_proto::link::{Down, DownMessage};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tonic::Status;
 
 use super::Frame;
+use crate::queue::Receiver;
 
 /// Most messages that go into one frame.
 const MAX_MESSAGES: usize = 512;
@@ -21,8 +22,7 @@ const MAX_BYTES: usize = 1024 * 1024;
 
 /// All that waits for a process, a frame at a time.
 pub struct Frames {
-    queue: mpsc::UnboundedReceiver<DownMessage>,
-    waiting: Vec<DownMessage>,
+    queue: Receiver<DownMessage>,
     ready: VecDeque<DownMessage>,
     end: Option<oneshot::Receiver<Status>>,
 }
@@ -42,13 +42,9 @@ pub(super) fn verdict() -> (Verdict, oneshot::Receiver<Status>) {
 }
 
 impl Frames {
-    pub(super) const fn new(
-        queue: mpsc::UnboundedReceiver<DownMessage>,
-        end: oneshot::Receiver<Status>,
-    ) -> Self {
+    pub(super) const fn new(queue: Receiver<DownMessage>, end: oneshot::Receiver<Status>) -> Self {
         Self {
             queue,
-            waiting: Vec::new(),
             ready: VecDeque::new(),
             end: Some(end),
         }
@@ -93,18 +89,14 @@ impl Stream for Frames {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Frame>> {
         let this = &mut *self;
         if this.ready.is_empty() {
-            let polled = this
-                .queue
-                .poll_recv_many(cx, &mut this.waiting, MAX_MESSAGES);
-            match polled {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(0) => {
-                    // Sent before the queue was closed, if at all.
-                    let verdict = this.end.take().and_then(|mut end| end.try_recv().ok());
-                    return Poll::Ready(verdict.map(Err));
-                }
-                Poll::Ready(_) => this.ready.extend(this.waiting.drain(..)),
-            }
+            let Some(first) = std::task::ready!(this.queue.poll_recv(cx)) else {
+                // Sent before the queue was closed, if at all.
+                let verdict = this.end.take().and_then(|mut end| end.try_recv().ok());
+                return Poll::Ready(verdict.map(Err));
+            };
+            let more = std::iter::from_fn(|| this.queue.try_recv());
+            this.ready.push_back(first);
+            this.ready.extend(more.take(MAX_MESSAGES - 1));
         }
         Poll::Ready(Some(Ok(this.next_frame())))
     }
@@ -113,6 +105,7 @@ impl Stream for Frames {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::queue::{Woken, queue};
     use futures::StreamExt as _;
     use provost_proto::link::{Assign, Settled};
     use provost_proto::worker::TaskData;
@@ -137,14 +130,14 @@ mod tests {
 
     #[tokio::test]
     async fn what_waits_goes_into_one_frame_as_far_as_it_fits() {
-        let (sender, queue) = mpsc::unbounded_channel();
+        let (sender, receiver) = queue();
         let (verdict, end) = verdict();
         for message in [settled("a"), settled("b"), assign(MAX_BYTES), settled("c")] {
-            sender.send(message).unwrap();
+            sender.send(message, &mut Woken::default());
         }
         verdict.refuse(Status::aborted("enough"));
         drop(sender);
-        let frames: Vec<_> = Frames::new(queue, end).collect().await;
+        let frames: Vec<_> = Frames::new(receiver, end).collect().await;
         assert_eq!(frames.len(), 3);
         let first = frames[0].as_ref().unwrap();
         assert_eq!(first.messages.len(), 2);

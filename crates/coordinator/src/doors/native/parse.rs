@@ -118,6 +118,8 @@ fn device(device: wire::Device) -> Parsed<Device> {
         memory_bytes: device.memory_bytes,
         capability: validate::text("device.capability", Some(device.capability))?,
         driver: validate::text("device.driver", Some(device.driver))?,
+        driver_version: validate::text("device.driver_version", Some(device.driver_version))?,
+        free_bytes: device.free_bytes,
     })
 }
 

@@ -2,9 +2,7 @@
 
 use bytes::Bytes;
 use provost_proto::link::down_message;
-use provost_proto::worker::{
-    ServerSubMessage, TaskData, TaskType, WorkerType, server_message, server_sub_message,
-};
+use provost_proto::worker::{ServerSubMessage, TaskData, TaskType, WorkerType, server_sub_message};
 
 use crate::Millis;
 use crate::config::Config;
@@ -12,7 +10,7 @@ use crate::core::{Core, Phase};
 use crate::events::WorkerEvent;
 use crate::failure::{Failure, FailureClass, Loss};
 use crate::ids::{ConnId, IdSource, ProofId, SubId, TaskId, WorkerId};
-use crate::output::{Output, ReaderEnd};
+use crate::output::{Order, Output, ReaderEnd};
 use crate::proof_spec::{ProofSpec, Root};
 use crate::reactor::{Acknowledge, FailureReport, NewTask, Opened, ProofReport, Reactor};
 use crate::refusal::Refusal;
@@ -52,12 +50,12 @@ pub(super) struct Recorder {
 }
 
 impl Output for Recorder {
-    fn send(&mut self, worker: &WorkerId, message: server_message::Message) {
+    fn send(&mut self, worker: &WorkerId, order: Order) {
         let worker = worker.to_string();
-        self.said.push(match message {
-            server_message::Message::NewTask(task) => Said::Run(worker, task.task_id),
-            server_message::Message::CancelTask(task) => Said::Cancel(worker, task.task_id),
-            server_message::Message::ServerHeartbeat(_) => Said::Beat(worker),
+        self.said.push(match order {
+            Order::Run { task, .. } => Said::Run(worker, task.to_string()),
+            Order::Cancel { task, .. } => Said::Cancel(worker, task.to_string()),
+            Order::Beat => Said::Beat(worker),
         });
     }
     fn close_worker(&mut self, worker: &WorkerId) {
@@ -120,6 +118,11 @@ impl IdSource for Counter {
         self.0 += 1;
         TaskId::from(format!("t{}", self.0))
     }
+
+    /// Waits are as short as they may be.
+    fn random(&mut self) -> u64 {
+        0
+    }
 }
 
 /// A coordinator without a world.
@@ -154,6 +157,7 @@ pub(super) fn spec(id: &str) -> ProofSpec {
         created_at_ms: 1_000,
         parallelism: None,
         max_retries: None,
+        deadline_ms: None,
         expires_at_ms: None,
     }
 }
@@ -288,16 +292,19 @@ impl Env {
         kind: TaskType,
         id: Option<&str>,
     ) -> Result<TaskId, Refusal> {
+        let data = TaskData {
+            task_type: kind.into(),
+            proof_id: proof.to_owned(),
+            weight: 999,
+            ..TaskData::default()
+        };
         let new = NewTask {
             id: id.map(TaskId::from),
             creator: w(creator),
             kind,
-            data: TaskData {
-                task_type: kind.into(),
-                proof_id: proof.to_owned(),
-                weight: 999,
-                ..TaskData::default()
-            },
+            proof: p(proof),
+            parent: None,
+            data: data.to_bytes(),
         };
         self.react(|r| r.task_created(new))
     }
