@@ -155,17 +155,17 @@ async fn operator_turn(
     board: &mut Board,
     written: &mut Written,
 ) {
-    let name = match door {
-        Door::Unary => "unary",
-        Door::Native => "native",
-    };
     let space = Space::create(client, "durable").await;
     let store = Store::start(&space);
     let mut replica = Replica::start(&space, &store, "operator");
     replica.leads().await;
     space.request_proofs(options.proofs).await;
+    let (name, address) = match door {
+        Door::Unary => ("unary", &replica.stock),
+        Door::Native => ("native", &replica.address),
+    };
     // Weights are the operator's own: a shard takes 4.
-    let fleet = connect(options, door, &replica.address, 4).await;
+    let fleet = connect(options, door, address, 4).await;
     // The roots are written down once they have run for a while: that is not what the tasks write.
     tokio::time::sleep(Duration::from_secs(3)).await;
     let mut number = 0;

@@ -3,7 +3,7 @@
 //! bincode here is version 1 with fixed-width integers: lengths are u64, all numbers are little-endian. The two shapes
 //! that parts without SP1 write and read, a byte vector and `SP1Stdin`, are written out here.
 
-use std::io::Read as _;
+use std::io::{BufRead, Read};
 
 /// zstd level of everything that we write.
 pub const LEVEL: i32 = 3;
@@ -65,6 +65,22 @@ pub fn decompress_limited(stored: &[u8], limit: u64) -> Result<Vec<u8>, CodecErr
         return Err(CodecError::TooLarge(limit));
     }
     Ok(data)
+}
+
+/// Undoes [`compress`] a piece at a time, so that what comes out need not fit into memory: nothing bounds how much that is. A read
+/// fails where `stored` is no zstd, or damaged.
+pub fn decoder(stored: impl BufRead + Send + 'static) -> Result<Box<dyn Read + Send>, CodecError> {
+    Ok(Box::new(zstd::stream::read::Decoder::with_buffer(stored)?))
+}
+
+/// How many bytes [`decompress`] would make of this, up to [`MAX_DECODED`]. Reads all of it and keeps nothing.
+pub fn decoded_len(stored: &[u8]) -> Result<u64, CodecError> {
+    let decoder = zstd::stream::read::Decoder::with_buffer(stored)?;
+    let len = std::io::copy(&mut decoder.take(MAX_DECODED + 1), &mut std::io::sink())?;
+    match len {
+        0..=MAX_DECODED => Ok(len),
+        _ => Err(CodecError::TooLarge(MAX_DECODED)),
+    }
 }
 
 /// A byte vector (a program's ELF) as it is stored.
@@ -219,16 +235,25 @@ mod tests {
             Err(CodecError::Zstd(_))
         ));
         let stored = encode_bytes(&[7; 1000]).unwrap();
-        assert!(matches!(
-            decompress(&stored[..stored.len() - 1]),
-            Err(CodecError::Zstd(_))
-        ));
+        let cut = &stored[..stored.len() - 1];
+        assert!(matches!(decompress(cut), Err(CodecError::Zstd(_))));
+        assert!(matches!(decoded_len(cut), Err(CodecError::Zstd(_))));
+        assert!(matches!(decoded_len(b"text"), Err(CodecError::Zstd(_))));
     }
 
     proptest! {
         #[test]
         fn bytes_come_back(data: Vec<u8>) {
             prop_assert_eq!(decode_bytes(&encode_bytes(&data).unwrap()).unwrap(), data);
+        }
+
+        #[test]
+        fn pieces_are_what_comes_out_in_one(data: Vec<u8>) {
+            let stored = compress(&data).unwrap();
+            prop_assert_eq!(decoded_len(&stored).unwrap(), data.len() as u64);
+            let mut pieces = Vec::new();
+            decoder(std::io::Cursor::new(stored)).unwrap().read_to_end(&mut pieces).unwrap();
+            prop_assert_eq!(pieces, data);
         }
 
         #[test]

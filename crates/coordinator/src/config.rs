@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use provost_proto::worker::TaskType;
-use provost_scheduler::retry::Policy;
-pub use provost_scheduler::retry::Timeouts;
+pub use provost_scheduler::retry::{Policy as RetryPolicy, Timeouts};
 
 use crate::Millis;
 
@@ -13,8 +12,6 @@ use crate::Millis;
 pub struct Config {
     /// This replica's name, for the workers' logs.
     pub replica: String,
-    /// Which doors [`crate::Coordinator::serve`] opens.
-    pub doors: Doors,
     /// Memory that each type of task needs.
     pub weights: Weights,
     /// How long a joined process whose stream has ended may take to open a new one before its tasks go elsewhere. One that lives does so at once, so
@@ -30,18 +27,8 @@ pub struct Config {
     pub leaf_liveness: Duration,
     /// How long a worker may be silent before its Controller, CoreExecute and ExecuteOnly tasks go elsewhere.
     pub root_liveness: Duration,
-    /// How many times a task may take a worker down or be on one that vanishes, for each class of loss, before its proof fails.
-    pub max_losses: u32,
-    /// The same for pods that were told to go: no fault of the task.
-    pub max_preemptions: u32,
-    /// Retries of a failed task, where the proof does not say. Attempts that found the store away do not count.
-    pub max_retries: u32,
-    /// How long the attempts at a task may find the store away, without any that finds it there, before its proof fails.
-    pub store_patience: Duration,
-    /// Wait before the first retry; each further one waits twice as long.
-    pub backoff: Duration,
-    /// The longest such wait.
-    pub max_backoff: Duration,
+    /// The bounds on attempts at a task. A proof may have its own number of retries.
+    pub retry: RetryPolicy,
     /// How long an attempt at a task of each type may take.
     pub timeouts: Timeouts,
     /// How long a proof may be without any progress while nothing of it waits for a worker and none of its proving tasks runs, before it begins again.
@@ -70,19 +57,13 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             replica: String::new(),
-            doors: Doors::default(),
             weights: Weights::default(),
             break_grace: Duration::from_millis(150),
             root_break_grace: Duration::from_secs(4),
             lost_grace: Duration::from_secs(5),
             leaf_liveness: Duration::from_secs(8),
             root_liveness: Duration::from_secs(30),
-            max_losses: 3,
-            max_preemptions: 10,
-            max_retries: 3,
-            store_patience: Duration::from_secs(3600),
-            backoff: Duration::from_secs(1),
-            max_backoff: Duration::from_secs(60),
+            retry: RetryPolicy::default(),
             timeouts: Timeouts::default(),
             progress_limit: Duration::from_secs(1800),
             recycle_grace: Duration::from_secs(5),
@@ -100,16 +81,10 @@ impl Default for Config {
 
 impl Config {
     /// The bounds on attempts at a task; `max_retries` is what its proof says.
-    pub(crate) fn policy(&self, max_retries: Option<u32>) -> Policy {
-        Policy {
-            retries: max_retries.unwrap_or(self.max_retries),
-            killed_workers: self.max_losses,
-            losses: self.max_losses,
-            preemptions: self.max_preemptions.saturating_sub(1),
-            store_patience: ticks(self.store_patience),
-            backoff: ticks(self.backoff),
-            max_backoff: ticks(self.max_backoff),
-            jitter_percent: 0,
+    pub(crate) fn policy(&self, max_retries: Option<u32>) -> RetryPolicy {
+        RetryPolicy {
+            retries: max_retries.unwrap_or(self.retry.retries),
+            ..self.retry
         }
     }
 }
@@ -123,17 +98,22 @@ pub struct Doors {
     pub unary: bool,
 }
 
-impl Default for Doors {
-    fn default() -> Self {
-        Self {
-            native: true,
-            unary: true,
-        }
-    }
-}
-
-fn ticks(duration: Duration) -> provost_scheduler::Millis {
-    provost_scheduler::Millis::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+impl Doors {
+    /// Provost's own alone.
+    pub const NATIVE: Self = Self {
+        native: true,
+        unary: false,
+    };
+    /// SP1's contract alone.
+    pub const UNARY: Self = Self {
+        native: false,
+        unary: true,
+    };
+    /// Both.
+    pub const BOTH: Self = Self {
+        native: true,
+        unary: true,
+    };
 }
 
 /// A duration as the reactor counts time.
@@ -201,12 +181,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn back_off_doubles_up_to_its_limit() {
+    fn a_proof_has_its_own_number_of_retries_and_nothing_else() {
         let config = Config::default();
-        let waits: Vec<_> = [1, 2, 3, 7, 40, u32::MAX]
-            .into_iter()
-            .map(|n| config.policy(None).wait(n, 0))
-            .collect();
-        assert_eq!(waits, [1_000, 2_000, 4_000, 60_000, 60_000, 60_000]);
+        assert_eq!(config.policy(None), RetryPolicy::default());
+        let own = config.policy(Some(7));
+        assert_eq!(own.retries, 7);
+        let retries = config.retry.retries;
+        assert_eq!(RetryPolicy { retries, ..own }, config.retry);
     }
 }

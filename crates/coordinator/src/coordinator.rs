@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 
+use crate::Millis;
 use crate::config::{Config, Doors};
 use crate::doors::native::NativeDoor;
 use crate::doors::unary::UnaryDoor;
@@ -146,6 +147,12 @@ impl Coordinator {
         self.shared.react(|r| r.priority_set(&id, priority))
     }
 
+    /// Changes when a proof is wanted, in milliseconds since the Unix epoch. False if it is not known.
+    pub async fn set_deadline(&self, proof_id: &str, deadline: Option<Millis>) -> bool {
+        let id = ProofId::from(proof_id);
+        self.shared.react(|r| r.deadline_set(&id, deadline))
+    }
+
     /// A pod is gone: the tasks of all its registrations go elsewhere at once. Says how many registrations those were.
     pub async fn worker_lost(&self, pod: &str, loss: Loss) -> usize {
         self.shared.react(|r| r.pod_lost(pod, &loss))
@@ -200,20 +207,11 @@ impl Coordinator {
             .max_encoding_message_size(MAX_MESSAGE_BYTES)
     }
 
-    /// Serves workers on a listener, in plain text, until the shutdown, by the doors of [`Config::doors`].
+    /// Serves workers on a listener, in plain text, by the given doors, until the shutdown.
     ///
     /// # Errors
     /// If the server can not go on.
-    pub async fn serve(&self, listener: TcpListener) -> Result<(), tonic::transport::Error> {
-        let doors = self.shared.lock().core.config().doors;
-        self.serve_doors(listener, doors).await
-    }
-
-    /// Serves workers by the given doors.
-    ///
-    /// # Errors
-    /// If the server can not go on.
-    pub async fn serve_doors(
+    pub async fn serve(
         &self,
         listener: TcpListener,
         doors: Doors,

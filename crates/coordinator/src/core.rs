@@ -6,6 +6,7 @@
 mod channel;
 #[cfg(test)]
 mod check;
+mod deadlines;
 mod departure;
 mod hold;
 mod kinds;
@@ -41,7 +42,7 @@ pub(crate) use proof::{Ended, Proof};
 pub(crate) use recovery::Recovery;
 pub(crate) use stray::{Stray, StrayDone};
 pub(crate) use sub::{Sub, Unacked};
-pub(crate) use tally::Tally;
+pub(crate) use tally::{Lot, Tally};
 pub(crate) use task::{Held, Phase, Task, is_unit};
 pub(crate) use worker::{Worker, serves};
 

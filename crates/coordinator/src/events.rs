@@ -88,6 +88,10 @@ pub struct Device {
     pub capability: String,
     /// The newest CUDA version of its driver, such as `13.0`; may be empty.
     pub driver: String,
+    /// The driver's own version, such as `580.95.05`; may be empty.
+    pub driver_version: String,
+    /// What was free of its memory when its worker began, in bytes; 0 if the worker does not say.
+    pub free_bytes: u64,
 }
 
 /// Counts over everything.

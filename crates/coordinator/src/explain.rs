@@ -70,6 +70,15 @@ pub enum WaitReason {
     Recovering,
     /// It is the root of a run that is not stored yet.
     Storing,
+    /// Proofs of a higher priority, or nearer to their deadline, come first.
+    Behind {
+        /// The priority of the first of them.
+        priority: i32,
+        /// Whether it is its deadline that puts it first.
+        urgent: bool,
+    },
+    /// A worker is kept for it, and finishes what it has.
+    Reserved,
     /// The workers are busy.
     Busy,
 }
@@ -94,6 +103,8 @@ impl WaitReason {
             Self::BackOff { .. } => "BackOff",
             Self::Recovering => "Recovering",
             Self::Storing => "Storing",
+            Self::Behind { .. } => "Behind",
+            Self::Reserved => "Reserved",
             Self::Busy => "Busy",
         }
     }
@@ -129,7 +140,7 @@ impl fmt::Display for Wait {
                 children: 0,
             } => write!(
                 f,
-                "{name} needs weight {weight}, the largest {class} worker has {largest}: raise a {class} pool's memory"
+                "{name} needs weight {weight}, the largest {class} worker has {largest}"
             ),
             WaitReason::TooLarge {
                 class,
@@ -137,7 +148,7 @@ impl fmt::Display for Wait {
                 children,
             } => write!(
                 f,
-                "{name} needs weight {weight} and {children} more for what it starts, the largest {class} worker has {largest}: raise a {class} pool's memory"
+                "{name} needs weight {weight} and {children} more for what it starts, the largest {class} worker has {largest}"
             ),
             WaitReason::Unavailable { class } => {
                 write!(f, "{name} waits: no {class} worker takes tasks at present")
@@ -156,6 +167,19 @@ impl fmt::Display for Wait {
                 "{name} waits until all workers have told the new leader what they run"
             ),
             WaitReason::Storing => write!(f, "{name} waits until its run is stored"),
+            WaitReason::Behind { urgent: true, .. } => {
+                write!(
+                    f,
+                    "{name} waits behind proofs that are nearer to their deadline"
+                )
+            }
+            WaitReason::Behind { priority, .. } => {
+                write!(f, "{name} waits behind proofs of priority {priority}")
+            }
+            WaitReason::Reserved => write!(
+                f,
+                "{name} waits: a worker is kept for it, and finishes what it has"
+            ),
             WaitReason::Busy => write!(f, "{name} waits: all workers are busy"),
         }
     }
@@ -226,11 +250,9 @@ fn reason(standing: Standing, class: &'static str) -> WaitReason {
         },
         Standing::AtCap { .. } => WaitReason::Parallelism,
         Standing::Unavailable { .. } => WaitReason::Unavailable { class },
-        Standing::Runs { .. }
-        | Standing::Adrift
-        | Standing::Behind { .. }
-        | Standing::Reserved { .. }
-        | Standing::Busy { .. } => WaitReason::Busy,
+        Standing::Behind { priority, urgent } => WaitReason::Behind { priority, urgent },
+        Standing::Reserved { .. } => WaitReason::Reserved,
+        Standing::Runs { .. } | Standing::Adrift | Standing::Busy { .. } => WaitReason::Busy,
     }
 }
 

@@ -80,10 +80,13 @@ impl WorkerId {
 /// One connection of a worker, of a subscription or of a channel's reader. A later connection has a greater number.
 pub type ConnId = u64;
 
-/// Mints names for tasks. A parameter of the reactor, so that tests get the same names each time.
+/// Mints names for tasks, and tosses for waits. A parameter of the reactor, so that tests get the same each time.
 pub(crate) trait IdSource: Send {
     /// A name that was never given out before.
     fn task(&mut self) -> TaskId;
+
+    /// Any number; all bits count.
+    fn random(&mut self) -> u64;
 }
 
 /// TypeIDs such as `task_01h455vb4pex5vsknk084sn02q`, as SP1's own coordinator makes them: sortable by time, unique over restarts.
@@ -93,6 +96,10 @@ pub(crate) struct TypeIds;
 impl IdSource for TypeIds {
     fn task(&mut self) -> TaskId {
         TaskId::from("task".create_type_id::<V7>().to_string())
+    }
+
+    fn random(&mut self) -> u64 {
+        rand::random()
     }
 }
 

@@ -26,8 +26,18 @@ pub struct ProofSpec {
     pub parallelism: Option<u32>,
     /// Retries of a failed task; `None` is the coordinator's default.
     pub max_retries: Option<u32>,
-    /// When it fails with Timeout, if it has not ended. In the minutes before it goes before others of its priority.
+    /// When it is wanted: it goes before others of its priority once the time until then is hardly longer than the rest of it takes. Nothing happens then if
+    /// it has not ended.
+    pub deadline_ms: Option<Millis>,
+    /// When it fails with Timeout, if it has not ended. Without a deadline, that is the deadline.
     pub expires_at_ms: Option<Millis>,
+}
+
+impl ProofSpec {
+    /// When it has to be there.
+    pub(crate) fn due(&self) -> Option<Millis> {
+        self.deadline_ms.or(self.expires_at_ms)
+    }
 }
 
 /// What a proof's root task does.

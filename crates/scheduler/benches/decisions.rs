@@ -127,7 +127,6 @@ impl Bench {
                 capacity,
                 provers: None,
                 pod: Pod(n as u64),
-                pool: None,
                 provides: Vec::new(),
             });
         }

@@ -30,7 +30,6 @@
 //!     capacity: 24,
 //!     provers: None,
 //!     pod: Pod(1),
-//!     pool: None,
 //!     provides: Vec::new(),
 //! });
 //! assert_eq!(scheduler.next(1), Some(Placement { task, worker }));
@@ -57,7 +56,7 @@ mod share;
 pub type Millis = u64;
 
 pub use error::Refused;
-pub use fleet::{Pod, Pool, WorkerKind, WorkerSpec, WorkerView};
+pub use fleet::{Pod, WorkerKind, WorkerSpec, WorkerView};
 pub use keys::{HoldKey, ProofKey, TaskKey, TenantKey, WorkerKey};
 pub use kind::TaskKind;
 pub use order::Deadline;

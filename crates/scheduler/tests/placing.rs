@@ -50,7 +50,6 @@ fn classes_capacities_and_requirements_hold() {
         capacity: 4,
         provers: None,
         pod: Pod(4),
-        pool: None,
         provides: vec![Requirement(1), version],
     });
     assert_eq!(decide(&mut s, 0), [(t, w)]);
@@ -205,7 +204,6 @@ fn a_prover_gets_one_task_to_follow_and_no_more() {
         capacity,
         provers,
         pod: Pod(1),
-        pool: None,
         provides: Vec::new(),
     };
     let one = s.add_worker(prover(24, Some(1)));

@@ -50,6 +50,8 @@ pub(crate) struct Replica {
     pub(crate) process: Process,
     /// Where workers connect.
     pub(crate) address: String,
+    /// Where workers of SP1's own cluster connect.
+    pub(crate) stock: String,
 }
 
 impl Replica {
@@ -61,6 +63,7 @@ impl Replica {
     /// The same on a given port.
     pub(crate) fn start_on(space: &Space, store: &Store, name: &str, grpc: u16) -> Self {
         let local = |port: u16| format!("127.0.0.1:{port}");
+        let stock = free_port();
         let mut command = command();
         command
             .args([
@@ -71,6 +74,7 @@ impl Replica {
                 &space.name,
             ])
             .args(["--pod-name", name, "--grpc-listen", &local(grpc)])
+            .args(["--stock-grpc-listen", &local(stock)])
             .args(["--http-listen", &local(free_port())])
             .args(["--metrics-listen", &local(free_port())])
             .args(["--store-endpoint", &store.endpoint])
@@ -78,6 +82,7 @@ impl Replica {
         Self {
             process: Process::start(&mut command).unwrap(),
             address: format!("http://{}", local(grpc)),
+            stock: format!("http://{}", local(stock)),
         }
     }
 

@@ -87,6 +87,7 @@ mod tests {
                 created_at_ms: 0,
                 parallelism: None,
                 max_retries: None,
+                deadline_ms: None,
                 expires_at_ms: None,
             },
             run: 1,

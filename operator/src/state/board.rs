@@ -18,6 +18,7 @@ use super::shards;
 use crate::controllers::proof_request::journal::Journal;
 use crate::controllers::proof_request::status::{Change, Progress};
 use crate::key::ProofKey;
+use crate::leadership::Fence;
 use crate::metrics::{Metrics, TaskLabels};
 
 /// Time between two writes for the same proof.
@@ -32,6 +33,7 @@ pub(super) struct Board {
     journal: Arc<Journal>,
     metrics: Metrics,
     budget: Arc<Budget>,
+    fence: Fence,
     newest: Mutex<HashMap<ProofId, Post>>,
 }
 
@@ -42,11 +44,17 @@ struct Post {
 }
 
 impl Board {
-    pub(super) fn new(journal: Arc<Journal>, metrics: Metrics, budget: Arc<Budget>) -> Self {
+    pub(super) fn new(
+        journal: Arc<Journal>,
+        metrics: Metrics,
+        budget: Arc<Budget>,
+        fence: Fence,
+    ) -> Self {
         Self {
             journal,
             metrics,
             budget,
+            fence,
             newest: Mutex::default(),
         }
     }
@@ -82,6 +90,10 @@ impl Board {
     }
 
     async fn flush(&self) {
+        // It may be another's to say how far they are.
+        if !self.fence.holds() {
+            return;
+        }
         let due: Vec<ProofProgress> = {
             let mut newest = self.newest();
             newest.retain(|_, post| !post.written || post.at.elapsed() < FORGET);

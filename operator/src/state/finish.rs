@@ -24,6 +24,10 @@ pub(super) async fn finish(state: &KubeState, outcome: ProofOutcome) -> Result<(
         state.board.remove(&outcome.proof);
         return Ok(());
     }
+    // A leader that was stopped for a while may think the worst of its workers, while another goes on with the proof.
+    if !state.parts.fence.holds() {
+        return Err(unavailable("this replica's Lease has run out"));
+    }
     let proof = stored_proof(state, &request, &key, &outcome).await?;
     let changes = [
         Change::Progress(translate(&outcome.progress)),

@@ -98,7 +98,12 @@ impl KubeState {
             parts.fence.clone(),
         );
         let tasks = Arc::new(tasks);
-        let board = Arc::new(Board::new(parts.journal.clone(), metrics.clone(), budget));
+        let board = Arc::new(Board::new(
+            parts.journal.clone(),
+            metrics.clone(),
+            budget,
+            parts.fence.clone(),
+        ));
         TaskWriter::spawn(&tasks, tracker, &shutdown);
         Board::spawn(&board, tracker, shutdown);
         Arc::new(Self {

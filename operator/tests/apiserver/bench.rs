@@ -11,7 +11,7 @@ use k8s_openapi::api::events::v1::Event;
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::{Client, Config, ResourceExt};
 use provost_artifacts::{Kind, MemoryStore, Store};
-use provost_coordinator::Coordinator;
+use provost_coordinator::{Coordinator, Doors};
 use provost_crds::{ProofRequest, ProvingTask, WorkerPool};
 use provost_operator::controllers::worker_pool::pods::WorkerSettings;
 use provost_operator::http::health::{Part, Readiness};
@@ -133,7 +133,10 @@ impl Bench {
             },
             coordinator: provost_coordinator::Config {
                 lost_grace: Duration::from_millis(500),
-                backoff: Duration::from_millis(50),
+                retry: provost_coordinator::RetryPolicy {
+                    backoff: 50,
+                    ..Default::default()
+                },
                 recycle_grace: Duration::from_millis(500),
                 ..provost_coordinator::Config::default()
             },
@@ -157,7 +160,7 @@ impl Bench {
         let listener = TcpListener::bind(address).await.unwrap();
         self.grpc = format!("http://{}", listener.local_addr().unwrap());
         let coordinator = operator.coordinator.clone();
-        operator.spawn(async move { coordinator.serve(listener).await.unwrap() });
+        operator.spawn(async move { coordinator.serve(listener, Doors::BOTH).await.unwrap() });
         self.running = Some(Running { operator, shutdown });
         let synced = wait_quietly(|| async { readiness.missing().is_empty().then_some(()) });
         synced

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use provost_coordinator::{Config, Coordinator, MemoryState, ProofSpec, Root, Weights};
+use provost_coordinator::{Config, Coordinator, Doors, MemoryState, ProofSpec, Root, Weights};
 use provost_load::{Process, floor};
 use tokio_util::sync::CancellationToken;
 
@@ -96,9 +96,10 @@ async fn serve(kind: &str, proofs: usize) {
             created_at_ms: 0,
             parallelism: None,
             max_retries: None,
+            deadline_ms: None,
             expires_at_ms: None,
         };
         coordinator.submit_proof(proof).await.unwrap();
     }
-    coordinator.serve(listener).await.unwrap();
+    coordinator.serve(listener, Doors::BOTH).await.unwrap();
 }

@@ -3,7 +3,7 @@
 use provost_proto::worker::TaskType;
 use provost_scheduler::retry::{Decision, FailureClass};
 
-use super::tally::{Spot, Tally};
+use super::tally::{Lot, Spot, Tally};
 use super::{Core, Phase};
 use crate::Millis;
 use crate::ids::{ProofId, TaskId};
@@ -61,20 +61,20 @@ impl Core {
         lost: &Lost,
         from: FailureClass,
         to: FailureClass,
-        heaviest: u32,
+        lot: Lot,
         now: Millis,
     ) -> Option<Decision> {
         self.forgive(lost, from);
-        let (policy, failure) = self.judge_lost(lost, to, heaviest, now)?;
+        let (policy, failure) = self.judge_lost(lost, to, lot, now)?;
         let proof = self.proofs.get_mut(&lost.proof)?;
         let unit = proof.restarts_with(lost.kind);
         let tally = proof.tallies.entry(lost.kind).or_default();
-        let counted = tally.fail(&policy, &failure);
+        let counted = tally.fail(&policy, &failure, 0);
         if unit {
             return Some(counted);
         }
         let task = self.tasks.get_mut(&lost.task)?;
-        let decision = task.tally.fail(&policy, &failure);
+        let decision = task.tally.fail(&policy, &failure, 0);
         self.reshape(&lost.task);
         Some(decision)
     }

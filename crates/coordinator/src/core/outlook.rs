@@ -38,7 +38,7 @@ impl Core {
     fn is_stuck(&self, id: &TaskId) -> bool {
         let proof = self.tasks.get(id).and_then(|t| self.proofs.get(&t.proof));
         let mut waiting = proof.into_iter().flat_map(|proof| self.waiting(proof));
-        waiting.any(|task| self.slots(task) == 0)
+        waiting.any(|task| self.slots(task.kind, task.weight) == 0)
     }
 
     /// How long it takes until a Controller is done that runs until all else is; `None` if that can not be told, or never happens.
@@ -63,7 +63,9 @@ impl Core {
         }
         let mut waiting: BTreeMap<TaskType, (u64, u64)> = BTreeMap::new();
         for task in self.waiting(proof) {
-            let entry = waiting.entry(task.kind).or_insert((0, self.slots(task)));
+            let entry = waiting
+                .entry(task.kind)
+                .or_insert_with(|| (0, self.slots(task.kind, task.weight)));
             entry.0 += 1;
         }
         for (kind, (count, slots)) in waiting {
@@ -80,7 +82,7 @@ impl Core {
     }
 
     /// How long what is not created yet takes: what puts shards together, and wraps the result.
-    fn tail(&self, proof: &Proof) -> Option<Millis> {
+    pub(super) fn tail(&self, proof: &Proof) -> Option<Millis> {
         let counts = |kind| proof.counts.get(&kind).copied().unwrap_or_default();
         let executed = counts(TaskType::CoreExecute).succeeded > 0;
         let mut tail = match executed {
@@ -115,14 +117,14 @@ impl Core {
         })
     }
 
-    /// How many such tasks fit on workers that stay, if those did nothing else.
-    fn slots(&self, task: &Task) -> u64 {
-        let class = class_of(task.kind);
+    /// How many tasks of a type and weight fit on workers that stay, if those did nothing else.
+    pub(super) fn slots(&self, kind: TaskType, weight: u32) -> u64 {
+        let class = class_of(kind);
         let open = self
             .workers
             .values()
             .filter(|worker| serves(worker.kind, class) && worker.is_available());
-        open.map(|worker| u64::from(worker.max_weight / task.weight.max(1)))
+        open.map(|worker| u64::from(worker.max_weight / weight.max(1)))
             .sum()
     }
 

@@ -35,6 +35,13 @@ struct Tenant {
     proofs: usize,
 }
 
+fn deadline(at: Millis, remaining: Millis) -> Deadline {
+    Deadline {
+        at: ticks(at),
+        remaining: ticks(remaining),
+    }
+}
+
 impl Schedule {
     pub(super) fn new() -> Self {
         let mut scheduler = Scheduler::new(Settings::default());
@@ -67,11 +74,8 @@ impl Schedule {
         let added = scheduler.add_proof(Spec {
             tenant: tenant.key,
             priority: spec.priority,
-            // How long the rest of the work takes is not known: the proof is urgent for the last minutes before it expires.
-            deadline: spec.expires_at_ms.map(|at| Deadline {
-                at: ticks(at),
-                remaining: 0,
-            }),
+            // How long it takes is reckoned as it goes on: see deadlines.rs.
+            deadline: spec.due().map(|at| deadline(at, 0)),
             parallelism: spec.parallelism,
         });
         match added {
@@ -83,6 +87,14 @@ impl Schedule {
                 tracing::error!(proof = %spec.proof_id, %refused, "proof not scheduled");
                 None
             }
+        }
+    }
+
+    /// Says when a proof has to be there, and how long the rest of it takes.
+    pub(super) fn set_deadline(&mut self, key: ProofKey, due: Option<Millis>, remaining: Millis) {
+        let due = due.map(|at| deadline(at, remaining));
+        if let Err(refused) = self.scheduler.set_deadline(key, due) {
+            tracing::error!(?key, %refused, "deadline not scheduled");
         }
     }
 
@@ -123,7 +135,6 @@ impl Schedule {
             capacity: worker.max_weight,
             provers: worker.provers,
             pod,
-            pool: None,
             provides: match worker.shards {
                 ShardSize::Full => vec![FULL_SHARDS],
                 ShardSize::Reduced => Vec::new(),

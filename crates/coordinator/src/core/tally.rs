@@ -3,13 +3,14 @@
 use provost_proto::class_of;
 use provost_proto::worker::TaskType;
 use provost_scheduler::Pod;
-use provost_scheduler::retry::{Decision, Failure, FailureClass, History, Place, Policy};
+use provost_scheduler::retry::{Decision, Failure, FailureClass, History, Place};
 
 use super::kinds::ticks;
 use super::worker::serves;
 use super::{Core, Lost, Task};
 use crate::Millis;
 use crate::attempts::Attempts;
+use crate::config::RetryPolicy;
 use crate::ids::TaskId;
 
 /// Failed attempts of a task, or of all tasks of a type. Workers that ran out of memory are counted apart from those that vanished: one says nothing of
@@ -36,13 +37,18 @@ impl Tally {
         }
     }
 
-    pub(super) fn fail(&mut self, policy: &Policy, failure: &Failure) -> Decision {
+    /// `random` is any number; all bits count.
+    pub(super) fn fail(
+        &mut self,
+        policy: &RetryPolicy,
+        failure: &Failure,
+        random: u64,
+    ) -> Decision {
         let history = match failure.class {
             FailureClass::OutOfMemory => &mut self.memory,
             _ => &mut self.other,
         };
-        // Waits have no jitter, so chance plays no part.
-        history.fail(policy, failure, 0)
+        history.fail(policy, failure, random)
     }
 }
 
@@ -55,6 +61,15 @@ impl From<&Attempts> for Tally {
     }
 }
 
+/// What was lost at once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Lot {
+    /// Weight of the heaviest task.
+    pub(crate) heaviest: u32,
+    /// Weight of the heaviest task of the proof in question.
+    pub(crate) of_proof: u32,
+}
+
 /// Where a task was last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Spot {
@@ -63,31 +78,32 @@ pub(crate) struct Spot {
 }
 
 impl Core {
-    /// Counts a failed attempt, and says what follows from it. `heaviest` is the weight of the heaviest task that was lost with this one.
+    /// Counts a failed attempt, and says what follows from it. `lot` is what was lost with the task; `random` is any number.
     pub(crate) fn attempt_failed(
         &mut self,
         id: &TaskId,
         class: FailureClass,
-        heaviest: u32,
+        lot: Lot,
         now: Millis,
+        random: u64,
     ) -> Option<Decision> {
-        let (policy, failure) = self.judge(id, class, heaviest, now)?;
-        Some(self.tally_mut(id)?.fail(&policy, &failure))
+        let (policy, failure) = self.judge(id, class, lot, now)?;
+        Some(self.tally_mut(id)?.fail(&policy, &failure, random))
     }
 
-    /// The same for the tasks of its type in the proof, over all runs: a leaf dies with its run, and its own tally with it.
+    /// The same for the tasks of its type in the proof, over all runs: a leaf dies with its run, and its own tally with it. The wait is the task's own.
     pub(crate) fn kind_failed(
         &mut self,
         id: &TaskId,
         class: FailureClass,
-        heaviest: u32,
+        lot: Lot,
         now: Millis,
     ) -> Option<Decision> {
-        let (policy, failure) = self.judge(id, class, heaviest, now)?;
+        let (policy, failure) = self.judge(id, class, lot, now)?;
         let task = self.tasks.get(id)?;
         let proof = self.proofs.get_mut(&task.proof)?;
         let tally = proof.tallies.entry(task.kind).or_default();
-        Some(tally.fail(&policy, &failure))
+        Some(tally.fail(&policy, &failure, 0))
     }
 
     /// Attempts at a task failed under an earlier leader: counting goes on from there.
@@ -103,17 +119,18 @@ impl Core {
         &self,
         id: &TaskId,
         class: FailureClass,
-        heaviest: u32,
+        lot: Lot,
         now: Millis,
-    ) -> Option<(Policy, Failure)> {
+    ) -> Option<(RetryPolicy, Failure)> {
         let task = self.tasks.get(id)?;
         let proof = self.proofs.get(&task.proof)?;
         let failure = Failure {
             class,
             at: ticks(now),
-            place: task
-                .spot
-                .map(|spot| self.place(task.kind, task.weight, spot, heaviest)),
+            place: task.spot.map(|spot| {
+                let unit = proof.restarts_with(task.kind);
+                self.place(task.kind, spot, suspect(unit, task.weight, lot))
+            }),
         };
         Some((self.config.policy(proof.spec.max_retries), failure))
     }
@@ -123,11 +140,13 @@ impl Core {
         &self,
         lost: &Lost,
         class: FailureClass,
-        heaviest: u32,
+        lot: Lot,
         now: Millis,
-    ) -> Option<(Policy, Failure)> {
+    ) -> Option<(RetryPolicy, Failure)> {
         let proof = self.proofs.get(&lost.proof)?;
-        let place = |spot| self.place(lost.kind, lost.weight, spot, heaviest);
+        let unit = proof.restarts_with(lost.kind);
+        let suspect = suspect(unit, lost.weight, lot);
+        let place = |spot| self.place(lost.kind, spot, suspect);
         let failure = Failure {
             class,
             at: ticks(now),
@@ -136,7 +155,7 @@ impl Core {
         Some((self.config.policy(proof.spec.max_retries), failure))
     }
 
-    fn place(&self, kind: TaskType, weight: u32, spot: Spot, heaviest: u32) -> Place {
+    fn place(&self, kind: TaskType, spot: Spot, suspect: bool) -> Place {
         let class = class_of(kind);
         let mut fleet = self.workers.values().filter(|worker| {
             // One that goes is no place for another attempt.
@@ -146,8 +165,7 @@ impl Core {
             pod: spot.pod,
             capacity: spot.capacity,
             larger: fleet.any(|worker| worker.max_weight > spot.capacity),
-            // It is the heavy ones that memory runs out for.
-            suspect: weight.saturating_mul(2) >= heaviest,
+            suspect,
         }
     }
 
@@ -171,4 +189,15 @@ impl Core {
         };
         tally.map_or(0, |tally| tally.memory.min_capacity)
     }
+}
+
+/// Whether a task may be the reason for a loss: it is the heavy ones that memory runs out for. A unit stands for its proof's leaves, whose own counts die with the
+/// run.
+fn suspect(unit: bool, weight: u32, lot: Lot) -> bool {
+    let weight = if unit {
+        weight.max(lot.of_proof)
+    } else {
+        weight
+    };
+    weight.saturating_mul(2) >= lot.heaviest
 }

@@ -181,6 +181,16 @@ impl Core {
         Some(worker)
     }
 
+    /// Nobody could be heard for a while: nobody was silent.
+    pub(crate) fn excuse_silence(&mut self, now: Millis) {
+        for worker in self.workers.values_mut().filter(|w| w.conn.is_some()) {
+            worker.last_seen = now;
+        }
+        for link in self.links.values_mut().filter(|l| l.conn.is_some()) {
+            link.last_seen = now;
+        }
+    }
+
     /// Changes a worker, and tells the scheduler what it has to know of that.
     pub(crate) fn update_worker<R>(
         &mut self,

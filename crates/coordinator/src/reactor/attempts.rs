@@ -7,7 +7,7 @@ use provost_scheduler::retry::{Decision, GiveUp};
 
 use super::{Reactor, change};
 use crate::Millis;
-use crate::core::{Departure, Lost, Phase, Tally, from_ticks};
+use crate::core::{Departure, Lost, Lot, Phase, Tally, from_ticks};
 use crate::failure::{Failure, FailureClass, Loss, task_name};
 use crate::ids::{ProofId, TaskId};
 use crate::output::ReaderEnd;
@@ -15,6 +15,17 @@ use crate::proof_spec::Root;
 use crate::state::TaskChangeKind;
 
 impl Reactor<'_> {
+    /// A worker says how its attempt failed, and whether another may do better. A proof that does not verify gets its second attempt whatever the worker
+    /// says: hardware errs.
+    pub(super) fn failed_by_worker(&mut self, id: &TaskId, failure: Failure, retryable: bool) {
+        match failure.class {
+            FailureClass::ProgramFault => self.give_up(id, failure),
+            FailureClass::InvalidProof => self.attempt_failed(id, failure),
+            _ if retryable => self.attempt_failed(id, failure),
+            _ => self.give_up(id, failure),
+        }
+    }
+
     /// A failure that another attempt may not meet. The worker has let go of the task.
     pub(super) fn attempt_failed(&mut self, id: &TaskId, failure: Failure) {
         self.attempt_failed_until(id, failure, 0);
@@ -32,7 +43,7 @@ impl Reactor<'_> {
             self.tasks_lost(std::slice::from_ref(id), &loss);
             return;
         }
-        match self.count_failed(id, failure.class, 0) {
+        match self.count_failed(id, failure.class, Lot::default()) {
             None => {}
             Some(Decision::Retry { at, .. }) => {
                 self.requeue(id, failure, from_ticks(at).max(not_before));
@@ -132,9 +143,12 @@ impl Reactor<'_> {
     fn recount(&mut self, tasks: &[Lost], from: FailureClass, heaviest: u32, loss: &Loss) {
         let mut given_up: BTreeMap<ProofId, (&Lost, GiveUp)> = BTreeMap::new();
         for lost in tasks {
-            let decision = self
-                .core
-                .recount(lost, from, loss.class, heaviest, self.now);
+            let of_proof = tasks.iter().filter(|other| other.proof == lost.proof);
+            let lot = Lot {
+                heaviest,
+                of_proof: of_proof.map(|other| other.weight).max().unwrap_or(0),
+            };
+            let decision = self.core.recount(lost, from, loss.class, lot, self.now);
             self.tell_counted(&lost.task);
             if let Some(Decision::Fail { why, .. }) = decision {
                 let entry = given_up.entry(lost.proof.clone());
@@ -197,6 +211,13 @@ impl Reactor<'_> {
         class: FailureClass,
         heaviest: u32,
     ) -> Option<(TaskId, GiveUp)> {
+        let weights = lost
+            .iter()
+            .filter_map(|id| Some(self.core.task(id)?.weight));
+        let lot = Lot {
+            heaviest,
+            of_proof: weights.max().unwrap_or(0),
+        };
         let tasks = lost.iter().filter_map(|id| self.core.task(id));
         // One of each type that dies with its run, and its count with it: to name it all the same, its type is counted over all runs.
         let owner = self.core.proof(proof)?;
@@ -211,7 +232,7 @@ impl Reactor<'_> {
         let mut suspects = BTreeMap::new();
         for id in lost {
             let kind = self.core.task(id).map(|task| task.kind);
-            let decision = self.count_failed(id, class, heaviest);
+            let decision = self.count_failed(id, class, lot);
             if let (Some(kind), Some(why)) = (kind, given_up(decision)) {
                 poisoned.get_or_insert_with(|| (id.clone(), why));
                 if !leaves.contains_key(&kind) {
@@ -220,7 +241,7 @@ impl Reactor<'_> {
             }
         }
         for (kind, id) in leaves {
-            if let Some(why) = given_up(self.core.kind_failed(&id, class, heaviest, now)) {
+            if let Some(why) = given_up(self.core.kind_failed(&id, class, lot, now)) {
                 suspects.insert(kind, why);
             }
         }
@@ -232,13 +253,9 @@ impl Reactor<'_> {
     }
 
     /// Counts a failed attempt, and lets the task's creator know.
-    fn count_failed(
-        &mut self,
-        id: &TaskId,
-        class: FailureClass,
-        heaviest: u32,
-    ) -> Option<Decision> {
-        let decision = self.core.attempt_failed(id, class, heaviest, self.now)?;
+    fn count_failed(&mut self, id: &TaskId, class: FailureClass, lot: Lot) -> Option<Decision> {
+        let random = self.ids.random();
+        let decision = self.core.attempt_failed(id, class, lot, self.now, random)?;
         // What restarts its proof is counted there, and stored with the next run.
         let counts = self
             .core

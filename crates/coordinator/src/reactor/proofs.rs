@@ -231,6 +231,11 @@ impl Reactor<'_> {
         self.core.set_priority(id, priority)
     }
 
+    /// A proof is wanted at another time, or at none.
+    pub(crate) fn deadline_set(&mut self, id: &ProofId, deadline: Option<Millis>) -> bool {
+        self.core.set_deadline(id, deadline)
+    }
+
     /// How a word on a proof that has ended is acknowledged.
     fn ended(&self, id: &ProofId) -> Result<Option<Acknowledge>, Refusal> {
         let Some(proof) = self.core.proof(id) else {

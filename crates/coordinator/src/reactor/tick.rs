@@ -1,12 +1,11 @@
 //! The passing of time: what is due is done.
 
-use provost_proto::worker::{ServerHeartbeat, server_message};
-
 use super::Reactor;
 use crate::config::millis;
 use crate::core::Hold;
 use crate::failure::{Failure, FailureClass, Loss};
 use crate::ids::WorkerId;
+use crate::output::Order;
 
 impl Reactor<'_> {
     /// Called every 100 ms or so.
@@ -22,12 +21,18 @@ impl Reactor<'_> {
             self.end_late_attempts();
             self.end_standstills();
             self.tend_drains();
+            self.core.reckon_deadlines();
         }
         self.beat_workers();
         self.tend_subs();
         self.expire_proofs();
         self.dispatch();
         self.tell_progress();
+    }
+
+    /// This process did not run for a while, stopped or starved: what workers said meanwhile is still to be read.
+    pub(crate) fn resumed(&mut self) {
+        self.core.excuse_silence(self.now);
     }
 
     fn check_workers(&mut self) {
@@ -96,8 +101,7 @@ impl Reactor<'_> {
         for id in due {
             let now = self.now;
             self.core.update_worker(&id, |w| w.last_beat_sent = now);
-            let beat = server_message::Message::ServerHeartbeat(ServerHeartbeat {});
-            self.out.send(&id, beat);
+            self.out.send(&id, Order::Beat);
         }
     }
 

@@ -21,6 +21,8 @@ pub(super) enum Fault {
     Drain(usize, Millis, Option<Millis>),
     /// The leader loses the Lease without knowing.
     LoseLease,
+    /// The API server answers nobody for that long: nothing is stored, and nobody takes the Lease.
+    ApiAway(Millis),
     Cancel(usize),
 }
 
@@ -45,7 +47,8 @@ fn one(rng: &mut Rng) -> Fault {
             worker: Some((w, seen(rng))),
         },
         83..88 => Fault::KillReplica(rng.pick(REPLICAS)),
-        88..97 => Fault::LoseLease,
+        88..93 => Fault::LoseLease,
+        93..98 => Fault::ApiAway(rng.range(200, 20_000)),
         _ => Fault::Cancel(w),
     }
 }

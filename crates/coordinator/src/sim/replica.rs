@@ -2,14 +2,14 @@
 
 use bytes::Bytes;
 use provost_proto::link::down_message::Message as Down;
-use provost_proto::worker::{ServerSubMessage, server_message};
+use provost_proto::worker::ServerSubMessage;
 
 use crate::Millis;
 use crate::config::{Config, Timeouts};
 use crate::core::Core;
 use crate::events::WorkerEvent;
 use crate::ids::{ConnId, IdSource, ProofId, SubId, TaskId, WorkerId};
-use crate::output::{Output, ReaderEnd};
+use crate::output::{Order, Output, ReaderEnd};
 use crate::reactor::Reactor;
 use crate::state::{ProofOutcome, ProofProgress, RunStart, TaskChange};
 
@@ -33,9 +33,9 @@ pub(super) enum Command {
 struct Commands(Vec<Command>);
 
 impl Output for Commands {
-    fn send(&mut self, worker: &WorkerId, message: server_message::Message) {
+    fn send(&mut self, worker: &WorkerId, order: Order) {
         // A worker that is gone can not be told to stop, whichever door it came by.
-        let cancel = matches!(message, server_message::Message::CancelTask(_));
+        let cancel = matches!(order, Order::Cancel { .. });
         assert!(cancel, "{worker} did not come by the unary door");
     }
     fn close_worker(&mut self, _: &WorkerId) {}
@@ -84,6 +84,11 @@ impl IdSource for Names {
     fn task(&mut self) -> TaskId {
         self.last += 1;
         format!("{}-{}", self.prefix, self.last).into()
+    }
+
+    /// Different each time, and the same for the same seed.
+    fn random(&mut self) -> u64 {
+        self.last.wrapping_mul(0x9e37_79b9_7f4a_7c15)
     }
 }
 

@@ -45,6 +45,8 @@ enum Event {
     Beat(usize),
     Play(usize, String, u64),
     Stored(usize, u64, u64, Stored),
+    /// A replica hears that something is stored.
+    Answered(usize, u64, u64, Saying),
     Elect,
     StepDown(usize, u64),
     Restart(usize),
@@ -102,6 +104,8 @@ pub(super) struct World {
     durable: BTreeMap<ProofId, Durable>,
     /// The epoch of the Lease.
     epoch: u64,
+    /// The API server answers nobody until then.
+    api_away_until: Millis,
     /// The replica that holds it, and which process of it.
     pub(super) leader: Option<(usize, u64)>,
     shards: usize,
@@ -129,6 +133,7 @@ impl World {
             streams: BTreeMap::new(),
             durable: BTreeMap::new(),
             epoch: 0,
+            api_away_until: 0,
             leader: None,
             shards,
             proofs,
@@ -232,6 +237,9 @@ impl World {
             }
             Event::Play(process, task, serial) => self.wake(process, &task, serial),
             Event::Stored(replica, life, epoch, what) => self.stored(replica, life, epoch, what),
+            Event::Answered(replica, life, epoch, event) => {
+                self.answered(replica, life, epoch, event);
+            }
             Event::Elect => self.elect(),
             Event::StepDown(replica, life) => {
                 if self.replicas[replica].life == Some(life) && self.leader != Some((replica, life))
@@ -248,7 +256,13 @@ impl World {
             Event::PodGone(pod) => {
                 if let Some((replica, _)) = self.leader {
                     self.say(|| format!("pod {pod} is known to be gone"));
-                    let loss = Loss::new(FailureClass::NodeLost, "killed");
+                    // Most often for no known reason.
+                    let class = match self.rng.range(0, 10) {
+                        0 => FailureClass::OutOfMemory,
+                        1 => FailureClass::Preempted,
+                        _ => FailureClass::NodeLost,
+                    };
+                    let loss = Loss::new(class, "killed");
                     self.react(replica, |r| r.pod_lost(&pod, &loss));
                 }
             }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use provost_coordinator::{Config, Coordinator, MemoryState};
+use provost_coordinator::{Config, Coordinator, Doors, MemoryState};
 use provost_proto::worker::worker_service_client::WorkerServiceClient;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -27,7 +27,8 @@ fn sleepy_coordinator() -> (String, mpsc::UnboundedSender<Duration>) {
             let shutdown = CancellationToken::new();
             let coordinator = Coordinator::start(Config::default(), state, shutdown.clone());
             let listener = TcpListener::from_std(listener).unwrap();
-            let serving = tokio::spawn(async move { coordinator.serve(listener).await });
+            let serving =
+                tokio::spawn(async move { coordinator.serve(listener, Doors::UNARY).await });
             while let Some(nap) = naps.recv().await {
                 std::thread::sleep(nap);
             }

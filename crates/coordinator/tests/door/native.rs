@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use provost_coordinator::{
-    Config, Coordinator, MemoryState, ProofResult, RecoveredProof, Refusal, Root, Term, TermEvent,
+    Config, Coordinator, Doors, MemoryState, ProofResult, RecoveredProof, Refusal, Root, Term,
+    TermEvent,
 };
 use provost_proto::link::down_message::Message as Down;
 use provost_proto::link::link_client::LinkClient;
@@ -234,7 +235,7 @@ async fn a_replica_leads_and_ceases_to_on_the_same_streams() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     let server = coordinator.clone();
-    tokio::spawn(async move { server.serve(listener).await });
+    tokio::spawn(async move { server.serve(listener, Doors::NATIVE).await });
     let mut process = Process::join(&address, "a", 4).await;
     assert_eq!(process.welcome().await, 0);
     let refused = coordinator.submit_proof(spec("p", Root::Prove)).await;

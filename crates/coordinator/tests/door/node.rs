@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use provost_coordinator::{Config, Coordinator, MemoryState, ProofOutcome, ProofSpec, Root, State};
+use provost_coordinator::{
+    Config, Coordinator, Doors, MemoryState, ProofOutcome, ProofSpec, Root, State,
+};
 use provost_proto::headers;
 use provost_proto::worker::worker_service_client::WorkerServiceClient;
 use provost_proto::worker::{
@@ -38,7 +40,7 @@ pub(crate) async fn start(config: Config, state: Arc<dyn State>) -> Server {
     let shutdown = CancellationToken::new();
     let coordinator = Coordinator::start(config, state, shutdown.clone());
     let server = coordinator.clone();
-    let serving = tokio::spawn(async move { server.serve(listener).await });
+    let serving = tokio::spawn(async move { server.serve(listener, Doors::BOTH).await });
     Server {
         coordinator,
         shutdown,
@@ -80,6 +82,7 @@ pub(crate) fn spec(id: &str, kind: Root) -> ProofSpec {
         created_at_ms: 1,
         parallelism: None,
         max_retries: None,
+        deadline_ms: None,
         expires_at_ms: None,
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use provost_coordinator::{
-    Config, Coordinator, MemoryState, ProofSpec, RecoveredProof, Root, Term,
+    Config, Coordinator, Doors, MemoryState, ProofSpec, RecoveredProof, Root, Term,
 };
 use provost_link::{Link, Run};
 use tokio::net::TcpListener;
@@ -30,7 +30,7 @@ async fn replica(name: &str) -> Replica {
     };
     let coordinator = Coordinator::standby(config, state.clone(), shutdown.clone());
     let server = coordinator.clone();
-    tokio::spawn(async move { server.serve(listener).await });
+    tokio::spawn(async move { server.serve(listener, Doors::NATIVE).await });
     Replica {
         url,
         coordinator,
@@ -50,6 +50,7 @@ fn spec(name: &str) -> ProofSpec {
         created_at_ms: 0,
         parallelism: None,
         max_retries: None,
+        deadline_ms: None,
         expires_at_ms: None,
     }
 }

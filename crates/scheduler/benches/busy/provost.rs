@@ -71,7 +71,6 @@ impl Policy for Provost {
             capacity: worker.capacity,
             provers: self.provers,
             pod: Pod(worker.id.into()),
-            pool: None,
             provides: Vec::new(),
         });
         self.workers.insert(key, worker.id);

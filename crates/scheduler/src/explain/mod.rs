@@ -1,7 +1,5 @@
-//! Why a task waits.
+//! Why a task waits, as data: who makes words of it knows the names.
 
 mod standing;
-mod text;
 
 pub use standing::{Standing, Unschedulable};
-pub use text::Names;

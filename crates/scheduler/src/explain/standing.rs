@@ -1,13 +1,13 @@
 //! Where a task stands, as data.
 
 use crate::Millis;
-use crate::fleet::{Pool, WorkerSpec, WorkerView};
+use crate::fleet::{WorkerSpec, WorkerView};
 use crate::keys::{TaskKey, WorkerKey};
 use crate::scheduler::Scheduler;
 use crate::scheduler::State;
 use crate::shape::{Class, Requirement, Shape};
 
-/// Where a task stands. [`Standing::text`] says it in words.
+/// Where a task stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
     /// A worker has it.
@@ -82,8 +82,6 @@ pub enum Unschedulable {
         children: u32,
         /// The capacity of the largest worker, in GiB.
         largest: u32,
-        /// That worker's pool.
-        pool: Option<Pool>,
     },
     /// It ran out of memory on a worker, and there is none that is larger.
     OutOfMemory {
@@ -93,8 +91,6 @@ pub enum Unschedulable {
         min_capacity: u32,
         /// The capacity of the largest worker, in GiB.
         largest: u32,
-        /// That worker's pool.
-        pool: Option<Pool>,
     },
 }
 
@@ -196,7 +192,6 @@ struct Survey {
     /// The largest two that have what is required.
     largest: u32,
     second: u32,
-    pool: Option<Pool>,
 }
 
 impl Survey {
@@ -220,7 +215,6 @@ impl Survey {
         if self.with_requirement == 0 || spec.capacity > self.largest {
             self.second = self.largest;
             self.largest = spec.capacity;
-            self.pool = spec.pool;
         } else {
             self.second = self.second.max(spec.capacity);
         }
@@ -249,7 +243,7 @@ impl Survey {
             min_capacity,
             ..
         } = *shape;
-        let (largest, pool) = (self.largest, self.pool);
+        let largest = self.largest;
         // Task and children fit together on the largest worker, or the task fits beside it.
         let together = u64::from(largest) >= u64::from(weight) + u64::from(reserve);
         let beside = largest >= reserve && self.second >= weight.max(min_capacity);
@@ -259,14 +253,12 @@ impl Survey {
                 weight,
                 children: reserve,
                 largest,
-                pool,
             });
         }
         (self.fit == 0).then_some(Unschedulable::OutOfMemory {
             class,
             min_capacity,
             largest,
-            pool,
         })
     }
 }

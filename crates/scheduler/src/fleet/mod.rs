@@ -12,7 +12,7 @@ use index::{Filter, Index, Rooms};
 pub(crate) use pick::Want;
 pub(crate) use worker::Hold;
 use worker::Worker;
-pub use worker::{Pod, Pool, WorkerKind, WorkerSpec, WorkerView};
+pub use worker::{Pod, WorkerKind, WorkerSpec, WorkerView};
 
 use crate::arena::Arena;
 use crate::keys::{HoldKey, TaskKey, TenantKey, WorkerKey};

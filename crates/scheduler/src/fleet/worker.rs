@@ -28,10 +28,6 @@ impl WorkerKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Pod(pub u64);
 
-/// The pool that a worker belongs to, for [explanations](crate::explain). What a number stands for is the caller's business.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Pool(pub u32);
-
 /// A worker as it registers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WorkerSpec {
@@ -44,8 +40,6 @@ pub struct WorkerSpec {
     pub provers: Option<u32>,
     /// Its machine.
     pub pod: Pod,
-    /// Its pool.
-    pub pool: Option<Pool>,
     /// What it has that tasks may require.
     pub provides: Vec<Requirement>,
 }

@@ -49,7 +49,6 @@ pub(crate) fn worker(
         capacity,
         provers: None,
         pod: Pod(pod),
-        pool: None,
         provides: Vec::new(),
     })
 }

@@ -170,7 +170,6 @@ impl Pair {
                     capacity,
                     provers,
                     pod: Pod(pod),
-                    pool: None,
                     provides: provides.then_some(Requirement(7)).into_iter().collect(),
                 });
                 self.workers.push(key);

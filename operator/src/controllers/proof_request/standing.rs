@@ -11,7 +11,7 @@ use provost_crds::{PoolClass, WorkerPool};
 pub enum Standing {
     /// It runs, or waits its turn.
     Fine,
-    /// It waits for workers that are on their way.
+    /// It waits for workers that are on their way, or for others to end.
     Starting(String),
     /// It waits for something that will not come by itself; names the fix.
     Stuck(String),
@@ -33,8 +33,38 @@ pub fn standing(explanation: &Explanation, pools: &[Arc<WorkerPool>]) -> Standin
 fn judge(wait: &Wait, pools: &[Arc<WorkerPool>]) -> Standing {
     match &wait.reason {
         WaitReason::NoWorker { class } => no_worker(task_name(wait.task_type), class, pools),
+        WaitReason::TooLarge {
+            class,
+            largest,
+            children,
+        } => {
+            let needed = wait.weight.saturating_add(*children);
+            Standing::Stuck(format!("{wait}: {}", raise(class, needed, *largest, pools)))
+        }
         reason if reason.is_blocking() => Standing::Stuck(wait.to_string()),
+        WaitReason::Busy | WaitReason::Behind { .. } | WaitReason::Reserved => {
+            Standing::Starting(wait.to_string())
+        }
         _ => Standing::Fine,
+    }
+}
+
+/// The fix for workers that are too small: what a worker holds at rest stays, so that memory and capacity grow alike.
+fn raise(class: &str, needed: u32, largest: u32, pools: &[Arc<WorkerPool>]) -> String {
+    let fixes = pools.iter().filter(|pool| serves(pool.spec.class, class));
+    let fixes: Vec<_> = fixes
+        .map(|pool| match pool.spec.capacity {
+            Some(_) => format!("spec.capacity of pool {} to {needed}", pool.name_any()),
+            None => format!(
+                "spec.resources.limits.memory of pool {} by {}Gi",
+                pool.name_any(),
+                needed.saturating_sub(largest).max(1)
+            ),
+        })
+        .collect();
+    match fixes.is_empty() {
+        true => format!("create a WorkerPool of class {class} with more memory"),
+        false => format!("raise {}", fixes.join(", or ")),
     }
 }
 
@@ -115,21 +145,49 @@ mod tests {
             panic!("not stuck")
         };
         assert!(message.contains("scale workerpool workers"), "{message}");
-        let too_large = explanation(WaitReason::TooLarge {
-            class: "GPU",
-            largest: 2,
-            children: 0,
-        });
-        assert!(matches!(
-            standing(&too_large, &[pool("All", 1)]),
-            Standing::Stuck(_)
-        ));
     }
 
     #[test]
-    fn waiting_a_turn_is_fine() {
+    fn what_is_too_large_names_pool_and_figure() {
+        let too_large = |pools: &[_]| {
+            let reason = WaitReason::TooLarge {
+                class: "GPU",
+                largest: 2,
+                children: 3,
+            };
+            match standing(&explanation(reason), pools) {
+                Standing::Stuck(message) => message,
+                other => panic!("{other:?}"),
+            }
+        };
         assert_eq!(
-            standing(&explanation(WaitReason::Busy), &[]),
+            too_large(&[pool("All", 1), pool("CPU", 1)]),
+            "ProveShard needs weight 4 and 3 more for what it starts, the largest GPU worker has 2: \
+             raise spec.resources.limits.memory of pool workers by 5Gi"
+        );
+        let spec = json!({"class": "GPU", "replicas": 1, "capacity": 2});
+        let sized = WorkerPool::new("sized", serde_json::from_value(spec).unwrap());
+        let message = too_large(&[Arc::new(sized)]);
+        assert!(
+            message.ends_with("raise spec.capacity of pool sized to 7"),
+            "{message}"
+        );
+        let message = too_large(&[pool("CPU", 1)]);
+        assert!(message.contains("create a WorkerPool"), "{message}");
+    }
+
+    #[test]
+    fn who_waits_a_turn_is_told_behind_whom() {
+        let behind = WaitReason::Behind {
+            priority: 5,
+            urgent: false,
+        };
+        let Standing::Starting(message) = standing(&explanation(behind), &[]) else {
+            panic!("not waiting")
+        };
+        assert_eq!(message, "ProveShard waits behind proofs of priority 5");
+        assert_eq!(
+            standing(&explanation(WaitReason::Parallelism), &[]),
             Standing::Fine
         );
         assert_eq!(standing(&Explanation::default(), &[]), Standing::Fine);

@@ -147,9 +147,16 @@ fn spec(request: &ProofRequest, key: &ProofKey, prepared: &Prepared) -> ProofSpe
         created_at_ms: created,
         parallelism: limits.parallelism.and_then(|n| u32::try_from(n).ok()),
         max_retries: limits.backoff.and_then(|n| u32::try_from(n).ok()),
+        deadline_ms: deadline_ms(request),
         // The operator ends it as Expired itself.
         expires_at_ms: None,
     }
+}
+
+/// When the user wants it.
+pub(super) fn deadline_ms(request: &ProofRequest) -> Option<i64> {
+    let deadline = request.spec.deadline.as_ref()?;
+    Some(deadline.0.as_millisecond())
 }
 
 /// SP1's number of a proof mode; 0 makes no proof.
@@ -177,9 +184,11 @@ fn cycle_limit(limits: &Limits) -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
     use provost_crds::{ProofRequestSpec, TaskCounts};
 
     fn spec_of(mode: Mode, cycles: Option<i64>) -> ProofSpec {
+        let deadline = Some(Time("2027-01-31T12:00:00Z".parse().unwrap()));
         let limits = Limits {
             cycles,
             parallelism: Some(7),
@@ -190,6 +199,7 @@ mod tests {
             ProofRequestSpec {
                 mode,
                 limits,
+                deadline,
                 ..ProofRequestSpec::default()
             },
         );
@@ -247,6 +257,8 @@ mod tests {
             (Root::Prove, 1, Some(7))
         );
         assert_eq!(&*spec.proof_id, "ns/p/u");
+        let noon = "2027-01-31T12:00:00Z".parse::<jiff::Timestamp>().unwrap();
+        assert_eq!(spec.deadline_ms, Some(noon.as_millisecond()));
     }
 
     #[test]

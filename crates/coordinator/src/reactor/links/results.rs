@@ -81,7 +81,7 @@ impl Reactor<'_> {
             Outcome::Failed { failure, retryable } => {
                 self.free_attempt(worker, &id, attempt);
                 if current {
-                    self.failed(&id, failure, retryable);
+                    self.failed_by_worker(&id, failure, retryable);
                 }
                 Err(Declined::Unneeded(id))
             }
@@ -94,14 +94,6 @@ impl Reactor<'_> {
                 }
                 Err(Declined::Unneeded(id))
             }
-        }
-    }
-
-    fn failed(&mut self, id: &TaskId, failure: Failure, retryable: bool) {
-        if retryable && failure.class != FailureClass::ProgramFault {
-            self.attempt_failed(id, failure);
-        } else {
-            self.give_up(id, failure);
         }
     }
 

@@ -18,6 +18,19 @@ fn with_shard() -> (Env, crate::TaskId) {
 }
 
 #[test]
+fn a_process_that_did_not_run_holds_nobodys_silence_against_them() {
+    let (mut env, shard) = with_shard();
+    env.now += 60_000;
+    env.react(|r| {
+        r.resumed();
+        r.tick();
+    });
+    assert_eq!(env.worker_of(&shard).unwrap(), "a/prove");
+    env.wait(8_000);
+    assert_eq!(env.worker_of(&shard), None, "they are silent again");
+}
+
+#[test]
 fn a_task_that_a_worker_does_not_report_is_sent_again() {
     let (mut env, shard) = with_shard();
     env.beat("a/prove", &[]).unwrap();

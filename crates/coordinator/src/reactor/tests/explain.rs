@@ -37,8 +37,8 @@ fn no_worker_that_is_large_enough() {
     env.create("cpu", "p", ProveShard);
     assert_eq!(
         unschedulable(&env).unwrap(),
-        "ProveShard needs weight 4, the largest GPU worker has 3: raise a GPU pool's memory; \
-         PlonkWrap needs weight 60, the largest CPU worker has 24: raise a CPU pool's memory"
+        "ProveShard needs weight 4, the largest GPU worker has 3; \
+         PlonkWrap needs weight 60, the largest CPU worker has 24"
     );
     assert_eq!(env.core.explain(&p("p")).unwrap().waits[0].count, 2);
 }
@@ -50,7 +50,7 @@ fn no_worker_that_could_execute_beside_the_controller() {
     env.submit(spec("p"));
     assert_eq!(
         unschedulable(&env).unwrap(),
-        "Controller needs weight 1 and 8 more for what it starts, the largest CPU worker has 8: raise a CPU pool's memory"
+        "Controller needs weight 1 and 8 more for what it starts, the largest CPU worker has 8"
     );
     env.open("another", WorkerType::Cpu, 8);
     assert_eq!(reasons(&env), []);

@@ -120,6 +120,27 @@ fn a_pod_that_is_killed_over_and_over_names_the_heaviest_of_its_tasks() {
 }
 
 #[test]
+fn a_light_task_beside_a_heavy_one_is_no_poison() {
+    let mut env = Env::new();
+    for i in 0..3 {
+        let worker = format!("a{i}/execute");
+        env.open(&worker, WorkerType::Cpu, 40);
+        if i == 0 {
+            env.submit(spec("light"));
+            env.submit(spec("heavy"));
+        }
+        env.create(&worker, "heavy", CoreExecute);
+        assert!(env.outcome().is_none(), "{i}");
+        env.lose(&format!("a{i}"), NodeLost);
+    }
+    let outcome = env.outcome().unwrap();
+    assert_eq!(outcome.proof, super::env::p("heavy"));
+    env.open("b/execute", WorkerType::Cpu, 40);
+    let root = env.root("light");
+    assert_eq!(env.worker_of(&root).unwrap(), "b/execute");
+}
+
+#[test]
 fn a_lost_root_begins_the_proof_again_elsewhere() {
     let mut env = Env::new();
     env.open("a/execute", WorkerType::Cpu, 16);

@@ -73,11 +73,6 @@ fn what_can_not_be_retried_fails_the_proof_at_once() {
     for (retryable, class, expected) in [
         (false, None, FailureClass::Bug),
         (
-            false,
-            Some(FailureClass::InvalidProof),
-            FailureClass::InvalidProof,
-        ),
-        (
             true,
             Some(FailureClass::ProgramFault),
             FailureClass::ProgramFault,
@@ -90,6 +85,21 @@ fn what_can_not_be_retried_fails_the_proof_at_once() {
         env.fail("a/prove", "p", &shard, retryable, class).unwrap();
         assert_eq!(env.failure().class, expected);
     }
+}
+
+#[test]
+fn a_proof_that_does_not_verify_is_made_once_more_whatever_the_worker_says() {
+    let mut env = Env::new();
+    env.open_pod("a", 16, 16);
+    env.submit(spec("p"));
+    let shard = env.create("a/execute", "p", ProveShard);
+    let class = Some(FailureClass::InvalidProof);
+    env.fail("a/prove", "p", &shard, false, class).unwrap();
+    assert!(env.outcome().is_none());
+    env.wait_beating(1_000);
+    let worker = env.worker_of(&shard).unwrap();
+    env.fail(&worker, "p", &shard, false, class).unwrap();
+    assert_eq!(env.failure().class, FailureClass::InvalidProof);
 }
 
 #[test]

@@ -80,6 +80,43 @@ fn a_proof_is_urgent_before_it_expires() {
     assert_eq!((running(&env, &calm), running(&env, &late)), (0, 5));
 }
 
+/// A minute later, all shards that run are done. How many of each proof run then.
+fn after_a_minute(env: &mut Env, of: [(&str, &[TaskId]); 2]) -> [usize; 2] {
+    env.wait_beating(60_000);
+    for (proof, tasks) in of {
+        let run = tasks.iter().filter(|task| env.worker_of(task).is_some());
+        for task in run.cloned().collect::<Vec<_>>() {
+            env.now += 1;
+            env.complete("gpu", proof, &task);
+        }
+    }
+    of.map(|(_, tasks)| running(env, tasks))
+}
+
+#[test]
+fn a_proof_is_urgent_once_its_rest_takes_about_as_long_as_there_is_time() {
+    let mut env = Env::new();
+    env.open("cpu", WorkerType::Cpu, 40);
+    env.open("gpu", WorkerType::Gpu, 8);
+    env.submit(of("a", "calm"));
+    env.submit(of("b", "late"));
+    let calm = shards(&mut env, "calm", 20);
+    let late = shards(&mut env, "late", 20);
+    let all: [(_, &[_]); 2] = [("calm", &calm), ("late", &late)];
+    env.core.note_pace(ProveShard, 60_000);
+    after_a_minute(&mut env, all);
+    assert_eq!(after_a_minute(&mut env, all), [1, 1]);
+    // Eighteen shards of a minute, two at a time and with half as much to spare, are a quarter of an hour.
+    let soon = Some(env.now + 18 * 60_000);
+    assert!(env.react(|r| r.deadline_set(&p("late"), soon)));
+    assert_eq!(after_a_minute(&mut env, all), [0, 2]);
+    assert!(env.react(|r| r.deadline_set(&p("late"), None)));
+    assert_eq!(after_a_minute(&mut env, all), [1, 1]);
+    let far = Some(env.now + 100 * 60_000);
+    assert!(env.react(|r| r.deadline_set(&p("late"), far)));
+    assert_eq!(after_a_minute(&mut env, all), [1, 1]);
+}
+
 #[test]
 fn a_large_task_gets_its_place_among_small_ones() {
     let mut env = Env::new();
@@ -149,7 +186,7 @@ fn without_a_larger_worker_it_says_what_is_missing() {
     assert_eq!(env.phase(&shard), Some(Phase::Queued));
     assert_eq!(
         env.core.explain(&p("p")).unwrap().unschedulable().unwrap(),
-        "ProveShard needs weight 9, the largest GPU worker has 8: raise a GPU pool's memory"
+        "ProveShard needs weight 9, the largest GPU worker has 8"
     );
 }
 

@@ -45,6 +45,9 @@ impl World {
                     self.at(after + 3_000, Event::StepDown(replica, life));
                 }
             }
+            Fault::ApiAway(millis) => {
+                self.api_away_until = self.api_away_until.max(self.now + millis);
+            }
             Fault::Cancel(n) => {
                 let id = ProofId::from(format!("p{}", n % self.proofs));
                 if let Some(durable) = self.durable.get_mut(&id) {

@@ -23,17 +23,13 @@ impl World {
                 }
                 Command::Begin(start) => {
                     let after = self.rng.range(0, 60);
-                    self.at(
-                        after,
-                        Event::Stored(replica, life, epoch, Stored::Begin(start)),
-                    );
+                    let what = Stored::Begin(start);
+                    self.at(after, Event::Stored(replica, life, epoch, what));
                 }
                 Command::Finish(outcome) => {
                     let after = self.rng.range(0, 400);
-                    self.at(
-                        after,
-                        Event::Stored(replica, life, epoch, Stored::Finish(outcome)),
-                    );
+                    let what = Stored::Finish(outcome);
+                    self.at(after, Event::Stored(replica, life, epoch, what));
                 }
                 Command::Lost(pod) => {
                     if let Some(process) = self.process_of(&pod) {
@@ -71,6 +67,10 @@ impl World {
     /// Someone takes the Lease, if nobody has it.
     pub(super) fn elect(&mut self) {
         if self.leader.is_some() {
+            return;
+        }
+        if self.now < self.api_away_until {
+            self.at(300, Event::Elect);
             return;
         }
         let up: Vec<_> = (0..REPLICAS)
@@ -136,18 +136,21 @@ impl World {
         if epoch != self.epoch {
             return;
         }
+        // Who stores tries again and again, each thing by itself.
+        if self.now < self.api_away_until {
+            let after = self.api_away_until - self.now + self.rng.range(0, 5_000);
+            self.at(after, Event::Stored(replica, life, epoch, what));
+            return;
+        }
         let (id, event): (ProofId, Saying) = match what {
             Stored::Begin(start) => {
                 let durable = self.durable.get_mut(&start.proof).unwrap();
-                if durable.outcome.is_none() {
-                    if let Some(before) = &durable.begun {
+                let before = durable.begun.as_ref();
+                // Of two runs the later counts, whichever is stored first.
+                let later = before.is_none_or(|before| start.run > before.run);
+                if durable.outcome.is_none() && later {
+                    if let Some(before) = before {
                         let run = (start.proof.to_string(), before.run);
-                        assert!(
-                            start.run > before.run,
-                            "run {} after {}",
-                            start.run,
-                            before.run
-                        );
                         self.ledger.begun_again(&run, &before.root);
                     }
                     durable.begun = Some(start.clone());
@@ -170,6 +173,15 @@ impl World {
             }
         };
         self.say(|| format!("stored of {id}"));
+        // The answer may be lost, and come only to the next attempt.
+        let after = match self.rng.chance(10) {
+            true => self.rng.range(200, 5_000),
+            false => 0,
+        };
+        self.at(after, Event::Answered(replica, life, epoch, event));
+    }
+
+    pub(super) fn answered(&mut self, replica: usize, life: u64, epoch: u64, event: Saying) {
         if self.replicas[replica].life == Some(life) && self.replicas[replica].core.epoch() == epoch
         {
             self.react(replica, event);
@@ -189,6 +201,7 @@ impl World {
                 created_at_ms: self.now,
                 parallelism: None,
                 max_retries: Some(50),
+                deadline_ms: None,
                 expires_at_ms: None,
             },
             begun: None,

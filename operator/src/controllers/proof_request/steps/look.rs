@@ -9,11 +9,12 @@ use provost_crds::{ProofRequest, reasons};
 use super::super::error::ProofError;
 use super::super::standing::{Standing, standing};
 use super::super::status::Change;
+use super::super::submit::deadline_ms;
 use super::super::{Context, finalizer};
 use super::{WATCH, next_look};
 use crate::key::ProofKey;
 
-/// Looks after a request that the coordinator has: why nothing runs, its priority, its duration.
+/// Looks after a request that the coordinator has: why nothing runs, its priority and deadline, its duration.
 pub(in super::super) async fn watch(
     request: &ProofRequest,
     key: &ProofKey,
@@ -23,6 +24,10 @@ pub(in super::super) async fn watch(
     context
         .coordinator
         .set_priority(&proof, request.spec.priority)
+        .await;
+    context
+        .coordinator
+        .set_deadline(&proof, deadline_ms(request))
         .await;
     let explanation = context
         .coordinator
