@@ -36,7 +36,11 @@ impl Home {
     }
 
     fn run(&self, args: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_kubectl-proof"))
+        self.run_as(Path::new(env!("CARGO_BIN_EXE_kubectl-proof")), args)
+    }
+
+    fn run_as(&self, program: &Path, args: &[&str]) -> Output {
+        Command::new(program)
             .args(args)
             .env("KUBECONFIG", self.path("config"))
             .env("HOME", self.0.path())
@@ -198,13 +202,13 @@ fn a_refusal_is_1_with_its_class_and_message() {
     expect(&home.run(&["submit", "none.elf"]), 1, &["none.elf: "]);
 }
 
-/// A stand-in for the verifier that notes its arguments and ends with this code.
-fn verifier(home: &Home, code: i32) {
+/// A stand-in for the verifier, in this folder, that notes its arguments and ends with this code.
+fn verifier(folder: &Path, home: &Home, code: i32) {
     let script = format!(
         "#!/bin/sh\necho \"$@\" > {}\nexit {code}\n",
         home.path("called").display()
     );
-    let path = home.path("provost-verify");
+    let path = folder.join("provost-verify");
     std::fs::write(&path, script).unwrap();
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
 }
@@ -213,31 +217,22 @@ fn verifier(home: &Home, code: i32) {
 fn verify_passes_on_what_the_verifier_says() {
     let home = Home::new(&closed());
     std::fs::write(home.path("p"), b"proof").unwrap();
-    // The build folder of this test may hold a real verifier, which comes before PATH.
-    let own = Path::new(env!("CARGO_BIN_EXE_kubectl-proof")).with_file_name("provost-verify");
-    if own.exists() {
-        return;
-    }
-    expect(
-        &home.run(&["verify", "--proof", "p", "--elf", &ELF]),
-        1,
-        &["provost-verify", "cargo build"],
-    );
+    // The build folder may hold a real verifier, which comes before PATH: so the program runs from a folder of its own.
+    let own = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let program = own.path().join("kubectl-proof");
+    std::fs::hard_link(env!("CARGO_BIN_EXE_kubectl-proof"), &program).unwrap();
+    let verify = |proof: &str| home.run_as(&program, &["verify", "--proof", proof, "--elf", &ELF]);
+    expect(&verify("p"), 1, &["provost-verify", "cargo build"]);
     for code in [0, 5, 9] {
-        verifier(&home, code);
-        expect(
-            &home.run(&["verify", "--proof", "p", "--elf", &ELF]),
-            code,
-            &[],
-        );
+        verifier(&home.path(""), &home, code);
+        expect(&verify("p"), code, &[]);
         let called = std::fs::read_to_string(home.path("called")).unwrap();
         assert_eq!(called.trim(), format!("--proof p --elf {}", *ELF));
     }
-    expect(
-        &home.run(&["verify", "--proof", "missing", "--elf", &ELF]),
-        1,
-        &["missing: "],
-    );
+    expect(&verify("missing"), 1, &["missing: "]);
+    // The one next to the program comes first.
+    verifier(own.path(), &home, 7);
+    expect(&verify("p"), 7, &[]);
 }
 
 #[test]

@@ -53,6 +53,9 @@ use crate::{Mode, Program, ProofRequestStatus, Stdin};
     validation = Rule::new("self.limits == oldSelf.limits")
         .message("limits cannot be changed: create another ProofRequest")
         .field_path(".limits").reason(Reason::FieldValueForbidden),
+    validation = Rule::new("!has(self.limits.gas) || self.mode == 'Execute'")
+        .message("limits.gas is for mode Execute, since SP1 counts no gas where it proves: set limits.cycles instead")
+        .field_path(".limits.gas"),
     validation = Rule::new("!oldSelf.cancel || self.cancel")
         .message("cancel cannot be taken back: create another ProofRequest")
         .field_path(".cancel").reason(Reason::FieldValueForbidden),
@@ -85,8 +88,9 @@ pub struct ProofRequestSpec {
     /// this is false again. Default: false.
     #[serde(default)]
     pub suspend: bool,
-    /// Set to true to stop the proof for good: it ends as Cancelled and its artifacts are removed. Cannot be
-    /// taken back. No effect on a proof that has ended. Default: false.
+    /// Set to true to stop the proof for good: it ends as Cancelled, and what its tasks had made is removed; its
+    /// program and its stdin stay until this object is deleted. Cannot be taken back. No effect on a proof that has
+    /// ended. Default: false.
     #[serde(default)]
     pub cancel: bool,
     /// Time (RFC 3339, for example 2027-01-31T12:00:00Z) at which the proof ends as Expired unless it has ended
@@ -109,8 +113,8 @@ pub struct Limits {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub cycles: Option<i64>,
-    /// Most SP1 prover gas that the program may use; the proof fails as ProgramFault when it uses more.
-    /// Default: no limit.
+    /// Most SP1 prover gas that the program may use; the request ends as ProgramFault when it used more. Mode
+    /// Execute only: SP1 counts no gas where it proves; set cycles there. Default: no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub gas: Option<i64>,

@@ -43,9 +43,14 @@ use crate::{DeviceClaim, EnvVar, Resources, conditions, schema};
         .message("the name may have at most 50 characters, since the names of the pods begin with it").field_path(".metadata.name")
 )]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("!self.knownAnswer || self.class != 'CPU'")
+        .message("knownAnswer is for workers that prove: leave it out, or use class GPU or All")
+        .field_path(".knownAnswer")
+)]
 pub struct WorkerPoolSpec {
     /// What the workers do. CPU: execute programs; needs about 1 GB and is ready in a second. GPU: prove.
-    /// All: both in one process; executes at once, proves when its engine is built (7 GB and half a minute on
+    /// All: both in one process; executes at once, proves when its engine is built (7 GB and about a minute on
     /// a CPU).
     pub class: PoolClass,
     /// Number of workers, from 0 to 1000. Default: 1.
@@ -97,6 +102,11 @@ pub struct WorkerPoolSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 64))]
     pub prover_permits: Option<u32>,
+    /// Whether a worker proves a small program, whose verifying key is known, before it takes tasks that prove. A
+    /// worker that gets another key, or a proof that does not verify, ends with exit code 69 and is replaced. Not for
+    /// class CPU. Default: false.
+    #[serde(default)]
+    pub known_answer: bool,
     /// Seconds that a worker gets to finish its tasks when its pod is deleted, from 0 to 86400. Default: 60.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 86400))]

@@ -54,6 +54,10 @@ pub struct RunArgs {
     /// Where workers connect (gRPC, plaintext).
     #[arg(long, default_value = "0.0.0.0:50051")]
     pub grpc_listen: SocketAddr,
+    /// Where workers of SP1's own cluster connect (gRPC by SP1's `worker.proto`, plaintext). Default: nowhere. They keep nothing for the next leader: a
+    /// proof whose Controller or CoreExecute is theirs begins again when the leader changes.
+    #[arg(long, env = "PROVOST_STOCK_GRPC_LISTEN")]
+    pub stock_grpc_listen: Option<SocketAddr>,
     /// Where users upload and download (HTTP).
     #[arg(long, default_value = "0.0.0.0:8080")]
     pub http_listen: SocketAddr,

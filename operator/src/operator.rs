@@ -12,7 +12,7 @@ use kube::runtime::{reflector, watcher};
 use kube::{Client, Resource};
 use provost_artifacts::Store;
 use provost_coordinator::{Coordinator, WorkerEvent};
-use provost_crds::{ProofRequest, ProvingTask, WorkerPool};
+use provost_crds::{ProofRequest, ProvingTask};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -27,7 +27,7 @@ use crate::controllers::worker_pool::pods::WorkerSettings;
 use crate::controllers::{proof_request, worker_pool};
 use crate::http::health::{Part, Readiness};
 use crate::inputs::Inputs;
-use crate::leadership::{Candidate, Leader, Takeover, Timing};
+use crate::leadership::{Candidate, Label, Leader, Takeover, Timing};
 use crate::metrics::Metrics;
 use crate::pods::watch::PodWatch;
 use crate::state::{KubeState, Parts, Writes};
@@ -44,7 +44,7 @@ const DRAIN: Duration = Duration::from_secs(20);
 pub struct Settings {
     /// Namespace of the operator, its pools and its workers.
     pub namespace: String,
-    /// The only namespace whose objects are looked at; `None` for all.
+    /// The only namespace whose ProofRequests are served; `None` for all. Pools are served in `namespace`, whatever this is.
     pub scope: Option<String>,
     /// Name of this pod, for events.
     pub pod_name: Option<String>,
@@ -86,14 +86,12 @@ impl Operator {
         let inputs = Arc::new(Inputs::new(store, metrics.clone()));
 
         let proofs = Controller::new(
-            scoped::<ProofRequest>(&client, &settings),
+            scoped::<ProofRequest>(&client, settings.scope.as_deref()),
             watcher::Config::default(),
         );
-        let pools = Controller::new(
-            scoped::<WorkerPool>(&client, &settings),
-            watcher::Config::default(),
-        );
-        let tasks = scoped::<ProvingTask>(&client, &settings);
+        let at = PoolPlaces::of(&settings.namespace, settings.scope.as_deref());
+        let pools = Controller::new(scoped(&client, at.served), watcher::Config::default());
+        let tasks = scoped::<ProvingTask>(&client, settings.scope.as_deref());
         let (pods, pod_cache) = reflector::store::<Pod>();
         let synced = |part: Part| {
             let readiness = readiness.clone();
@@ -144,10 +142,6 @@ impl Operator {
             metrics: metrics.terms.clone(),
             client: client.clone(),
             scope: settings.scope.clone(),
-            pod: settings
-                .pod_name
-                .clone()
-                .map(|name| (settings.namespace.clone(), name)),
             requests: requests.clone(),
             pods: pods.clone(),
             inputs: inputs.clone(),
@@ -160,6 +154,14 @@ impl Operator {
             shutdown: shutdown.clone(),
         };
         tracker.spawn(takeover.run(candidate.standing()));
+        if let Some(pod) = settings.pod_name.clone() {
+            let label = Label {
+                client: client.clone(),
+                namespace: settings.namespace.clone(),
+                pod,
+            };
+            tracker.spawn(until(shutdown.clone(), label.keep(leads.clone())));
+        }
         tracker.spawn(candidate.run(shutdown.clone()));
 
         let proof_context = proof_request::Context {
@@ -210,9 +212,18 @@ impl Operator {
             backoffs: Backoffs::default(),
             leads,
         };
+        let pool_context = Arc::new(pool_context);
+        if let Some(place) = at.told {
+            let pools = Controller::new(scoped(&client, Some(place)), watcher::Config::default());
+            tracker.spawn(worker_pool::run_elsewhere(
+                pools,
+                pool_context.clone(),
+                shutdown.clone(),
+            ));
+        }
         tracker.spawn(worker_pool::run(
             pools,
-            Arc::new(pool_context),
+            pool_context,
             synced(Part::WorkerPools),
             shutdown.clone(),
         ));
@@ -265,11 +276,30 @@ fn identity(pod: Option<&str>) -> String {
     )
 }
 
-fn scoped<K>(client: &Client, settings: &Settings) -> Api<K>
+/// Where pools are looked at.
+#[derive(Debug, PartialEq, Eq)]
+struct PoolPlaces<'a> {
+    /// Those that are served are among these; `None` for all namespaces.
+    served: Option<&'a str>,
+    /// Another namespace whose pools are told that they are not served.
+    told: Option<&'a str>,
+}
+
+impl<'a> PoolPlaces<'a> {
+    /// For an operator that lives in `home` and serves the ProofRequests of `scope`, or all.
+    fn of(home: &'a str, scope: Option<&'a str>) -> Self {
+        Self {
+            served: scope.map(|_| home),
+            told: scope.filter(|scope| *scope != home),
+        }
+    }
+}
+
+fn scoped<K>(client: &Client, namespace: Option<&str>) -> Api<K>
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
 {
-    match &settings.scope {
+    match namespace {
         Some(namespace) => Api::namespaced(client.clone(), namespace),
         None => Api::all(client.clone()),
     }
@@ -300,5 +330,24 @@ async fn until(shutdown: CancellationToken, work: impl Future<Output = ()>) {
     tokio::select! {
         () = work => {}
         () = shutdown.cancelled() => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pools_are_served_at_home_whatever_namespace_is_watched() {
+        let places = |served, told| PoolPlaces { served, told };
+        assert_eq!(PoolPlaces::of("home", None), places(None, None));
+        assert_eq!(
+            PoolPlaces::of("home", Some("home")),
+            places(Some("home"), None)
+        );
+        assert_eq!(
+            PoolPlaces::of("home", Some("team")),
+            places(Some("home"), Some("team"))
+        );
     }
 }

@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use axum::Router;
 use kube::{Client, Config};
 use provost_artifacts::{S3Config, S3Store};
+use provost_coordinator::Doors;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -79,7 +80,12 @@ async fn work(
     readiness: Arc<Readiness>,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
-    let grpc = bind(args.grpc_listen).await?;
+    let mut doors = vec![(args.grpc_listen, Doors::NATIVE)];
+    doors.extend(args.stock_grpc_listen.map(|stock| (stock, Doors::UNARY)));
+    let mut listeners = Vec::new();
+    for (address, doors) in doors {
+        listeners.push((address, bind(address).await?, doors));
+    }
     let http = bind(args.http_listen).await?;
     let operator = Operator::start(
         client.clone(),
@@ -89,14 +95,16 @@ async fn work(
         readiness.clone(),
         shutdown.clone(),
     );
-    tracing::warn!(address = %args.grpc_listen, "worker gRPC is plaintext and unauthenticated: keep it inside the cluster");
-    let (coordinator, stop) = (operator.coordinator.clone(), shutdown.clone());
-    operator.spawn(async move {
-        if let Err(error) = coordinator.serve(grpc).await {
-            tracing::error!(%error, "the worker gRPC server failed");
-            stop.cancel();
-        }
-    });
+    for (address, listener, doors) in listeners {
+        tracing::warn!(%address, stock = doors.unary, "worker gRPC is plaintext and unauthenticated: keep it inside the cluster");
+        let (coordinator, stop) = (operator.coordinator.clone(), shutdown.clone());
+        operator.spawn(async move {
+            if let Err(error) = coordinator.serve(listener, doors).await {
+                tracing::error!(%error, "the worker gRPC server failed");
+                stop.cancel();
+            }
+        });
+    }
     let routes = http::router(
         client,
         operator.inputs.clone(),

@@ -18,8 +18,8 @@ use super::tunnel::Tunnel;
 use super::upload::{Moved, Upload};
 use crate::error::{CliError, chain};
 
-/// How long nothing may move. The operator itself retries its store for three minutes before it
-/// answers, so this is longer.
+/// How long nothing may move. An upload waits for others that the operator holds in memory, and is
+/// compressed and stored before it is answered.
 const STALL: Duration = Duration::from_secs(240);
 
 /// The reason of a replica that may not take what it was sent.

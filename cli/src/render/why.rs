@@ -81,6 +81,9 @@ fn advice(proof: &ProofRequest, system: &str) -> Option<String> {
         ));
     }
     let state = proof.state();
+    if proof.terminal() {
+        return after_the_end(state, system);
+    }
     let text = match state {
         reasons::PENDING => "no worker has taken it yet: `kubectl get wpool -A` shows whether workers are ready".to_owned(),
         reasons::SUSPENDED => format!(
@@ -93,12 +96,20 @@ fn advice(proof: &ProofRequest, system: &str) -> Option<String> {
         reasons::PROVING | reasons::EXECUTING if idle(proof) => {
             "its tasks wait for a free worker: `kubectl get ptask` shows who works on what, `kubectl get wpool -A` the pools".to_owned()
         }
-        _ if !proof.terminal() => return None,
-        reasons::SUCCEEDED | reasons::CANCELLED => return None,
-        reasons::EXPIRED => "spec.deadline passed first: submit it again with a later one".to_owned(),
-        other => of_failure(other.parse().ok()?, system),
+        _ => return None,
     };
     Some(text)
+}
+
+/// What the user can do about a proof that has ended. Some names are reasons to wait and classes of failures.
+fn after_the_end(state: &str, system: &str) -> Option<String> {
+    match state {
+        reasons::SUCCEEDED | reasons::CANCELLED => None,
+        reasons::EXPIRED => {
+            Some("spec.deadline passed first: submit it again with a later one".to_owned())
+        }
+        class => Some(of_failure(class.parse().ok()?, system)),
+    }
 }
 
 /// Tasks wait and none runs.
@@ -233,7 +244,14 @@ mod tests {
                 text.contains("What now:") && text.contains("5m ago"),
                 "{text}"
             );
+            assert!(!text.contains("by itself"), "{text}");
         }
+        let lost = explain(&proof("False", "StoreUnavailable", "m"), "s", now());
+        assert!(lost.contains("then submit it again"), "{lost}");
+        let waits = explain(&proof("Unknown", "StoreUnavailable", "m"), "s", now());
+        assert!(waits.contains("goes on by itself"), "{waits}");
+        let late = explain(&proof("False", "Expired", "m"), "s", now());
+        assert!(late.contains("with a later one"), "{late}");
         for reason in ["Succeeded", "Cancelled"] {
             assert!(
                 !explain(&proof("True", reason, ""), "s", now()).contains("What now:"),

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use k8s_openapi::{api::core::v1::Namespace, apimachinery::pkg::apis::meta::v1::ObjectMeta};
+use k8s_openapi::{
+    api::{core::v1::Namespace, resource::v1::ResourceClaimTemplate},
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+};
 use kube::{
     Api, Client, Error,
     api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, PostParams},
@@ -64,6 +67,7 @@ impl Space {
             "ProofRequest" => ApiResource::erase::<ProofRequest>(&()),
             "ProvingTask" => ApiResource::erase::<ProvingTask>(&()),
             "WorkerPool" => ApiResource::erase::<WorkerPool>(&()),
+            "ResourceClaimTemplate" => ApiResource::erase::<ResourceClaimTemplate>(&()),
             other => panic!("unknown kind {other}"),
         };
         Api::namespaced_with(self.client.clone(), &self.namespace, &resource)

@@ -89,7 +89,7 @@ async fn a_full_status_is_read_back_as_written() {
         mode: Mode::Groth16,
         limits: Limits {
             cycles: Some(1),
-            gas: Some(2),
+            gas: None,
             parallelism: Some(3),
             backoff: Some(4),
         },

@@ -26,6 +26,7 @@ pub(super) fn cases() -> Vec<Case> {
     env(&mut cases);
     tolerations(&mut cases);
     claims(&mut cases);
+    known_answer(&mut cases);
     cases.list
 }
 
@@ -99,6 +100,21 @@ fn claims(cases: &mut Cases) {
         "a claim to a device without a proper name",
         "gpu-",
         &[("spec.resourceClaims[0].name", CLAIM_NAME)],
+    );
+}
+
+fn known_answer(cases: &mut Cases) {
+    for (title, class) in [
+        ("a known answer of provers", "GPU"),
+        ("a known answer of workers that do both", "All"),
+    ] {
+        cases.accept(title, json!({"class": class, "knownAnswer": true}));
+    }
+    cases.refuse(
+        "a known answer of workers that only execute",
+        json!({"class": "CPU", "knownAnswer": true}),
+        "spec.knownAnswer",
+        "knownAnswer is for workers that prove: leave it out, or use class GPU or All",
     );
 }
 

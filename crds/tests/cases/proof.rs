@@ -10,6 +10,7 @@ const PADDING: &str = "base64 may have = only as its last one or two characters"
 const INLINE_BASE64: &str = "an inline program must be standard base64 with padding and without line breaks (base64 -w0 FILE)";
 const INLINE_SIZE: &str = "an inline program may have at most 1048576 characters of base64, or the object would not fit into etcd: use configMap, or upload the ELF and set artifact (kubectl proof submit does)";
 const TOGETHER: &str = "the inline program and the base64 entries of stdin may have at most 1048576 characters together, or the object would not fit into etcd: upload one of them and set its artifact (kubectl proof submit does)";
+const GAS: &str = "limits.gas is for mode Execute, since SP1 counts no gas where it proves: set limits.cycles instead";
 const MAP_NAME: &str = "not the name of a ConfigMap: use lower-case letters, digits, '-' and '.', with a letter or digit at both ends of each part";
 const MAP_KEY: &str = "not a key of a ConfigMap: use letters, digits, '-', '_' and '.'";
 
@@ -18,6 +19,7 @@ pub(super) fn cases() -> Vec<Case> {
     unions(&mut cases);
     strings(&mut cases);
     sizes(&mut cases);
+    gas(&mut cases);
     changes(&mut cases);
     cases.list
 }
@@ -175,6 +177,23 @@ fn sizes(cases: &mut Cases) {
         "spec",
         TOGETHER,
     );
+}
+
+fn gas(cases: &mut Cases) {
+    let spec = json!({"program": {"artifact": "program_00"}, "limits": {"gas": 5}});
+    let of_mode = |mode: &str| with(&spec, json!({"mode": mode}));
+    cases.accept("a limit on gas of an execution", of_mode("Execute"));
+    for (title, spec) in [
+        ("a limit on gas of the default mode", spec.clone()),
+        ("a limit on gas of a core proof", of_mode("Core")),
+        (
+            "a limit on gas of a compressed proof",
+            of_mode("Compressed"),
+        ),
+        ("a limit on gas of a wrapped proof", of_mode("Groth16")),
+    ] {
+        cases.refuse(title, spec, "spec.limits.gas", GAS);
+    }
 }
 
 fn changes(cases: &mut Cases) {

@@ -61,6 +61,18 @@ pub enum HttpError {
     /// The proof is not there (yet).
     #[error("{0}")]
     NoProof(String),
+    /// The proof is too large to be sent.
+    #[error(
+        "the proof has {size} bytes at rest, more than the {most} that the operator has room for: read object {key} from the artifact store itself"
+    )]
+    ProofTooLarge {
+        /// Bytes of the proof as stored.
+        size: u64,
+        /// Most bytes that there is room for.
+        most: u64,
+        /// The object's key.
+        key: String,
+    },
     /// Only the leader takes this.
     #[error("this replica of the operator does not lead: {}", leader(.pod.as_deref()))]
     NotLeader {
@@ -93,6 +105,7 @@ impl HttpError {
             Self::Program(_) => "ProgramFault",
             Self::Stdin(_) => "InvalidStdin",
             Self::Body { status, .. } if *status == StatusCode::PAYLOAD_TOO_LARGE => "TooLarge",
+            Self::ProofTooLarge { .. } => "TooLarge",
             Self::Body { .. } => "InvalidBody",
             Self::NoProofRequest { .. } | Self::NoRoute => "NotFound",
             Self::NoProof(_) => "NotReady",
@@ -111,6 +124,7 @@ impl HttpError {
             Self::Api(_) | Self::NotLeader { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::Program(_) | Self::Stdin(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Body { status, .. } => *status,
+            Self::ProofTooLarge { .. } => StatusCode::INSUFFICIENT_STORAGE,
             Self::NoProofRequest { .. } | Self::NoRoute => StatusCode::NOT_FOUND,
             Self::NoProof(_) => StatusCode::CONFLICT,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,

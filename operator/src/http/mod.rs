@@ -13,6 +13,7 @@ pub mod auth;
 mod error;
 pub mod health;
 mod proofs;
+mod room;
 
 use std::sync::Arc;
 
@@ -20,20 +21,20 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, put};
 use kube::Client;
-use tokio::sync::Semaphore;
 
 use crate::inputs::Inputs;
 use crate::leadership::Leader;
 use crate::metrics::Metrics;
 pub use auth::Gate;
 pub use error::HttpError;
+use room::Room;
 
 /// Largest stdin, in bytes.
 pub const MAX_STDIN_BYTES: usize = 512 << 20;
 /// Largest program, in bytes.
 pub const MAX_PROGRAM_BYTES: usize = 64 << 20;
-/// Bodies held in memory at the same time; more wait.
-const MAX_BODIES: usize = 4;
+/// Most MiB of bodies, and of stored proofs that are being sent, in memory at the same time; more wait.
+const ROOM_MIB: u32 = 2048;
 
 /// What the routes need.
 #[derive(Clone)]
@@ -43,7 +44,7 @@ pub struct Api {
     inputs: Arc<Inputs>,
     metrics: Metrics,
     leader: Leader,
-    bodies: Arc<Semaphore>,
+    room: Room,
 }
 
 /// The routes.
@@ -55,7 +56,7 @@ pub fn router(client: Client, inputs: Arc<Inputs>, metrics: Metrics, leader: Lea
         inputs,
         metrics,
         leader,
-        bodies: Arc::new(Semaphore::new(MAX_BODIES)),
+        room: Room::new(ROOM_MIB),
     };
     Router::new()
         .route(

@@ -4,6 +4,7 @@
 //! another is about to use. [`Inputs`] counts the holders, so that collecting a request removes only what nobody else needs.
 
 mod holders;
+mod proof;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +18,7 @@ use tokio::sync::Mutex;
 
 use crate::metrics::Metrics;
 use holders::Holders;
+pub use proof::ProofReader;
 
 /// How long an upload that no request has named yet is kept.
 pub const UPLOAD_TTL: Duration = Duration::from_secs(3600);
@@ -138,22 +140,13 @@ impl Inputs {
         blocking(move || codec::decode_bytes(&stored)).await
     }
 
-    /// Reads a stdin's bincode.
+    /// A proof's bincode, to be read piece by piece.
     ///
     /// # Errors
     /// The store fails, or what is stored is not compressed as it should be.
-    pub async fn read_stdin(&self, id: &str) -> Result<Vec<u8>, InputsError> {
-        let stored = self.note(self.store.get(Kind::Stdin, id).await)?;
-        blocking(move || codec::decompress(&stored)).await
-    }
-
-    /// Reads a proof's bincode.
-    ///
-    /// # Errors
-    /// The store fails, or what is stored is not compressed as it should be.
-    pub async fn read_proof(&self, id: &str) -> Result<Vec<u8>, InputsError> {
+    pub async fn open_proof(&self, id: &str) -> Result<ProofReader, InputsError> {
         let stored = self.note(self.store.get(Kind::Proof, id).await)?;
-        blocking(move || codec::decompress(&stored)).await
+        ProofReader::open(stored).await
     }
 
     /// What is known of a finished proof; `None` if it is not there.

@@ -5,12 +5,14 @@
 
 mod election;
 mod fence;
+mod label;
 mod leader;
 mod lease;
 mod takeover;
 
 pub use election::{Election, Seen, Step, Timing};
 pub use fence::Fence;
+pub use label::Label;
 pub use leader::Leader;
 pub use lease::{Candidate, Standing};
 pub use takeover::Takeover;

@@ -5,12 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::{Api, ListParams, Patch, PatchParams};
+use kube::api::{Api, ListParams};
 use kube::runtime::reflector::Store;
 use kube::{Client, ResourceExt as _};
 use provost_coordinator::{Coordinator, ProofId, RecoveredProof, Term, TermEvent, WaitReason};
-use provost_crds::{LEADER_LABEL, ProofRequest, ProvingTask, TaskState};
-use serde_json::json;
+use provost_crds::{ProofRequest, ProvingTask, TaskState};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
@@ -38,8 +37,6 @@ pub struct Takeover {
     pub client: Client,
     /// The only namespace whose requests are served; `None` for all.
     pub scope: Option<String>,
-    /// This replica's namespace and pod, which gets a label while it leads.
-    pub pod: Option<(String, String)>,
     /// All requests.
     pub requests: Store<ProofRequest>,
     /// The worker pods.
@@ -68,7 +65,6 @@ impl Takeover {
     /// Waits for the first term, leads it, and ends the process when it is over: whatever was known then is of no use in another.
     pub async fn run(self, mut standing: watch::Receiver<Standing>) {
         let mut events = self.coordinator.term_events();
-        self.label(false).await;
         let epoch = loop {
             let Some(epoch) = first_epoch(&mut standing).await else {
                 return;
@@ -88,7 +84,6 @@ impl Takeover {
         };
         self.leads.send_replace(true);
         self.metrics.leads(epoch);
-        self.label(true).await;
         let (mut recovering, began) = (true, Instant::now());
         let mut without = false;
         let mut looks = tokio::time::interval(LOOK);
@@ -224,24 +219,6 @@ impl Takeover {
         };
         let list = within("list ProvingTasks", api.list(&ListParams::default())).await?;
         Ok(list.items)
-    }
-
-    /// Sets or removes the leader's label. Clients find the leader by it; nothing else depends on it.
-    async fn label(&self, leader: bool) {
-        let Some((namespace, name)) = &self.pod else {
-            return;
-        };
-        let api: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
-        let value = leader.then_some("true");
-        let patch = Patch::Merge(json!({"metadata": {"labels": {LEADER_LABEL: value}}}));
-        let patched = within(
-            "label the leader's pod",
-            api.patch(name, &PatchParams::default(), &patch),
-        )
-        .await;
-        if let Err(error) = patched {
-            tracing::warn!(%error, "the pod's label could not be written");
-        }
     }
 }
 

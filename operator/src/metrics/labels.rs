@@ -89,6 +89,8 @@ pub struct DeviceLabels {
     pub capability: String,
     /// The newest CUDA version of the driver.
     pub driver: String,
+    /// The driver's own version.
+    pub driver_version: String,
     /// Its memory in GiB, rounded down.
     pub memory_gib: u64,
 }

@@ -37,6 +37,7 @@ pub struct Metrics {
     pub terms: TermMetrics,
     workers: Family<RoleLabels, Gauge>,
     devices: Family<DeviceLabels, Gauge>,
+    device_free: Family<DeviceLabels, Gauge>,
     pool_ready: Family<PoolLabels, Gauge>,
     pool_quarantined: Family<PoolLabels, Gauge>,
     worker_losses: Family<ReasonLabels, Counter>,
@@ -68,6 +69,7 @@ impl Metrics {
             terms: TermMetrics::new(),
             workers: Family::default(),
             devices: Family::default(),
+            device_free: Family::default(),
             pool_ready: Family::default(),
             pool_quarantined: Family::default(),
             worker_losses: Family::default(),
@@ -123,6 +125,12 @@ impl Metrics {
             "worker_devices",
             "GPUs of connected workers by kind",
             self.devices.clone(),
+        );
+        r.register_with_unit(
+            "worker_device_free",
+            "Memory that the GPUs of connected workers had free when their workers began, by kind",
+            Unit::Bytes,
+            self.device_free.clone(),
         );
         r.register(
             "pool_workers_ready",
@@ -204,9 +212,18 @@ impl Metrics {
         replace(&self.workers, counts);
     }
 
-    /// Replaces the counts of connected workers by kind of GPU.
-    pub fn set_devices(&self, counts: impl IntoIterator<Item = (DeviceLabels, usize)>) {
-        replace(&self.devices, counts);
+    /// Replaces, by kind of GPU, the counts of connected workers, and the bytes that their GPUs had free together.
+    pub fn set_devices(&self, kinds: impl IntoIterator<Item = (DeviceLabels, usize, u64)>) {
+        let kinds: Vec<_> = kinds.into_iter().collect();
+        replace(
+            &self.devices,
+            kinds.iter().map(|(kind, count, _)| (kind.clone(), *count)),
+        );
+        self.device_free.clear();
+        for (kind, _, free) in kinds {
+            let free = i64::try_from(free).unwrap_or(i64::MAX);
+            self.device_free.get_or_create(&kind).set(free);
+        }
     }
 
     /// Number of ready workers of a pool; `None` when the pool is gone.

@@ -1,10 +1,12 @@
 //! Reads the end of a worker, and why it came, off its pod. Pure.
 
 use k8s_openapi::api::core::v1::{ContainerStateTerminated, Pod, PodCondition};
-use provost_crds::{FailureClass, POOL_LABEL};
+use provost_crds::{FailureClass, POOL_LABEL, reasons};
 
 /// Exit code of a worker that asks to be replaced.
 pub const RECYCLE_EXIT_CODE: i32 = 75;
+/// Exit code of a worker that has no GPU which it can use.
+const NO_DEVICE_EXIT_CODE: i32 = 69;
 /// Name of the worker's container.
 pub const CONTAINER: &str = "worker";
 /// Exit code of a process that was killed by SIGKILL.
@@ -19,13 +21,22 @@ pub enum Ending {
     Failed(FailureClass),
 }
 
+/// Why a worker's process ended by itself, with an error. Its machine may be the reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Crash {
+    /// It has no GPU, one that is too small, lost, or that computes wrongly.
+    Device,
+    /// Anything else.
+    Other,
+}
+
 /// The end of a worker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct End {
     /// How it ended.
     pub ending: Ending,
-    /// Whether its process ended by itself, with an error: its machine may be the reason.
-    pub crashed: bool,
+    /// Whether and why it crashed.
+    pub crash: Option<Crash>,
     /// What happened, for people; names pool and memory limit where they matter.
     pub message: String,
 }
@@ -36,6 +47,14 @@ impl End {
         match self.ending {
             Ending::Orderly => FailureClass::Preempted,
             Ending::Failed(class) => class,
+        }
+    }
+
+    /// Reason of the event on the worker's pool: its class, unless the pool's user can do something about what lies behind it.
+    pub fn reason(&self) -> &'static str {
+        match self.crash {
+            Some(Crash::Device) => reasons::DEVICE_UNAVAILABLE,
+            Some(Crash::Other) | None => self.class().as_str(),
         }
     }
 }
@@ -89,7 +108,7 @@ pub fn classify(pod: &Pod, deleted: bool) -> Option<End> {
         )),
         "" if deleted => Some(End {
             ending: Ending::Orderly,
-            crashed: false,
+            crash: None,
             message: format!("pod of pool {pool} deleted"),
         }),
         other => Some(failed(
@@ -162,12 +181,12 @@ fn exited(terminated: &ContainerStateTerminated, pool: &str, deleting: bool) -> 
     match code {
         0 => End {
             ending: Ending::Orderly,
-            crashed: false,
+            crash: None,
             message: format!("worker of pool {pool} left after draining"),
         },
         RECYCLE_EXIT_CODE => End {
             ending: Ending::Orderly,
-            crashed: false,
+            crash: None,
             message: format!("worker of pool {pool} asked to be replaced"),
         },
         _ if deleting => failed(
@@ -190,8 +209,12 @@ fn exited(terminated: &ContainerStateTerminated, pool: &str, deleting: bool) -> 
                 FailureClass::NodeLost,
                 format!("worker of pool {pool} ended with exit code {code}: {why}"),
             );
+            let crash = match code {
+                NO_DEVICE_EXIT_CODE => Crash::Device,
+                _ => Crash::Other,
+            };
             End {
-                crashed: true,
+                crash: Some(crash),
                 ..end
             }
         }
@@ -212,7 +235,7 @@ fn out_of_memory(pod: &Pod, pool: &str) -> End {
 fn failed(class: FailureClass, message: String) -> End {
     End {
         ending: Ending::Failed(class),
-        crashed: false,
+        crash: None,
         message: message.trim_end_matches([' ', ':']).to_owned(),
     }
 }

@@ -58,11 +58,28 @@ fn a_kill_without_oom_or_a_crash_is_a_lost_worker() {
         Ending::Failed(FailureClass::NodeLost)
     );
     // Whoever was killed was not stopped by what it did.
-    let crashed = |pod: Pod| classify(&pod, false).unwrap().crashed;
-    assert!(crashed(terminated("Failed", 134, "Error")));
+    let crash = |pod: Pod| classify(&pod, false).unwrap().crash;
+    assert_eq!(
+        crash(terminated("Failed", 134, "Error")),
+        Some(Crash::Other)
+    );
     for (code, reason) in [(137, "Error"), (137, "OOMKilled"), (75, "Error"), (0, "")] {
-        assert!(!crashed(terminated("Failed", code, reason)), "{code}");
+        let pod = terminated("Failed", code, reason);
+        assert_eq!(crash(pod), None, "{code}");
     }
+}
+
+#[test]
+fn a_worker_without_a_device_has_a_reason_of_its_own_and_its_tasks_a_class() {
+    let end = classify(&terminated("Failed", 69, "Error"), false).unwrap();
+    assert_eq!(end.crash, Some(Crash::Device));
+    assert_eq!(end.class(), FailureClass::NodeLost);
+    assert_eq!(end.reason(), "DeviceUnavailable");
+    assert!(end.message.contains("exit code 69"), "{}", end.message);
+    let other = classify(&terminated("Failed", 134, "Error"), false).unwrap();
+    assert_eq!(other.reason(), "NodeLost");
+    let deleted = classify(&terminated("Running", 69, "Error"), true).unwrap();
+    assert_eq!(deleted.reason(), "Preempted");
 }
 
 #[test]

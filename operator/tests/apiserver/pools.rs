@@ -183,6 +183,35 @@ async fn a_pool_elsewhere_is_told_so() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pool_at_home_is_served_though_another_namespace_is_watched() {
+    let mut bench = Bench::space("watched").await;
+    let home = Bench::space("pool-home").await;
+    bench.start(&home.namespace).await;
+    home.pool("workers", json!({"class": "CPU"})).await;
+    let pod = one_pod(&home, "workers", &[]).await.name_any();
+    home.set_pod_status(&pod, ready()).await;
+    condition(&home, "workers", "WorkersReady").await;
+    bench.close().await;
+    home.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pool_whose_workers_find_no_gpu_says_so() {
+    let bench = Bench::new("no-device").await;
+    bench.pool("gpus", json!({"class": "GPU"})).await;
+    let pod = one_pod(&bench, "gpus", &[]).await.name_any();
+    bench.set_pod_status(&pod, crashed(69)).await;
+    bench.event("gpus", "DeviceUnavailable").await;
+    let pool = condition(&bench, "gpus", "DeviceUnavailable").await;
+    let message = &pool.ready_condition().unwrap().message;
+    assert!(message.contains("exit code 69"), "{message}");
+    let next = one_pod(&bench, "gpus", std::slice::from_ref(&pod)).await;
+    bench.set_pod_status(&next.name_any(), ready()).await;
+    condition(&bench, "gpus", "WorkersReady").await;
+    bench.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn three_kills_for_memory_end_the_proof_and_name_the_pool() {
     let bench = Bench::new("oom").await;
     bench

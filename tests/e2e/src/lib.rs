@@ -109,6 +109,37 @@ pub fn events(name: &str) -> String {
     ])
 }
 
+/// Waits for an event with `reason` about this very request: one of its name may have had another. Events follow the status they tell of.
+pub fn wait_event(name: &str, reason: &str) {
+    let uid = get(name)["metadata"]["uid"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
+    let about = format!("involvedObject.uid={uid}");
+    let reasons = r#"jsonpath={range .items[*]}{.reason}{"\n"}{end}"#;
+    let started = Instant::now();
+    loop {
+        let found = kubectl_ok(&[
+            "-n",
+            NAMESPACE,
+            "get",
+            "events",
+            "--field-selector",
+            &about,
+            "-o",
+            reasons,
+        ]);
+        if found.lines().any(|found| found == reason) {
+            return;
+        }
+        assert!(
+            started.elapsed() < Duration::from_secs(10),
+            "{name}: no event {reason}, but {found:?}"
+        );
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
 /// Deletes a request and waits until its finalizer has run.
 pub fn delete(name: &str) {
     kubectl_ok(&[

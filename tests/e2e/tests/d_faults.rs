@@ -4,8 +4,8 @@
 use std::time::{Duration, Instant};
 
 use provost_e2e::{
-    Manifest, NAMESPACE, SYSTEM, delete, events, get, kubectl_ok, namespace, plugin, run, scale,
-    succeeded, wait_failed, wait_prover, wait_succeeded, wait_until,
+    Manifest, NAMESPACE, SYSTEM, delete, get, kubectl_ok, namespace, plugin, run, scale, succeeded,
+    wait_event, wait_failed, wait_prover, wait_succeeded, wait_until,
 };
 use serde_json::json;
 
@@ -36,7 +36,7 @@ fn a_cycle_limit_exceeded_is_a_program_fault() {
         message.contains("100000") && message.contains("spec.limits.cycles"),
         "{message}"
     );
-    assert!(events("cycle-limit").contains("ProgramFault"));
+    wait_event("cycle-limit", "ProgramFault");
     delete("cycle-limit");
 }
 
@@ -51,6 +51,7 @@ fn b_a_program_that_exits_non_zero_cannot_be_proven() {
         message.contains("exit code: 7") || message.contains("exit code 7"),
         "{message}"
     );
+    wait_event("exit7", "ProgramFault");
     delete("exit7");
 }
 
@@ -90,6 +91,7 @@ fn c_cancel_while_running_takes_two_seconds_and_recycles_the_busy_worker() {
         );
         std::thread::sleep(Duration::from_millis(300));
     }
+    wait_event("cancelled", "Cancelled");
     delete("cancelled");
 }
 
@@ -163,5 +165,6 @@ fn e_a_worker_without_enough_memory_fails_the_proof_after_three_kills() {
     );
     let failure = get("out-of-memory")["status"]["failure"].clone();
     assert_eq!(failure["class"], "OutOfMemory", "{failure}");
+    wait_event("out-of-memory", "OutOfMemory");
     delete("out-of-memory");
 }

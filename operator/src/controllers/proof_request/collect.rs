@@ -1,4 +1,4 @@
-//! The last step: removes all that a request left in the store.
+//! The last steps: remove from the store what a request that has ended needs no more, and all of one that goes.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -44,13 +44,32 @@ pub async fn busy(coordinator: &Coordinator, weights: &Weights, key: &ProofKey) 
 }
 
 /// Removes what tasks handed to each other.
-///
-/// # Errors
-/// The store fails.
-pub async fn sweep(inputs: &Inputs, key: &ProofKey) -> Result<(), CollectError> {
+async fn sweep(inputs: &Inputs, key: &ProofKey) -> Result<(), CollectError> {
     let removed = inputs.sweep(key.tag()).await?;
     if removed > 0 {
         tracing::info!(proof = %key, removed, "removed intermediate artifacts");
+    }
+    Ok(())
+}
+
+/// Removes what a request that has ended and is kept needs no more: what tasks handed to each other, and a proof that came too late to count.
+///
+/// # Errors
+/// The store fails.
+pub async fn tidy(
+    inputs: &Inputs,
+    request: &ProofRequest,
+    key: &ProofKey,
+) -> Result<(), CollectError> {
+    sweep(inputs, key).await?;
+    let counts = request
+        .status
+        .as_ref()
+        .is_some_and(|status| status.proof.is_some());
+    if !counts {
+        inputs
+            .remove_proof(&key.proof_artifact(created_ms(request)))
+            .await?;
     }
     Ok(())
 }
@@ -125,6 +144,7 @@ mod tests {
     use bytes::Bytes;
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
     use provost_artifacts::{MemoryStore, Store};
+    use provost_crds::{ProofOutput, ProofRequestStatus};
     use serde_json::json;
 
     fn request(uid: &str, spec: serde_json::Value) -> ProofRequest {
@@ -176,6 +196,33 @@ mod tests {
             );
         }
         assert_eq!(left, ["program_other"]);
+    }
+
+    #[tokio::test]
+    async fn only_a_proof_that_counts_is_kept() {
+        for (outcome, left) in [(None, 0), (Some(ProofOutput::default()), 1)] {
+            let store = Arc::new(MemoryStore::new());
+            let inputs = Inputs::new(store.clone(), Metrics::new());
+            let mut ended = request("u1", json!({"program": {"artifact": "program_1"}}));
+            ended.status = Some(ProofRequestStatus {
+                proof: outcome,
+                ..ProofRequestStatus::default()
+            });
+            let key = ProofKey::of(&ended);
+            let kept = [
+                (Kind::Program, "program_1".to_owned()),
+                (Kind::Proof, key.proof_artifact(0)),
+                (Kind::Artifact, id::mint(key.tag(), 5, 5)),
+            ];
+            for (kind, id) in &kept {
+                store.put(*kind, id, Bytes::new()).await.unwrap();
+            }
+            tidy(&inputs, &ended, &key).await.unwrap();
+            let count = async |kind| store.list(kind).await.unwrap().len();
+            assert_eq!(count(Kind::Artifact).await, 0);
+            assert_eq!(count(Kind::Program).await, 1);
+            assert_eq!(count(Kind::Proof).await, left);
+        }
     }
 
     #[tokio::test]

@@ -12,7 +12,7 @@ use provost_crds::{ProofRequest, conditions, reasons};
 use super::status::{Change, apply};
 use crate::api::status::{Written, write};
 use crate::api::{ApiError, Events, within};
-use crate::key::{ProofKey, created_ms};
+use crate::key::ProofKey;
 use crate::metrics::Metrics;
 
 /// Writes what happened to requests.
@@ -146,12 +146,6 @@ fn transition(before: &ProofRequest, after: &ProofRequest) -> Option<(EventType,
             _ => (EventType::Warning, "Start"),
         },
     )
-}
-
-/// Time from the creation of a request to `now`.
-pub fn age(request: &ProofRequest, now: Timestamp) -> Duration {
-    let millis = now.as_millisecond().saturating_sub(created_ms(request));
-    Duration::from_millis(u64::try_from(millis).unwrap_or(0))
 }
 
 #[cfg(test)]

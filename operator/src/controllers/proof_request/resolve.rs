@@ -4,7 +4,7 @@ use bytes::Bytes;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Client;
 use kube::api::Api;
-use provost_crds::{ConfigMapKey, ProofRequestSpec};
+use provost_crds::{ConfigMapKey, ProofRequestSpec, reasons};
 
 use crate::api::{ApiError, within};
 
@@ -51,8 +51,8 @@ impl ResolveError {
     /// Stable name of the error.
     pub fn reason(&self) -> &'static str {
         match self {
-            Self::NoConfigMap { .. } => "ConfigMapNotFound",
-            Self::NoKey { .. } => "ConfigMapKeyNotFound",
+            Self::NoConfigMap { .. } => reasons::CONFIG_MAP_NOT_FOUND,
+            Self::NoKey { .. } => reasons::CONFIG_MAP_KEY_NOT_FOUND,
             Self::Api(error) => error.reason(),
         }
     }

@@ -46,6 +46,9 @@ pub(super) fn build(pool: &WorkerPool, settings: &WorkerSettings) -> Vec<EnvVar>
         spec.prover_permits
             .map(|permits| literal("PROVOST_PROVER_PERMITS", permits.to_string())),
     );
+    if spec.known_answer {
+        env.push(literal("PROVOST_KNOWN_ANSWER", "true"));
+    }
     let in_flight = settings.store_in_flight_mib;
     env.extend(in_flight.map(|mib| literal("PROVOST_STORE_IN_FLIGHT_MIB", mib.to_string())));
     env.extend(spec.env.iter().map(|e| literal(&e.name, &e.value)));
@@ -69,12 +72,17 @@ fn memory_env() -> EnvVar {
 }
 
 fn literal(name: &str, value: impl AsRef<str>) -> EnvVar {
-    // Kubernetes expands $(VAR) in values; "$$" stands for a plain dollar, so that values are taken literally.
     EnvVar {
         name: name.into(),
-        value: Some(value.as_ref().replace("$(", "$$(")),
+        value: Some(escape(value.as_ref())),
         value_from: None,
     }
+}
+
+/// What the kubelet makes `value` of: it puts variables in the place of `$(NAME)`, and one dollar in the place of two. A dollar before
+/// anything else would stay, but older kubelets damage a letter beyond ASCII after it: so each is doubled.
+fn escape(value: &str) -> String {
+    value.replace('$', "$$")
 }
 
 fn field(name: &str, path: &str) -> EnvVar {
@@ -105,5 +113,77 @@ fn secret(name: &str, secret: &str, key: &str) -> EnvVar {
             ..EnvVarSource::default()
         }),
         ..EnvVar::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What the kubelet makes of a value where every variable is set to `secret`: `Expand` of Kubernetes'
+    /// `third_party/forked/golang/expansion`.
+    fn expand(value: &str) -> String {
+        let mut expanded = String::new();
+        let mut rest = value;
+        while let Some((before, after)) = rest.split_once('$') {
+            expanded.push_str(before);
+            if let Some(escaped) = after.strip_prefix('$') {
+                expanded.push('$');
+                rest = escaped;
+            } else if let Some((_name, beyond)) = after
+                .strip_prefix('(')
+                .and_then(|name| name.split_once(')'))
+            {
+                expanded.push_str("secret");
+                rest = beyond;
+            } else {
+                // The letter after it is copied too, whatever it is.
+                let letter = after.chars().next().map_or(0, char::len_utf8);
+                expanded.push('$');
+                expanded.push_str(&after[..letter]);
+                rest = &after[letter..];
+            }
+        }
+        expanded + rest
+    }
+
+    #[test]
+    fn the_expansion_is_that_of_kubernetes() {
+        for (value, expanded) in [
+            ("$(X)", "secret"),
+            ("a$(X)b$(Y)", "asecretbsecret"),
+            ("$$(X)", "$(X)"),
+            ("$$$(X)", "$secret"),
+            ("$$", "$"),
+            ("$", "$"),
+            ("$x", "$x"),
+            ("$(X", "$(X"),
+            ("a$", "a$"),
+            ("$é", "$é"),
+            ("$($(X)", "secret"),
+            ("$$$$$$$(X)", "$$$secret"),
+            ("$(X)___$(", "secret___$("),
+        ] {
+            assert_eq!(expand(value), expanded, "{value}");
+        }
+    }
+
+    #[test]
+    fn every_value_reaches_the_worker_as_it_was_written() {
+        for value in [
+            "", "plain", "$(X)", "$$(X)", "$$$(X)", "$$", "$$$", "$", "$x", "$(X", "5$", "$é",
+            "a$$b$(c",
+        ] {
+            assert_eq!(expand(&escape(value)), value);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_value_reaches_the_worker_as_it_was_written(value in "([$()]|[A-Zé]|\\PC){0,12}") {
+            prop_assert_eq!(expand(&escape(&value)), value);
+        }
     }
 }

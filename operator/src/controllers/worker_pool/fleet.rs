@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::backoff::Backoff;
 use super::quarantine::Quarantine;
 use crate::pods::book::Ended;
+use crate::pods::classify::Crash;
 
 /// How long a pod that was created or deleted may be missing from the cache, or linger there, before the cache is believed.
 const CACHE_LAG: Duration = Duration::from_secs(30);
@@ -23,6 +24,15 @@ pub struct Fleet {
     changed: Notify,
 }
 
+/// The last worker of a pool that crashed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastCrash {
+    /// Why.
+    pub crash: Crash,
+    /// Its pod, and what happened, for people.
+    pub message: String,
+}
+
 #[derive(Debug, Default)]
 struct Inner {
     /// By pool, the pods that were created and are not in the cache yet.
@@ -31,8 +41,8 @@ struct Inner {
     recycle: HashSet<String>,
     backoffs: HashMap<String, Backoff>,
     quarantines: HashMap<String, Quarantine>,
-    /// By pool, the last worker that crashed since all were ready.
-    crashes: HashMap<String, String>,
+    /// By pool, the last worker that crashed.
+    crashes: HashMap<String, LastCrash>,
     /// By pool, what happened to workers and was not told yet.
     news: HashMap<String, Vec<Ended>>,
 }
@@ -56,11 +66,12 @@ impl Fleet {
             .entry(ended.pool.clone())
             .or_default()
             .failed(now);
-        if ended.end.crashed {
-            let crash = format!("{}: {}", ended.pod, ended.end.message);
-            inner.crashes.insert(ended.pool.clone(), crash);
+        if let Some(crash) = ended.end.crash {
+            let message = format!("{}: {}", ended.pod, ended.end.message);
+            let last = LastCrash { crash, message };
+            inner.crashes.insert(ended.pool.clone(), last);
         }
-        if let Some(node) = ended.node.as_deref().filter(|_| ended.end.crashed) {
+        if let Some(node) = ended.node.as_deref().filter(|_| ended.end.crash.is_some()) {
             let quarantine = inner.quarantines.entry(ended.pool.clone()).or_default();
             let now = Timestamp::from_millisecond(now).unwrap_or_default();
             quarantine.failed(node, &ended.end.message, now);
@@ -85,13 +96,14 @@ impl Fleet {
         work(self.inner().quarantines.entry(pool.to_owned()).or_default())
     }
 
-    /// The last worker of `pool` that crashed and why; forgotten once all are ready.
-    pub fn crash(&self, pool: &str, all_ready: bool) -> Option<String> {
-        let mut inner = self.inner();
-        if all_ready {
-            inner.crashes.remove(pool);
-        }
-        inner.crashes.get(pool).cloned()
+    /// The last worker of `pool` that crashed, until that is forgotten.
+    pub fn last_crash(&self, pool: &str) -> Option<LastCrash> {
+        self.inner().crashes.get(pool).cloned()
+    }
+
+    /// Whatever made workers of `pool` crash is over.
+    pub fn forget_crash(&self, pool: &str) {
+        self.inner().crashes.remove(pool);
     }
 
     /// Failures of the workers of `pool` that were not taken yet.
@@ -186,7 +198,7 @@ mod tests {
             node: None,
             end: End {
                 ending: Ending::Orderly,
-                crashed: true,
+                crash: Some(Crash::Device),
                 message: message.to_owned(),
             },
         }
@@ -207,18 +219,24 @@ mod tests {
     }
 
     #[test]
-    fn the_last_crash_is_told_until_all_are_ready() {
+    fn the_last_crash_is_known_until_it_is_forgotten() {
         let fleet = Fleet::default();
         let mut ended = ended("p-a", "no CUDA device");
         fleet.failed(&ended, 0);
-        assert_eq!(fleet.crash("p", false).unwrap(), "p-a: no CUDA device");
+        let last = LastCrash {
+            crash: Crash::Device,
+            message: "p-a: no CUDA device".to_owned(),
+        };
+        assert_eq!(fleet.last_crash("p"), Some(last.clone()));
         // One that was deleted says nothing of what is wrong.
-        ended.end.crashed = false;
+        ended.end.crash = None;
         ended.pod = "p-b".to_owned();
         fleet.failed(&ended, 1);
-        assert_eq!(fleet.crash("p", false).unwrap(), "p-a: no CUDA device");
-        assert_eq!(fleet.crash("p", true), None);
-        assert_eq!(fleet.crash("p", false), None);
+        // To ask changes nothing.
+        assert_eq!(fleet.last_crash("p"), Some(last));
+        assert_eq!(fleet.last_crash("q"), None);
+        fleet.forget_crash("p");
+        assert_eq!(fleet.last_crash("p"), None);
     }
 
     #[tokio::test(start_paused = true)]

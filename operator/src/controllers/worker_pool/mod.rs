@@ -27,7 +27,7 @@ use kube::runtime::controller::{Action, Config, Controller};
 use kube::runtime::reflector::Store;
 use kube::{Client, ResourceExt};
 use provost_coordinator::{Coordinator, WorkerView};
-use provost_crds::{POOL_LABEL, QuarantinedNode, WorkerPool, WorkerPoolStatus};
+use provost_crds::{POOL_LABEL, QuarantinedNode, WorkerPool, WorkerPoolStatus, reasons};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -47,8 +47,6 @@ use status::Observed;
 const NAME: &str = "worker_pool";
 /// Pools reconciled at the same time.
 const CONCURRENCY: u16 = 4;
-/// Reason of the event when a node is left out.
-const NODE_QUARANTINED: &str = "NodeQuarantined";
 /// Time between two looks at a pool to which nothing happens.
 const SLOW: Duration = Duration::from_secs(30);
 /// Changes of many pods and workers that come together make one look.
@@ -92,9 +90,27 @@ pub async fn run(
         tokio::time::sleep(DEBOUNCE).await;
         Some(((), fleet))
     });
-    let work = controller
+    let work = reconcile_all(controller.reconcile_all_on(changes), context, shutdown);
+    run_synced(cache, synced, work).await;
+}
+
+/// Tells pools that `controller` sees, none of which is in the operator's namespace, that they are not served; until `shutdown`.
+pub async fn run_elsewhere(
+    controller: Controller<WorkerPool>,
+    context: Arc<Context>,
+    shutdown: CancellationToken,
+) {
+    // Changes of the fleet are for the pools that have one; only one may wait for them.
+    reconcile_all(controller, context, shutdown).await;
+}
+
+async fn reconcile_all(
+    controller: Controller<WorkerPool>,
+    context: Arc<Context>,
+    shutdown: CancellationToken,
+) {
+    controller
         .with_config(Config::default().concurrency(CONCURRENCY))
-        .reconcile_all_on(changes)
         .reconcile_all_on(begins_to_lead(&context.leads))
         .graceful_shutdown_on(async move { shutdown.cancelled().await })
         .run(reconcile, on_error, context)
@@ -102,8 +118,8 @@ pub async fn run(
             if let Err(error) = result {
                 tracing::debug!(%error, "reconcile of a WorkerPool");
             }
-        });
-    run_synced(cache, synced, work).await;
+        })
+        .await;
 }
 
 async fn reconcile(pool: Arc<WorkerPool>, context: Arc<Context>) -> Result<Action, PoolError> {
@@ -143,7 +159,7 @@ async fn step(pool: &WorkerPool, context: &Context) -> Result<Action, PoolError>
             .events
             .warning(
                 pool,
-                news.end.class().as_str(),
+                news.end.reason(),
                 "ReplaceWorker",
                 &format!("{}: {}", news.pod, news.end.message),
             )
@@ -180,10 +196,10 @@ async fn step(pool: &WorkerPool, context: &Context) -> Result<Action, PoolError>
         quarantined,
         ..view::observe(&views, &cached, &workers, refused)
     };
-    let all_ready = observed.ready >= desired;
-    observed
-        .problems
-        .extend(context.fleet.crash(&name, all_ready));
+    if observed.ready >= desired {
+        context.fleet.forget_crash(&name);
+    }
+    observed.crash = context.fleet.last_crash(&name);
     context.metrics.set_pool_ready(&name, Some(observed.ready));
     note(pool, context, |pool, now| {
         status::served(pool, &observed, now)
@@ -210,7 +226,7 @@ async fn quarantine(pool: &WorkerPool, context: &Context, pods: &[&Pod]) -> Vec<
         let text = format!("{}: {}", entry.node, entry.message);
         context
             .events
-            .warning(pool, NODE_QUARANTINED, "QuarantineNode", &text)
+            .warning(pool, reasons::NODE_QUARANTINED, "QuarantineNode", &text)
             .await;
     }
     context.metrics.set_pool_quarantined(&name, nodes.len());
@@ -299,14 +315,15 @@ fn count_roles(context: &Context, workers: &[WorkerView]) {
     });
     context.metrics.set_workers(roles);
     let devices = view::devices(workers.iter().filter(|w| w.available));
-    let devices = devices.into_iter().map(|(device, count)| {
+    let devices = devices.into_iter().map(|(device, (count, free_bytes))| {
         let labels = DeviceLabels {
-            device: device.name.clone(),
-            capability: device.capability.clone(),
-            driver: device.driver.clone(),
+            device: device.name,
+            capability: device.capability,
+            driver: device.driver,
+            driver_version: device.driver_version,
             memory_gib: device.memory_bytes >> 30,
         };
-        (labels, count)
+        (labels, count, free_bytes)
     });
     context.metrics.set_devices(devices);
 }

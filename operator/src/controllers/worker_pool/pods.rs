@@ -21,7 +21,7 @@ use crate::pods::classify::CONTAINER;
 
 /// Annotation with the hash of everything that a pod was built from, to find outdated pods.
 pub const TEMPLATE_ANNOTATION: &str = "provost.dev/template";
-/// Port of the worker's /readyz, /status and /metrics.
+/// Port of the worker's /healthz, /readyz and /status.
 pub const WORKER_PORT: i32 = 9090;
 /// Grace of a worker where the pool says nothing, in seconds: time to hand back tasks and flush results.
 pub const DEFAULT_GRACE_SECONDS: i64 = 60;

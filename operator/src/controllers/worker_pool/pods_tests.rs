@@ -165,6 +165,19 @@ fn keys_come_from_the_secret_and_user_values_are_literal() {
 }
 
 #[test]
+fn a_known_answer_is_asked_for_where_the_pool_says_so() {
+    let asked = |spec| {
+        let pod = build(&pool(spec), "small-abcde", &settings(), &[]);
+        let value = value(&pod, "PROVOST_KNOWN_ANSWER")?;
+        value.value.clone()
+    };
+    assert_eq!(asked(json!({"class": "GPU"})), None);
+    assert_eq!(asked(json!({"class": "GPU", "knownAnswer": false})), None);
+    let set = asked(json!({"class": "GPU", "knownAnswer": true}));
+    assert_eq!(set.as_deref(), Some("true"));
+}
+
+#[test]
 fn the_template_hash_follows_the_template_and_nothing_else() {
     let pool_a = pool(json!({"class": "All"}));
     let pod = build(&pool_a, "small-aaaaa", &settings(), &[]);

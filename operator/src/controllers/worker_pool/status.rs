@@ -9,10 +9,8 @@ use provost_crds::{
     POOL_LABEL, QuarantinedNode, WorkerPool, WorkerPoolStatus, conditions, reasons,
 };
 
-/// Reason of a pool outside the operator's namespace.
-pub const NAMESPACE_NOT_SERVED: &str = "NamespaceNotServed";
-/// Reason of a pool that asks for GPUs where there is no image for them.
-pub const NO_GPU_IMAGE: &str = "NoGpuImage";
+use super::fleet::LastCrash;
+use crate::pods::classify::Crash;
 
 /// Longest text of a status on devices: the definition's bound.
 const MOST_DEVICES: usize = 512;
@@ -30,6 +28,8 @@ pub struct Observed {
     pub devices: BTreeMap<Device, usize>,
     /// Why pods are not ready, one line each.
     pub problems: Vec<String>,
+    /// The last worker that crashed, where some are not ready.
+    pub crash: Option<LastCrash>,
     /// Nodes that new workers stay away from.
     pub quarantined: Vec<QuarantinedNode>,
     /// The API server's answer, if it refused a pod.
@@ -54,17 +54,19 @@ pub fn served(pool: &WorkerPool, observed: &Observed, now: Timestamp) -> WorkerP
     } else if observed.ready >= desired {
         (conditions::TRUE, reasons::WORKERS_READY, counts)
     } else {
+        let crash = observed.crash.as_ref();
+        let reason = match crash.map(|last| last.crash) {
+            Some(Crash::Device) => reasons::DEVICE_UNAVAILABLE,
+            Some(Crash::Other) | None => reasons::WORKERS_NOT_READY,
+        };
         let problems = observed
             .problems
             .iter()
             .take(3)
+            .chain(crash.map(|last| &last.message))
             .map(|p| format!("; {p}"))
             .collect::<String>();
-        (
-            conditions::FALSE,
-            reasons::WORKERS_NOT_READY,
-            format!("{counts}{problems}"),
-        )
+        (conditions::FALSE, reason, format!("{counts}{problems}"))
     };
     set(&mut status, value, reason, &message, pool, now);
     status
@@ -101,7 +103,7 @@ pub fn not_served(pool: &WorkerPool, namespace: &str, now: Timestamp) -> WorkerP
     set(
         &mut status,
         conditions::FALSE,
-        NAMESPACE_NOT_SERVED,
+        reasons::NAMESPACE_NOT_SERVED,
         &message,
         pool,
         now,
@@ -115,7 +117,14 @@ pub fn no_image(pool: &WorkerPool, observed: &Observed, now: Timestamp) -> Worke
     let message = "the pool asks for GPUs, and the operator knows no image of workers for them: set spec.image, \
                    or PROVOST_WORKER_GPU_IMAGE in the operator's Deployment";
     let value = conditions::FALSE;
-    set(&mut status, value, NO_GPU_IMAGE, message, pool, now);
+    set(
+        &mut status,
+        value,
+        reasons::NO_GPU_IMAGE,
+        message,
+        pool,
+        now,
+    );
     status
 }
 
@@ -176,6 +185,8 @@ mod tests {
             memory_bytes: 23 << 30,
             capability: "8.9".to_owned(),
             driver: "13.0".to_owned(),
+            driver_version: "580.95.05".to_owned(),
+            free_bytes: 0,
         };
         let status = served(
             &pool(2),
@@ -207,6 +218,7 @@ mod tests {
             status.conditions[0].message,
             "0 of 1 workers are ready; workers-abcde: no node fits"
         );
+        assert_eq!(status.conditions[0].reason, "WorkersNotReady");
         let refused = Observed {
             refused: Some("exceeded quota".into()),
             ..Observed::default()
@@ -215,6 +227,39 @@ mod tests {
             served(&pool(1), &refused, Timestamp::UNIX_EPOCH).conditions[0].reason,
             "PodRefused"
         );
+    }
+
+    #[test]
+    fn a_pool_whose_workers_find_no_device_says_so() {
+        let mut observed = Observed {
+            live: 1,
+            problems: (1..=4).map(|n| format!("workers-{n}: m")).collect(),
+            crash: Some(LastCrash {
+                crash: Crash::Device,
+                message: "workers-a: no CUDA device".into(),
+            }),
+            ..Observed::default()
+        };
+        let status = served(&pool(1), &observed, Timestamp::UNIX_EPOCH);
+        let condition = &status.conditions[0];
+        assert_eq!(
+            (&*condition.status, &*condition.reason),
+            ("False", "DeviceUnavailable")
+        );
+        assert!(
+            condition.message.ends_with("; workers-a: no CUDA device"),
+            "{}",
+            condition.message
+        );
+        if let Some(last) = &mut observed.crash {
+            last.crash = Crash::Other;
+        }
+        let status = served(&pool(1), &observed, Timestamp::UNIX_EPOCH);
+        assert_eq!(status.conditions[0].reason, "WorkersNotReady");
+        // One crash among workers that are all ready is no matter of the condition.
+        observed.ready = 1;
+        let status = served(&pool(1), &observed, Timestamp::UNIX_EPOCH);
+        assert_eq!(status.conditions[0].reason, "WorkersReady");
     }
 
     #[test]

@@ -67,13 +67,20 @@ pub fn roles(kind: WorkerType) -> &'static [&'static str] {
     }
 }
 
-/// The kinds of GPU that workers prove on, and how many there are of each.
+/// The kinds of GPU that workers prove on, how many there are of each, and what they had free together.
 pub fn devices<'a>(
     workers: impl IntoIterator<Item = &'a WorkerView>,
-) -> BTreeMap<&'a Device, usize> {
-    let mut devices = BTreeMap::new();
+) -> BTreeMap<Device, (usize, u64)> {
+    let mut devices: BTreeMap<_, (usize, u64)> = BTreeMap::new();
     for device in workers.into_iter().filter_map(|w| w.device.as_ref()) {
-        *devices.entry(device).or_default() += 1;
+        // What is free makes no kind of its own.
+        let kind = Device {
+            free_bytes: 0,
+            ..device.clone()
+        };
+        let (count, free) = devices.entry(kind).or_default();
+        *count += 1;
+        *free = free.saturating_add(device.free_bytes);
     }
     devices
 }
@@ -104,7 +111,7 @@ pub fn observe(
         roles: by_role,
         devices: devices(own)
             .into_iter()
-            .map(|(device, count)| (device.clone(), count))
+            .map(|(device, (count, _))| (device, count))
             .collect(),
         problems: pods
             .iter()
@@ -112,6 +119,7 @@ pub fn observe(
             .filter_map(|pod| problem(pod))
             .collect(),
         refused,
+        crash: None,
         quarantined: Vec::new(),
     }
 }
@@ -169,6 +177,23 @@ mod tests {
         ];
         let busy = busy_pods(&workers);
         assert_eq!((busy["p-a"], busy["p-b"]), (true, false));
+    }
+
+    #[test]
+    fn gpus_are_counted_by_kind_whatever_they_have_free() {
+        let gpu = |free_bytes| WorkerView {
+            device: Some(Device {
+                name: "NVIDIA L4".to_owned(),
+                memory_bytes: 24,
+                capability: "8.9".to_owned(),
+                driver: "13.0".to_owned(),
+                driver_version: "580.95.05".to_owned(),
+                free_bytes,
+            }),
+            ..worker("p-a/prove", WorkerType::Gpu, 0)
+        };
+        let devices = devices(&[gpu(20), gpu(22)]);
+        assert_eq!(devices.into_values().collect::<Vec<_>>(), [(2, 42)]);
     }
 
     #[test]

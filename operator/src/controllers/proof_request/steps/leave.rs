@@ -42,7 +42,7 @@ pub(in super::super) async fn ended(
         {
             return Ok(again(COLLECT_AGAIN));
         }
-        collecting::sweep(&context.inputs, key).await?;
+        collecting::tidy(&context.inputs, request, key).await?;
         context.running.set_swept(&key.uid);
     }
     Ok(delete_in.map_or_else(Action::await_change, Action::requeue))
