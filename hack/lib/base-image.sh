@@ -5,10 +5,18 @@
 
 BASE_PACKAGES=(libc6 libgcc-s1 ca-certificates)
 
+# base_tools_present: whatever is installed otherwise, images are made on Debian, or
+# on a system that is made from it.
+base_tools_present() {
+    local lacks
+    lacks="$(lacks_program apt-get apt-cache dpkg-deb)"
+    [[ -z "$lacks" ]] ||
+        die "no images can be made here: the C library in them is unpacked from this machine's Debian packages, and $lacks is not on the PATH"
+}
+
 # make_base_layer: sets BASE_LAYER to its file.
 make_base_layer() {
-    [[ -n "$(command -v apt-get)" && -n "$(command -v dpkg-deb)" ]] ||
-        die "the base of the images is unpacked from Debian's packages: this needs apt-get and dpkg-deb"
+    base_tools_present
     local versions
     versions="$(base_versions)" || {
         apt-get -q update >"$PROVOST_CACHE/apt.log" 2>&1 || die "apt-get update failed: see $PROVOST_CACHE/apt.log"

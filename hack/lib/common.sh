@@ -7,7 +7,9 @@ PROVOST_CACHE="${PROVOST_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/provost
 PROVOST_BIN="$PROVOST_CACHE/bin"
 # What cargo builds outlives the clone, so that a fresh one compiles only Provost.
 CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PROVOST_CACHE/target}"
-export PROVOST_ROOT PROVOST_CACHE PROVOST_BIN CARGO_TARGET_DIR
+# kubectl would keep what it learns of an API below ~/.kube.
+KUBECACHEDIR="$PROVOST_CACHE/kubectl-cache"
+export PROVOST_ROOT PROVOST_CACHE PROVOST_BIN CARGO_TARGET_DIR KUBECACHEDIR
 mkdir -p "$PROVOST_BIN"
 
 # say TEXT...: one line for the reader, on standard error: standard output is
@@ -71,16 +73,18 @@ on_debian_as_root() {
     [[ $EUID -eq 0 && -e /etc/debian_version ]] && command -v apt-get >/dev/null
 }
 
-# need_packages PACKAGE...: Debian packages that the caller cannot do without.
-# On Debian as root what is missing is installed; elsewhere it is named.
+# need_packages PACKAGE...: what the caller cannot do without, by Debian's names. On
+# Debian as root what is missing is installed; elsewhere it is named.
 need_packages() {
-    local package missing=()
+    local package lacks missing=() named=''
     for package in "$@"; do
-        package_present "$package" || missing+=("$package")
+        lacks="$(package_lacks "$package")"
+        [[ -n "$lacks" ]] || continue
+        missing+=("$package")
+        named+="${named:+, }$lacks (Debian's $package)"
     done
     ((${#missing[@]} == 0)) && return 0
-    on_debian_as_root ||
-        die "missing here: ${missing[*]} (named as Debian packages them). Install them, or run this as root on Debian."
+    on_debian_as_root || die "missing here: $named. Install them; as root on Debian this installs them itself."
     say "==> installing Debian packages: ${missing[*]}"
     local log="$PROVOST_CACHE/apt.log"
     # The lists may be absent or old: they are fetched when an install fails.
@@ -96,20 +100,56 @@ apt_install() {
     DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get -q -y --no-install-recommends install "$@"
 }
 
-# package_present PACKAGE: by dpkg where there is one, else by a program of the
-# package that is on the PATH.
-package_present() {
-    if command -v dpkg-query >/dev/null; then
-        [[ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" == installed ]]
-        return
-    fi
+# Where systems have the CNI plugins.
+CNI_FOLDERS=(/usr/lib/cni /opt/cni/bin /usr/libexec/cni)
+
+# package_lacks PACKAGE: what Provost uses of the package and does not find here;
+# nothing if it is all there, wherever it came from.
+package_lacks() {
     case "$1" in
-        containernetworking-plugins) [[ -x /usr/lib/cni/bridge || -x /opt/cni/bin/bridge ]] ;;
-        iproute2) command -v ip >/dev/null ;;
-        libc6-dev) [[ -e /usr/include/stdio.h ]] ;;
-        util-linux) command -v nsenter >/dev/null ;;
-        *) command -v "$1" >/dev/null ;;
+        binutils) lacks_program readelf ld ;;
+        containerd) lacks_program containerd ctr containerd-shim-runc-v2 ;;
+        containernetworking-plugins) lacks_file "the CNI plugins" "${CNI_FOLDERS[@]/%//bridge}" ;;
+        gcc-riscv64-unknown-elf) lacks_program riscv64-unknown-elf-gcc ;;
+        iproute2) lacks_program ip ;;
+        iptables) lacks_program iptables ip6tables ;;
+        # It comes with the headers; the pause image's program is linked to it.
+        libc6-dev) lacks_file libc.a /usr/lib/x86_64-linux-gnu/libc.a /usr/lib64/libc.a /usr/lib/libc.a ;;
+        libprotobuf-dev) lacks_protos ;;
+        protobuf-compiler) lacks_program "${PROTOC:-protoc}" ;;
+        python3-pip) python3 -m pip --version >/dev/null 2>&1 || printf 'pip of python3' ;;
+        util-linux) lacks_program nsenter setsid flock ;;
+        xz-utils) lacks_program xz ;;
+        *) lacks_program "$1" ;;
     esac
+}
+
+# lacks_program NAME...: the first that is not on the PATH.
+lacks_program() {
+    local name
+    for name in "$@"; do
+        command -v "$name" >/dev/null || {
+            printf '%s' "$name"
+            return
+        }
+    done
+}
+
+# lacks_file LABEL PATH...: the label, when there is none of the files.
+lacks_file() {
+    local label="$1" file
+    shift
+    for file in "$@"; do
+        [[ ! -e "$file" ]] || return 0
+    done
+    printf '%s' "$label"
+}
+
+# lacks_protos: protoc's own messages, which it looks for beside its program as well.
+lacks_protos() {
+    local file=google/protobuf/empty.proto protoc
+    protoc="$(readlink -f "$(command -v "${PROTOC:-protoc}")" 2>/dev/null)" || protoc=''
+    lacks_file "$file" "/usr/include/$file" "${protoc%/*}/../include/$file" "${PROTOC_INCLUDE:-/usr/include}/$file"
 }
 
 # cargo_present, go_present: the two tool chains that Provost does not install.
@@ -131,6 +171,11 @@ root_present() {
 # contains_line LINE TEXT: whether the text has exactly that line. (`... | grep -q`
 # ends before its input does, and with pipefail that can count as a failure.)
 contains_line() { grep -Fxq -e "$1" <<<"$2"; }
+
+# need_value OPTION [VALUE]: of an option that cannot stand without.
+need_value() {
+    [[ -n "${2:-}" ]] || die "$1 needs a value: see hack/${0##*/} --help"
+}
 
 # content_hash FILE...: the first 12 hex digits of the SHA-256 of what the
 # files hold, in the order given; their names do not count.

@@ -54,9 +54,10 @@ cluster_identity() {
     # containerd's socket lies below it, and the kernel takes no longer name.
     ((${#STATE} < 75)) || die "$STATE: too long for the sockets below it (set PROVOST_CACHE to something shorter)"
     export KUBECONFIG="$KUBECONFIG_FILE"
-    # kubectl would keep what it learns of the API below ~/.kube.
-    export KUBECACHEDIR="$PROVOST_CACHE/kubectl-cache"
 }
+
+# cluster_provider: which one made the cluster that is there; local if there is none.
+cluster_provider() { cat "$STATE/provider" 2>/dev/null || printf local; }
 
 # print_environment: the lines to go on with, for a shell to read.
 print_environment() {

@@ -22,8 +22,8 @@ image_file() {
 
 # make_image NAME CONFIG LAYER...: NAME is repository and tag, CONFIG the JSON
 # of the image's `config` (Entrypoint, Env, User ...). Does nothing when the
-# archive is there: a tag stands for what is in it. Docker and kind read the
-# archive as well as containerd does.
+# archive is there: a tag stands for what is in it. It has Docker's index beside
+# that of OCI.
 make_image() {
     local name="$1" config="$2" file work layer descriptor layers='[]'
     shift 2
@@ -53,7 +53,7 @@ make_image() {
     jq -nc --arg name "$name" --argjson manifest "$descriptor" \
         '{schemaVersion: 2, mediaType: "application/vnd.oci.image.index.v1+json",
           manifests: [$manifest + {annotations: {"io.containerd.image.name": $name}}]}' >"$work/index.json"
-    # Docker's own index of the same blobs.
+    # Docker's index of the same blobs.
     jq -nc --arg name "$name" --argjson config "$config" --argjson layers "$layers" \
         'def path: "blobs/" + (.digest | sub(":"; "/"));
          [{Config: ($config | path), RepoTags: [$name], Layers: [$layers[] | path]}]' >"$work/manifest.json"
@@ -80,7 +80,7 @@ image_loaded() { contains_line "$1" "$(images_ctr images ls -q 2>/dev/null)"; }
 
 # load_image NAME: from its archive into the cluster, unless it is there.
 load_image() {
-    if [[ "$(cat "$STATE/provider" 2>/dev/null)" == kind ]]; then
+    if [[ "$(cluster_provider)" == kind ]]; then
         load_image_into_kind "$1"
     elif ! image_loaded "$1"; then
         images_ctr images import "$(image_file "$1")" >/dev/null

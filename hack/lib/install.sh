@@ -24,7 +24,7 @@ resources: ["$(realpath --relative-to="$overlay" "$PROVOST_ROOT/config/default")
 images:
 - name: localhost/provost-operator
   newName: ${PROVOST_OPERATOR_IMAGE%:*}
-  newTag: ${PROVOST_OPERATOR_IMAGE##*:}
+  newTag: "${PROVOST_OPERATOR_IMAGE##*:}"
 patches:
 - target: {kind: Deployment, name: provost-operator}
   patch: |-
@@ -53,6 +53,17 @@ YAML
 
 leader_ready() {
     kubectl -n "$SYSTEM_NAMESPACE" get pods -l provost.dev/leader=true -o name | grep -q .
+}
+
+# wait_for_workers: until all workers of the default pool are of the image that
+# hack/images made last, and take tasks. One that is busy is replaced when it is done.
+wait_for_workers() { wait_for "workers of $PROVOST_WORKER_IMAGE" 600 workers_current; }
+
+workers_current() {
+    local workers
+    workers="$(kubectl -n "$SYSTEM_NAMESPACE" get pods -l provost.dev/pool=workers -o \
+        jsonpath='{range .items[*]}{.spec.containers[0].image} {.status.conditions[?(@.type=="Ready")].status}{"\n"}{end}')"
+    [[ "$(sort -u <<<"$workers")" == "$PROVOST_WORKER_IMAGE True" ]]
 }
 
 # wait_for_prover: until a worker of the default pool has built its engine.

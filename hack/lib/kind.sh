@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # The other provider: a cluster made by kind, for machines with Docker. The
-# same kubeconfig path and the same way to load images.
+# same kubeconfig path and the same way to load images. Unlike the local cluster
+# it has never been run.
 
 up_kind() {
     docker info >/dev/null 2>&1 ||

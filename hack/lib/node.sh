@@ -15,10 +15,10 @@ images_ctr() { ctr -a "$(containerd_socket)" -n k8s.io "$@"; }
 # cni_plugins: the folder of the reference plugins; Debian has it elsewhere than most.
 cni_plugins() {
     local folder
-    for folder in /usr/lib/cni /opt/cni/bin /usr/libexec/cni; do
+    for folder in "${CNI_FOLDERS[@]}"; do
         [[ -x "$folder/bridge" ]] && printf '%s' "$folder" && return 0
     done
-    die "the CNI plugins are not in /usr/lib/cni, /opt/cni/bin or /usr/libexec/cni"
+    die "the CNI plugins are in none of ${CNI_FOLDERS[*]}"
 }
 
 start_containerd() {
