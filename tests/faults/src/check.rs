@@ -1,17 +1,17 @@
 //! What has to hold after every scenario, whatever went wrong in it.
 
-use std::collections::BTreeSet;
+mod left;
+
 use std::net::TcpListener;
 use std::time::Duration;
 
 use kube::ResourceExt;
-use kube::api::DeleteParams;
 use provost_crds::ProofRequest;
-use provost_crds::ProvingTask;
 
 use crate::address::{GRPC, HTTP, METRICS};
+use crate::excuse::{not_excused, refuse};
 use crate::executions::Tally;
-use crate::wait::eventually;
+use crate::promises;
 use crate::world::World;
 
 /// How much may be executed again.
@@ -21,121 +21,139 @@ pub struct Allowed {
     pub repeated: usize,
     /// Tasks executed again although they were done, at most: results that were lost.
     pub lost: usize,
+    /// Runs of proofs that another run replaced, at most.
+    pub runs: usize,
 }
 
 /// Nothing is executed again.
 pub const NOTHING: Allowed = Allowed {
     repeated: 0,
     lost: 0,
+    runs: 0,
 };
 
 /// As many attempts again, but no result is lost.
 pub const fn again(repeated: usize) -> Allowed {
-    Allowed { repeated, lost: 0 }
+    Allowed {
+        repeated,
+        ..NOTHING
+    }
 }
 
 /// As many attempts again, and their results may have been there: with a worker that nobody could hear, or that was killed before
 /// it could say so.
 pub const fn unheard(repeated: usize) -> Allowed {
     Allowed {
-        repeated,
         lost: repeated,
+        ..again(repeated)
     }
 }
 
+/// One proof begins again, which had come to as many attempts.
+pub const fn another_run(repeated: usize) -> Allowed {
+    Allowed {
+        runs: 1,
+        ..again(repeated)
+    }
+}
+
+/// Time in which what has ended is to show no sign of life, where something that comes late could change it.
+pub const LINGER: Duration = Duration::from_secs(5);
+/// Time for orders that were under way when the last proof ended.
+const UNDER_WAY: i64 = 2_000;
+
 /// Checks all of it, and takes the world down in good order. Returns what was executed.
-pub async fn check(world: World, allowed: Allowed) -> Tally {
-    let tally = world.executions().tally();
-    let kinds = world
-        .executions()
-        .by_kind()
-        .into_iter()
-        .map(|(k, n)| format!("{k} {n}"))
-        .collect::<Vec<_>>()
-        .join(", ");
-    assert!(
-        tally.repeated <= allowed.repeated,
-        "executed again: {tally:?}, allowed {allowed:?}; begun: {kinds}"
-    );
-    assert!(
-        tally.lost <= allowed.lost,
-        "results lost: {tally:?}, allowed {allowed:?}; begun: {kinds}"
-    );
+pub async fn check(world: World, allowed: Allowed, lingers: bool) -> Tally {
+    executed(&world, allowed);
     verdicts(&world).await;
-    nothing_left(&world).await;
-    no_panics(&world);
+    if lingers {
+        linger(&world).await;
+    }
+    left::while_kept(&world).await;
+    verdicts(&world).await;
+    left::when_deleted(&world).await;
+    let tally = executed(&world, allowed);
+    if let Some(wrong) = world.terms.wrong(world.clocks.is_empty()) {
+        refuse(&world.name, &wrong);
+    }
+    if let Some(panicked) = panicked(&world) {
+        refuse(&world.name, &panicked);
+    }
     shut_down(world).await;
     tally
 }
 
-/// Every request has ended, as the scenario expects, and stays so.
+/// Says what of a scenario that failed by itself is no fault of the machine's load.
+pub fn accuse(world: &World, allowed: Allowed) {
+    let again = excess(world, allowed).err();
+    for what in again.into_iter().chain(panicked(world)) {
+        not_excused(&world.name, &what);
+    }
+}
+
+/// No more was executed again than is allowed.
+fn executed(world: &World, allowed: Allowed) -> Tally {
+    match excess(world, allowed) {
+        Ok(tally) => tally,
+        Err(what) => refuse(&world.name, &what),
+    }
+}
+
+fn excess(world: &World, allowed: Allowed) -> Result<Tally, String> {
+    let executions = world.executions();
+    let tally = executions.tally();
+    let what = match tally {
+        _ if tally.lost > allowed.lost => "results lost",
+        _ if tally.repeated > allowed.repeated || tally.runs > allowed.runs => "executed again",
+        _ => return Ok(tally),
+    };
+    let kinds = executions.by_kind().into_iter();
+    let kinds: Vec<_> = kinds.map(|(kind, n)| format!("{kind} {n}")).collect();
+    let kinds = kinds.join(", ");
+    Err(format!(
+        "{what}: {tally:?}, allowed {allowed:?}; begun: {kinds}"
+    ))
+}
+
+/// Every request has ended, as the scenario expects, and nothing of its status has changed since.
 async fn verdicts(world: &World) {
     let expected = world.verdicts.lock().unwrap().clone();
     for proof in world.proofs().list(&Default::default()).await.unwrap() {
         let name = proof.name_any();
-        let reason = expected
+        let verdict = expected
             .get(&name)
             .unwrap_or_else(|| panic!("the scenario left {name} alone: {}", proof.state()));
-        assert!(proof.terminal(), "{name} has not ended: {}", proof.state());
-        assert_eq!(proof.state(), *reason, "{name}: {}", proof.message());
-    }
-}
-
-/// No object of a task is left but those of tasks that failed; and when the requests are deleted, nothing at all is.
-async fn nothing_left(world: &World) {
-    eventually("the end of the task objects", || async {
-        let left = world.tasks().await.into_iter().filter(|task| !failed(task));
-        (left.count() == 0).then_some(())
-    })
-    .await;
-    let proofs = world.proofs();
-    let uids: BTreeSet<_> = proofs
-        .list(&Default::default())
-        .await
-        .unwrap()
-        .iter()
-        .filter_map(ResourceExt::uid)
-        .collect();
-    proofs
-        .delete_collection(&DeleteParams::default(), &Default::default())
-        .await
-        .unwrap();
-    eventually("the end of the requests", || async {
-        let left = proofs.list(&Default::default()).await.ok()?;
-        left.items.is_empty().then_some(())
-    })
-    .await;
-    // A cluster's garbage collector takes what names an owner that is gone. There is none here, so what it would take is looked for.
-    for task in world.tasks().await {
-        let owners = task.owner_references();
-        let collected = owners
-            .iter()
-            .any(|owner| uids.contains(&owner.uid) || !owner.uid.is_empty());
-        assert!(
-            collected && !owners.is_empty(),
-            "{} belongs to nobody",
-            task.name_any()
+        assert_eq!(
+            proof.status,
+            Some(verdict.clone()),
+            "{name} has not stayed as it had ended: {}",
+            proof.message()
         );
     }
-    eventually("an empty store", || async {
-        let files = world.store.files();
-        files.is_empty().then_some(())
-    })
-    .await;
 }
 
-fn failed(task: &ProvingTask) -> bool {
-    task.status
-        .as_ref()
-        .is_some_and(|status| status.state.to_string() == "Failed")
+/// What has ended stays so, and nothing of it begins.
+async fn linger(world: &World) {
+    let since = promises::now() + UNDER_WAY;
+    tokio::time::sleep(LINGER).await;
+    verdicts(world).await;
+    let executions = world.executions();
+    let late = executions
+        .notes
+        .iter()
+        .find(|note| note.starts() && note.ms > since);
+    assert!(
+        late.is_none(),
+        "all proofs have ended, and this begins: {late:?}"
+    );
 }
 
-fn no_panics(world: &World) {
-    for replica in &world.replicas {
+fn panicked(world: &World) -> Option<String> {
+    world.replicas.iter().find_map(|replica| {
         let output = replica.output();
-        let panicked = output.lines().find(|line| line.contains("panicked at"));
-        assert_eq!(panicked, None, "{} panicked", replica.name);
-    }
+        let line = output.lines().find(|line| line.contains("panicked at"))?;
+        Some(format!("{} panicked: {line}", replica.name))
+    })
 }
 
 /// All processes end when they are told to, and their ports can be bound again.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Deserialize;
 
@@ -42,6 +43,11 @@ impl Note {
         self.event == "end" && self.outcome.as_deref() == Some("completed")
     }
 
+    /// The pod that it was executed in.
+    pub fn pod(&self) -> &str {
+        self.worker.split('/').next().unwrap_or_default()
+    }
+
     /// Whether it is of the request `name`.
     pub fn is_of(&self, name: &str) -> bool {
         self.proof.split('/').nth(1) == Some(name)
@@ -64,6 +70,8 @@ pub struct Tally {
     pub repeated: usize,
     /// Tasks that were given out again after they had been done, in the same run.
     pub lost: usize,
+    /// Runs in which something was executed and that another run replaced.
+    pub runs: usize,
 }
 
 impl Executions {
@@ -81,6 +89,27 @@ impl Executions {
             .filter(move |note| note.succeeds() && note.kind == kind)
     }
 
+    /// The attempts at a task that began, in their order.
+    pub fn attempts<'a>(&'a self, task: &'a str) -> impl Iterator<Item = &'a Note> {
+        self.notes
+            .iter()
+            .filter(move |note| note.starts() && note.task == task)
+    }
+
+    /// How long it took from each attempt that ended with `outcome` to the next one at the same task.
+    pub fn pauses_after<'a>(&'a self, outcome: &'a str) -> impl Iterator<Item = Duration> + 'a {
+        let ends = self
+            .notes
+            .iter()
+            .filter(move |note| note.outcome.as_deref() == Some(outcome));
+        ends.filter_map(|end| {
+            let mut next = self.attempts(&end.task);
+            let next = next.find(|note| note.attempt > end.attempt)?;
+            let ms = u64::try_from(next.ms - end.ms).unwrap_or_default();
+            Some(Duration::from_millis(ms))
+        })
+    }
+
     /// What was executed how often.
     pub fn tally(&self) -> Tally {
         let mut last_run: HashMap<&str, u32> = HashMap::new();
@@ -90,6 +119,7 @@ impl Executions {
         }
         let mut once = BTreeSet::new();
         let mut lost = BTreeSet::new();
+        let mut replaced = BTreeSet::new();
         // The first attempt at each task that ended with a result.
         let mut done: HashMap<_, u32> = HashMap::new();
         let mut tally = Tally::default();
@@ -101,6 +131,8 @@ impl Executions {
                 tally.started += 1;
                 if note.run == last_run[note.proof.as_str()] {
                     once.insert(task);
+                } else {
+                    replaced.insert((&note.proof, note.run));
                 }
                 // One that begins late was ordered before.
                 if done
@@ -113,6 +145,7 @@ impl Executions {
         }
         tally.repeated = tally.started - once.len();
         tally.lost = lost.len();
+        tally.runs = replaced.len();
         tally
     }
 
@@ -209,6 +242,28 @@ mod tests {
     #[test]
     fn another_run_repeats_the_one_before() {
         let notes = vec![note(1, "start", 0, "a", 1), note(2, "start", 1, "b", 1)];
+        assert_eq!(
+            Executions {
+                notes: notes.clone()
+            }
+            .tally()
+            .runs,
+            1
+        );
         assert_eq!(tally(notes), (2, 1, 0));
+    }
+
+    #[test]
+    fn pauses_are_from_an_end_to_the_next_attempt_at_the_same_task() {
+        let notes = vec![
+            note(1, "start", 0, "a", 1),
+            note(5, "end", 0, "a", 1),
+            note(6, "start", 0, "b", 2),
+            note(1005, "start", 0, "a", 2),
+        ];
+        let all = Executions { notes };
+        let pauses: Vec<_> = all.pauses_after("completed").collect();
+        assert_eq!(pauses, [Duration::from_secs(1)]);
+        assert_eq!(all.attempts("a").count(), 2);
     }
 }

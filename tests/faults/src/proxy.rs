@@ -205,29 +205,37 @@ struct Meter {
 
 struct Broken;
 
-/// Passes bytes in one direction until its end, which it passes on too.
+/// What comes in by one direction, in its order.
+enum Piece {
+    Bytes(Vec<u8>),
+    End,
+    Reset,
+}
+
+/// Passes bytes in one direction until its end, which it passes on too. What is held is held with its end: nobody hears of a process that ends behind
+/// a held wire.
 async fn pass(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
     mut meter: Meter,
 ) -> Result<(), Broken> {
-    let (sink, mut chunks) = mpsc::channel::<(Instant, Vec<u8>)>(64);
+    let (sink, mut pieces) = mpsc::channel::<(Instant, Piece)>(64);
     let read = async move {
         let mut buffer = vec![0; 64 * 1024];
         loop {
-            let n = from.read(&mut buffer).await.map_err(|_| Broken)?;
-            if n == 0
-                || sink
-                    .send((Instant::now(), buffer[..n].to_vec()))
-                    .await
-                    .is_err()
-            {
+            let piece = match from.read(&mut buffer).await {
+                Ok(0) => Piece::End,
+                Ok(n) => Piece::Bytes(buffer[..n].to_vec()),
+                Err(_) => Piece::Reset,
+            };
+            let last = !matches!(piece, Piece::Bytes(_));
+            if sink.send((Instant::now(), piece)).await.is_err() || last {
                 return Ok(());
             }
         }
     };
     let write = async move {
-        while let Some((at, chunk)) = chunks.recv().await {
+        while let Some((at, piece)) = pieces.recv().await {
             let way = meter.way;
             let now = meter.rules.wait_for(|rules| way(rules) != Way::Held).await;
             let delay = match now.map(|rules| way(&rules)) {
@@ -236,6 +244,11 @@ async fn pass(
                 Err(_) => return Err(Broken),
             };
             tokio::time::sleep_until(at + delay).await;
+            let chunk = match piece {
+                Piece::Bytes(chunk) => chunk,
+                Piece::End => break,
+                Piece::Reset => return Err(Broken),
+            };
             let length = u64::try_from(chunk.len()).unwrap_or_default();
             let passed = meter.bytes.fetch_add(length, Ordering::Relaxed) + length;
             if meter.breaks_after.is_some_and(|after| passed >= after) {
@@ -283,6 +296,26 @@ mod tests {
         assert!(held.is_err());
         proxy.heal();
         assert_eq!(stream.read(&mut [0; 8]).await.unwrap(), 1);
+    }
+
+    #[tokio::test]
+    async fn an_end_waits_as_bytes_do() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let proxy = SocketAddr::from(([127, 9, 9, 9], 21004));
+        let proxy = Proxy::start(proxy, listener.local_addr().unwrap(), 1).await;
+        let mut near = TcpStream::connect(proxy.address()).await.unwrap();
+        near.write_all(b"x").await.unwrap();
+        let (mut far, _) = listener.accept().await.unwrap();
+        far.read_exact(&mut [0; 1]).await.unwrap();
+        proxy.hold();
+        drop(near);
+        let mut buffer = [0; 8];
+        let end = far.read(&mut buffer);
+        tokio::pin!(end);
+        let held = tokio::time::timeout(Duration::from_millis(200), &mut end).await;
+        assert!(held.is_err(), "{held:?}");
+        proxy.heal();
+        assert!(!matches!(end.await, Ok(1..)));
     }
 
     #[tokio::test]

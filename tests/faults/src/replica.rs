@@ -5,16 +5,13 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use crate::address::{GRPC, HTTP, METRICS};
 use crate::http;
 use crate::process::{Exit, Process, Signal, binary};
+use crate::promises::OPERATOR_GRACE;
 use crate::proxy::Proxy;
 use crate::wait::eventually;
-
-/// How long a replica may take to end: work under way is waited for.
-const END: Duration = Duration::from_secs(40);
 
 /// What the processes log: RUST_LOG, or what matters.
 pub(crate) fn log_level() -> String {
@@ -156,7 +153,7 @@ impl Replica {
     pub async fn ended(&self) -> Exit {
         let process = self.process.lock().unwrap().take();
         match process {
-            Some(process) => process.ended(END).await,
+            Some(process) => process.ended(OPERATOR_GRACE).await,
             None => Exit {
                 code: 0,
                 signalled: false,
@@ -164,7 +161,7 @@ impl Replica {
         }
     }
 
-    /// SIGTERM, and an orderly end. It stays away.
+    /// SIGTERM, and an orderly end within the pod's grace. It stays away.
     pub async fn stop(&self) {
         self.wanted.store(false, Ordering::Release);
         if !self.runs() {

@@ -31,6 +31,7 @@ pub fn table(rows: &[Row]) -> String {
             started,
             repeated,
             lost,
+            ..
         } = row.tally;
         text += &format!(
             "| {} | {} | {recovered} | {started} | {repeated} | {lost} |\n",
@@ -61,7 +62,7 @@ mod tests {
             tally: Tally {
                 started: 26,
                 repeated: 1,
-                lost: 0,
+                ..Tally::default()
             },
         };
         assert!(table(&[row]).ends_with("| a | SIGKILL | 3.2 s | 26 | 1 | 0 |\n"));

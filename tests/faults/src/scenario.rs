@@ -1,13 +1,14 @@
 //! Scenarios, and their way to the test runner.
 
 use std::io::Write as _;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use libtest_mimic::Trial;
 
-use crate::check::{Allowed, NOTHING, check};
+use crate::check::{Allowed, NOTHING, accuse, check};
 use crate::report::Row;
 use crate::world::{Setup, World};
 
@@ -22,6 +23,7 @@ pub struct Scenario {
     fault: &'static str,
     setup: Setup,
     allowed: Allowed,
+    lingers: bool,
     run: Run,
 }
 
@@ -36,6 +38,7 @@ impl Scenario {
             fault,
             setup: Setup::default(),
             allowed: NOTHING,
+            lingers: false,
             run: Box::new(move |runtime, world, limit| {
                 let limited = async { tokio::time::timeout(limit, run(world)).await };
                 assert!(
@@ -60,6 +63,13 @@ impl Scenario {
         self
     }
 
+    /// Looks again some seconds after the last end: something that comes late could change how a request ended.
+    #[must_use]
+    pub fn lingers(mut self) -> Self {
+        self.lingers = true;
+        self
+    }
+
     /// As a test. Its logs stay in a folder of its name under `folder`; its row is added to `rows`.
     pub fn trial(self, folder: PathBuf, rows: Arc<Mutex<Vec<Row>>>) -> Trial {
         let Self {
@@ -67,6 +77,7 @@ impl Scenario {
             fault,
             setup,
             allowed,
+            lingers,
             run,
         } = self;
         Trial::test(name, move || {
@@ -80,9 +91,13 @@ impl Scenario {
             let _ = std::io::stderr().write_all(line.as_bytes());
             let limit = LIMIT + setup.patience;
             let world = runtime.block_on(World::start(name, &folder, setup));
-            run(&runtime, &world, limit);
+            let over = catch_unwind(AssertUnwindSafe(|| run(&runtime, &world, limit)));
+            if let Err(cause) = over {
+                accuse(&world, allowed);
+                resume_unwind(cause);
+            }
             let recovered = *world.recovered.lock().unwrap();
-            let tally = runtime.block_on(check(world, allowed));
+            let tally = runtime.block_on(check(world, allowed, lingers));
             let row = Row {
                 scenario: name.to_owned(),
                 fault,

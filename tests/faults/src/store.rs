@@ -5,12 +5,12 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
-use std::time::Duration;
 
 use tokio::net::TcpStream;
 
 use crate::api::{ACCESS_KEY, SECRET_KEY};
 use crate::process::{Process, Signal, binary};
+use crate::promises::STORE_GRACE;
 use crate::wait::eventually;
 
 /// The store.
@@ -87,7 +87,7 @@ impl Store {
         let process = self.process.lock().unwrap().take();
         if let Some(process) = process {
             process.signal(Signal::TERM);
-            let exit = process.ended(Duration::from_secs(30)).await;
+            let exit = process.ended(STORE_GRACE).await;
             assert_eq!(exit.code, 0, "the store ends badly: {}", process.output());
         }
     }
@@ -109,19 +109,34 @@ impl Store {
         self.folder.join("ballast")
     }
 
-    /// Its files: objects and what is unfinished.
-    pub fn files(&self) -> Vec<PathBuf> {
+    /// SIGKILL, and all that it kept is gone: it comes back empty, as after its pod with an emptyDir went to another node.
+    pub async fn wipe(&self) {
+        self.kill();
+        for folder in ["objects", "unfinished"] {
+            std::fs::remove_dir_all(self.folder.join(folder)).unwrap();
+        }
+        self.resume().await;
+    }
+
+    /// Its files: objects by their keys, `programs/<id>`, and what is unfinished.
+    pub fn files(&self) -> Vec<String> {
+        let objects = self.folder.join("objects");
         let mut found = Vec::new();
-        let mut folders = vec![self.folder.join("objects"), self.folder.join("unfinished")];
+        let mut folders = vec![objects.clone(), self.folder.join("unfinished")];
         while let Some(folder) = folders.pop() {
             for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+                let path = entry.path();
                 match entry.file_type() {
-                    Ok(kind) if kind.is_dir() => folders.push(entry.path()),
-                    _ => found.push(entry.path()),
+                    Ok(kind) if kind.is_dir() => folders.push(path),
+                    _ => found.push(path),
                 }
             }
         }
-        found
+        let keys = found.iter().map(|path| {
+            let key = path.strip_prefix(&objects);
+            key.or(path.strip_prefix(&self.folder)).unwrap_or(path)
+        });
+        keys.map(|path| path.display().to_string()).collect()
     }
 }
 

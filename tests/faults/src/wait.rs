@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-/// Longest wait for anything that has no bound of its own. No test asserts on speed: this only ends one that hangs.
+/// Longest wait for anything that has no bound of its own: it only ends what hangs. What the design promises about time is in [`crate::promises`].
 pub const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Waits until `look` finds something; panics when `limit` has passed.
@@ -20,6 +20,18 @@ pub async fn within<T, F: Future<Output = Option<T>>>(
             start.elapsed() < limit,
             "waited {limit:?} for {what} in vain"
         );
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Waits until `look` finds nothing any more. Returns what it still finds when `limit` has passed.
+pub async fn gone<T, F: Future<Output = Vec<T>>>(limit: Duration, look: impl Fn() -> F) -> Vec<T> {
+    let start = Instant::now();
+    loop {
+        let left = look().await;
+        if left.is_empty() || start.elapsed() >= limit {
+            return left;
+        }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

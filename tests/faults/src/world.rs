@@ -1,16 +1,17 @@
 //! The world of one scenario: a namespace, two replicas of the operator, a store, a pool of simulated workers, wires between them.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures::future::join_all;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{ListParams, Patch, PatchParams};
 use kube::{Api, ResourceExt};
-use provost_crds::{ProofRequest, ProvingTask, WorkerPool};
+use provost_crds::{ProofRequest, ProofRequestStatus, ProvingTask, WorkerPool};
 use serde_json::{Value, json};
 
 use crate::address::{Block, GRPC};
@@ -18,15 +19,17 @@ use crate::api::{ApiServer, create};
 use crate::clock::Clock;
 use crate::executions::{Executions, Note, Reader};
 use crate::kubelet::Kubelet;
+use crate::process::Signal;
 use crate::proof::Shape;
 use crate::proxy::Proxy;
 use crate::replica::{Plan, Replica};
 use crate::store::Store;
+use crate::terms::Terms;
 use crate::wait::{eventually, within};
 use crate::worker::Worker;
 
 /// Name of the Lease that the leader holds.
-const LEASE: &str = "provost-operator";
+pub(crate) const LEASE: &str = "provost-operator";
 /// Longest wait for the end of a proof.
 const PROOF: Duration = Duration::from_secs(150);
 /// Time after which a replica that has ended is started again, at most.
@@ -84,10 +87,15 @@ pub struct World {
     pub kubelet: Kubelet,
     /// The replicas' wall clocks, if they are to be turned.
     pub clocks: Vec<Clock>,
+    /// Who led when.
+    pub terms: Terms,
     /// Logs and notes.
     pub folder: PathBuf,
     pub(crate) block: Arc<Block>,
-    pub(crate) verdicts: Mutex<BTreeMap<String, &'static str>>,
+    /// The uids of all requests that were made.
+    pub(crate) made: Mutex<BTreeSet<String>>,
+    /// The requests' statuses when they had ended.
+    pub(crate) verdicts: Mutex<BTreeMap<String, ProofRequestStatus>>,
     pub(crate) faults: Mutex<Vec<i64>>,
     pub(crate) recovered: Mutex<Option<Duration>>,
     over: Arc<AtomicBool>,
@@ -116,6 +124,7 @@ impl World {
         std::fs::create_dir_all(folder).unwrap();
         let block = Arc::new(Block::next());
         let api = ApiServer::space(name).await;
+        let terms = Terms::watch(api.namespaced(), LEASE);
         let store = Store::start(block.store(), folder, setup.store_megabytes).await;
         let store_wire = Proxy::start(block.store_for_replicas(), block.store(), 1).await;
         let addresses: Vec<_> = (0..setup.replicas)
@@ -166,8 +175,10 @@ impl World {
             store_wire,
             kubelet,
             clocks,
+            terms,
             folder: folder.to_owned(),
             block,
+            made: Mutex::default(),
             verdicts: Mutex::default(),
             faults: Mutex::default(),
             recovered: Mutex::default(),
@@ -285,6 +296,19 @@ impl World {
         self.leader().await
     }
 
+    /// SIGTERM to every process at the same time, as when all machines are shut down. Each ends with 0 within its pod's grace; `workers` is that of the workers.
+    pub async fn shut_down(&self, workers: Duration) {
+        let running = self.workers();
+        let drains = running.iter().map(|worker| async {
+            worker.process.signal(Signal::TERM);
+            let exit = worker.process.ended(workers).await;
+            assert_eq!(exit.code, 0, "{} ends badly", worker.pod);
+        });
+        let replicas = self.replicas.iter().map(|replica| replica.stop());
+        let (drains, replicas) = (join_all(drains), join_all(replicas));
+        futures::join!(drains, replicas, self.store.stop());
+    }
+
     /// Deletes the Lease.
     pub async fn delete_lease(&self) {
         self.api
@@ -301,11 +325,10 @@ impl World {
 
     /// Makes a request.
     pub async fn prove(&self, name: &str, shape: &Shape) -> ProofRequest {
-        create(
-            &self.proofs(),
-            json!({"metadata": {"name": name}, "spec": shape.to_spec()}),
-        )
-        .await
+        let object = json!({"metadata": {"name": name}, "spec": shape.to_spec()});
+        let proof: ProofRequest = create(&self.proofs(), object).await;
+        self.made.lock().unwrap().extend(proof.uid());
+        proof
     }
 
     /// Changes a request's spec.
@@ -315,6 +338,23 @@ impl World {
             .patch(name, &PatchParams::default(), &patch)
             .await
             .unwrap();
+    }
+
+    /// Deletes a request.
+    pub async fn delete(&self, name: &str) {
+        self.proofs()
+            .delete(name, &Default::default())
+            .await
+            .unwrap();
+    }
+
+    /// Waits until a request that is deleted is gone.
+    pub async fn is_gone(&self, name: &str) {
+        eventually(&format!("the end of the request {name}"), || async {
+            let left = self.proofs().get_opt(name).await.ok()?;
+            left.is_none().then_some(())
+        })
+        .await;
     }
 
     /// A request as it is now.
@@ -355,16 +395,17 @@ impl World {
                 .filter(ProofRequest::terminal)
         };
         let proof = within(self.patience, &format!("the end of {name}"), look).await;
-        let reason = reasons
-            .iter()
-            .copied()
-            .find(|reason| *reason == proof.state());
-        let reason = reason
-            .unwrap_or_else(|| panic!("{name} ends as {}: {}", proof.state(), proof.message()));
+        assert!(
+            reasons.contains(&proof.state()),
+            "{name} ends as {}: {}",
+            proof.state(),
+            proof.message()
+        );
+        let status = proof.status.clone().unwrap_or_default();
         self.verdicts
             .lock()
             .unwrap()
-            .insert(name.to_owned(), reason);
+            .insert(name.to_owned(), status);
         proof
     }
 
@@ -412,7 +453,7 @@ impl World {
 
     /// The worker that a note is of.
     pub fn of(&self, note: &Note) -> Arc<Worker> {
-        self.worker(note.worker.split('/').next().unwrap_or_default())
+        self.worker(note.pod())
     }
 
     /// The fault strikes now: the time to recovery counts from here.
@@ -476,9 +517,13 @@ impl World {
     }
 
     fn recovered_at(&self, ms: i64) {
+        *self.recovered.lock().unwrap() = Some(self.since_fault(ms));
+    }
+
+    /// Time from the last fault to `ms`, milliseconds since 1970.
+    pub(crate) fn since_fault(&self, ms: i64) -> Duration {
         let since = self.faults.lock().unwrap().last().copied().unwrap_or(ms);
-        let took = u64::try_from(ms - since).unwrap_or_default();
-        *self.recovered.lock().unwrap() = Some(Duration::from_millis(took));
+        Duration::from_millis(u64::try_from(ms - since).unwrap_or_default())
     }
 
     /// Pods of the workers, being deleted or not.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use k8s_openapi::api::flowcontrol::v1::{FlowSchema, PriorityLevelConfiguration};
 use kube::Api;
 use provost_faults::api::create;
+use provost_faults::promises::now;
 use provost_faults::proof::Shape;
 use provost_faults::scenario::Scenario;
 use provost_faults::world::World;
@@ -69,9 +70,13 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
                     .for_each(|replica| replica.api.refuse());
                 tokio::time::sleep(Duration::from_secs(8)).await;
                 assert!(!world.proof("p").await.terminal());
+                let back = now();
                 world.replicas.iter().for_each(|replica| replica.api.heal());
                 world.succeeds("p").await;
                 world.recovered();
+                // Its worker is told so only once it is written.
+                let told = world.done("CONTROLLER", 1).await;
+                assert!(told.ms >= back, "{} ms too early", back - told.ms);
             },
         ),
         Scenario::new(

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use provost_faults::check::again;
+use provost_faults::check::another_run;
 use provost_faults::process::Signal;
+use provost_faults::promises::LEASE;
 use provost_faults::proof::Shape;
 use provost_faults::proxy::Way;
 use provost_faults::scenario::Scenario;
+use provost_faults::terms::Version;
 use provost_faults::wait::eventually;
 use provost_faults::world::World;
 use serde_json::json;
@@ -24,13 +26,34 @@ fn usual() -> Shape {
     Shape::shards(20, 500)
 }
 
+/// Longest time until a leader that says nothing more is replaced.
+const REPLACED: Duration = Duration::from_secs(20);
+
 /// SIGKILL of the leader. Another follows, and something new begins; then the first comes back.
 async fn kill_leader(world: &World) {
     let (leader, epoch) = world.term().await;
     world.strikes();
     world.replicas[leader].kill();
     world.leader_after(epoch).await;
+    let (last, _) = change(world, epoch, REPLACED).await;
+    assert!(
+        last.holder.is_some(),
+        "a leader that is killed gives nothing back: {last:?}"
+    );
     world.replicas[leader].start();
+}
+
+/// The last version of the Lease in the term `epoch`, and the first of the next term, which is to begin so long after the fault at most. That no term begins
+/// before the last one's Lease has run out, unless it was given back, is checked after every scenario.
+async fn change(world: &World, epoch: i32, most: Duration) -> (Version, Version) {
+    let change = || async { world.terms.change_after(epoch) };
+    let (last, next) = eventually("the Lease's change of hands", change).await;
+    // By its own clock, where that is right.
+    if world.clocks.is_empty() {
+        let began = next.acquired.unwrap().as_millisecond();
+        world.came("the next term", began, &(Duration::ZERO..most));
+    }
+    (last, next)
 }
 
 fn killed_at_each_step() -> Vec<Scenario> {
@@ -45,6 +68,7 @@ fn killed_at_each_step() -> Vec<Scenario> {
                 world.prove("p", &usual()).await;
                 // Time to see it, and less than its Lease has left.
                 tokio::time::sleep(Duration::from_secs(1)).await;
+                assert!(world.tasks().await.is_empty());
                 kill_leader(world).await;
                 world.replicas[leader].api.heal();
                 world.recovers().await;
@@ -165,7 +189,8 @@ fn killed_at_each_step() -> Vec<Scenario> {
                 .await;
                 world.recovered();
             },
-        ),
+        )
+        .lingers(),
         Scenario::new(
             "leader_killed_three_times_over",
             "leader SIGKILL, three times",
@@ -209,6 +234,9 @@ fn replaced() -> Vec<Scenario> {
                 world.strikes();
                 world.replicas[leader].stop().await;
                 assert_ne!(world.leader_after(epoch).await, leader);
+                // Nobody waited until the Lease had run out.
+                let (last, _) = change(world, epoch, LEASE).await;
+                assert_eq!(last.holder, None, "it was given back");
                 world.recovers().await;
                 world.replicas[leader].start();
                 world.succeeds("p").await;
@@ -272,6 +300,28 @@ fn replaced() -> Vec<Scenario> {
                 world.succeeds("p").await;
             },
         ),
+        Scenario::new(
+            "cluster_shut_down_and_started_again",
+            "SIGTERM to every process, all back after 3 s",
+            async |world| {
+                world.prove("p", &usual()).await;
+                world.begun("PROVE_SHARD", 4).await;
+                let epoch = world.epoch().await;
+                world.strikes();
+                world.shut_down(Duration::from_secs(10)).await;
+                tokio::time::sleep(Duration::from_secs(3)).await;
+                assert!(!world.proof("p").await.terminal(), "what was going on has not ended");
+                world.store.resume().await;
+                world.replicas.iter().for_each(|replica| replica.start());
+                world.leader_after(epoch).await;
+                world.begun("CONTROLLER", 2).await;
+                world.recovered();
+                world.succeeds("p").await;
+            },
+        )
+        .setup(|setup| setup.pool = json!({"terminationGracePeriodSeconds": 10}))
+        // Nobody is left to whom a worker could hand over.
+        .allow(another_run(30)),
         Scenario::new("leader_and_controllers_worker_killed_together", "leader and worker SIGKILL", async |world| {
             world.prove("p", &usual()).await;
             world.begun("PROVE_SHARD", 4).await;
@@ -288,7 +338,7 @@ fn replaced() -> Vec<Scenario> {
             world.succeeds("p").await;
         })
         // What the first run had done is done again in the second: Controller and CoreExecute are one restart unit.
-        .allow(again(30)),
+        .allow(another_run(30)),
     ]
 }
 
@@ -313,7 +363,8 @@ fn deceived() -> Vec<Scenario> {
                 world.succeeds("p").await;
                 assert_eq!(world.epoch().await, now, "the old leader took nothing back");
             },
-        ),
+        )
+        .lingers(),
         Scenario::new(
             "leader_stopped_briefly_goes_on",
             "leader SIGSTOP for a second",
@@ -358,7 +409,8 @@ fn deceived() -> Vec<Scenario> {
                 world.succeeds("p").await;
                 world.replicas[leader].api.heal();
             },
-        ),
+        )
+        .lingers(),
         Scenario::new(
             "leaders_clock_jumps",
             "the leader's wall clock goes 5 minutes ahead and back",

@@ -4,8 +4,9 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use kube::api::DeleteParams;
-use provost_faults::check::{again, has_proof};
+use provost_faults::check::has_proof;
 use provost_faults::executions::Note;
+use provost_faults::promises::{RECYCLE_GRACE, after, now};
 use provost_faults::proof::Shape;
 use provost_faults::scenario::Scenario;
 use provost_faults::wait::eventually;
@@ -137,19 +138,22 @@ fn ended_early() -> Vec<Scenario> {
                 assert_eq!(world.executions().tally().started, 0);
             },
         )
-        .setup(|setup| setup.workers = 0),
+        .setup(|setup| setup.workers = 0)
+        .lingers(),
         Scenario::new("cancel_while_executing", "spec.cancel", async |world| {
             world
                 .prove("p", &Shape::shards(20, 500).takes("CORE_EXECUTE", 4000))
                 .await;
             world.begun("CORE_EXECUTE", 1).await;
             cancel(world).await;
-        }),
+        })
+        .lingers(),
         Scenario::new("cancel_while_proving", "spec.cancel", async |world| {
             world.prove("p", &Shape::shards(20, 1000)).await;
             world.begun("PROVE_SHARD", 5).await;
             cancel(world).await;
-        }),
+        })
+        .lingers(),
         Scenario::new(
             "cancel_at_the_end",
             "spec.cancel while the finished proof is reported",
@@ -163,7 +167,8 @@ fn ended_early() -> Vec<Scenario> {
                 world.struck(1).await;
                 cancel(world).await;
             },
-        ),
+        )
+        .lingers(),
         Scenario::new(
             "cancel_races_the_end",
             "spec.cancel of six proofs as they end",
@@ -187,7 +192,8 @@ fn ended_early() -> Vec<Scenario> {
                 }
                 world.recovered();
             },
-        ),
+        )
+        .lingers(),
         Scenario::new(
             "cancel_replaces_a_worker_that_does_not_stop",
             "spec.cancel, a shard hangs",
@@ -195,25 +201,21 @@ fn ended_early() -> Vec<Scenario> {
                 world.workers()[0]
                     .fault(&json!({"do": "hang", "at": "running", "task": "PROVE_SHARD"}))
                     .await;
-                let before = world.workers()[0].pod.clone();
+                let before = world.workers()[0].clone();
                 world.prove("p", &Shape::shards(4, 100)).await;
                 world.struck(1).await;
                 world.strikes();
                 world.edit("p", json!({"cancel": true})).await;
                 world.ends("p", "Cancelled").await;
-                eventually("another worker", || async {
-                    world
-                        .workers()
-                        .iter()
-                        .all(|worker| worker.pod != before)
-                        .then_some(())
-                })
-                .await;
+                eventually("its end", || async { before.process.exit() }).await;
+                let bounds = after(RECYCLE_GRACE);
+                world.came("the end of the worker that does not stop", now(), &bounds);
                 world.wait_workers(1).await;
                 world.recovered();
             },
         )
-        .setup(|setup| setup.workers = 1),
+        .setup(|setup| setup.workers = 1)
+        .lingers(),
         Scenario::new(
             "deadline_expires_while_pending",
             "spec.deadline with no worker",
@@ -222,11 +224,12 @@ fn ended_early() -> Vec<Scenario> {
                 world
                     .prove("p", &Shape::shards(4, 50).spec("deadline", in_seconds(4)))
                     .await;
-                world.ends("p", "Expired").await;
+                expires(world, "p").await;
                 world.recovered();
             },
         )
-        .setup(|setup| setup.workers = 0),
+        .setup(|setup| setup.workers = 0)
+        .lingers(),
         Scenario::new(
             "deadline_expires_while_proving",
             "spec.deadline",
@@ -238,9 +241,10 @@ fn ended_early() -> Vec<Scenario> {
                     )
                     .await;
                 world.begun("PROVE_SHARD", 2).await;
-                world.ends("p", "Expired").await;
+                expires(world, "p").await;
             },
-        ),
+        )
+        .lingers(),
         Scenario::new(
             "deadline_expires_while_the_leader_is_away",
             "spec.deadline, leader SIGKILL",
@@ -256,10 +260,11 @@ fn ended_early() -> Vec<Scenario> {
                 world.replicas.iter().for_each(|replica| replica.kill());
                 tokio::time::sleep(Duration::from_secs(6)).await;
                 world.replicas.iter().for_each(|replica| replica.start());
-                world.ends("p", "Expired").await;
+                expires(world, "p").await;
                 world.recovered();
             },
-        ),
+        )
+        .lingers(),
         Scenario::new(
             "deleted_while_proving",
             "the request is deleted",
@@ -268,21 +273,8 @@ fn ended_early() -> Vec<Scenario> {
                 world.prove("q", &Shape::shards(10, 300)).await;
                 world.begun("PROVE_SHARD", 5).await;
                 world.strikes();
-                world
-                    .proofs()
-                    .delete("p", &Default::default())
-                    .await
-                    .unwrap();
-                eventually("the end of the request", || async {
-                    world
-                        .proofs()
-                        .get_opt("p")
-                        .await
-                        .ok()?
-                        .is_none()
-                        .then_some(())
-                })
-                .await;
+                world.delete("p").await;
+                world.is_gone("p").await;
                 world.recovered();
                 world.succeeds("q").await;
             },
@@ -301,9 +293,9 @@ fn ended_early() -> Vec<Scenario> {
             world.edit("p", json!({"suspend": false})).await;
             world.recovers().await;
             world.succeeds("p").await;
-        })
-        // It starts from the beginning, as its field says.
-        .allow(again(40)),
+            // It starts from the beginning, as its field says.
+            assert_eq!(world.executions().starts("CONTROLLER").count(), 2);
+        }),
         Scenario::new(
             "deleted_by_its_ttl",
             "spec.ttlSecondsAfterFinished",
@@ -314,17 +306,13 @@ fn ended_early() -> Vec<Scenario> {
                         &Shape::shards(4, 50).spec("ttlSecondsAfterFinished", 2),
                     )
                     .await;
-                world.succeeds("p").await;
-                eventually("the end of the request", || async {
-                    world
-                        .proofs()
-                        .get_opt("p")
-                        .await
-                        .ok()?
-                        .is_none()
-                        .then_some(())
-                })
-                .await;
+                let finished = world.succeeds("p").await.finished_at().unwrap();
+                world.is_gone("p").await;
+                let kept = now() - finished.as_millisecond();
+                assert!(
+                    (2_000..20_000).contains(&kept),
+                    "it goes {kept} ms after its end"
+                );
             },
         ),
     ]
@@ -481,11 +469,7 @@ fn many() -> Vec<Scenario> {
                 world.prove("b", &Shape::shards(10, 500)).await;
                 world.begun("PROVE_SHARD", 4).await;
                 world.strikes();
-                world
-                    .proofs()
-                    .delete("a", &Default::default())
-                    .await
-                    .unwrap();
+                world.delete("a").await;
                 world.succeeds("b").await;
                 world.recovered();
             },
@@ -500,6 +484,22 @@ fn ten_thousand(setup: &mut Setup) {
     setup.patience = Duration::from_secs(900);
     setup.pool = json!({"capacity": 200});
     setup.worker_env = vec![("PROVOST_SIM_LOCAL_ARTIFACTS".into(), "true".into())];
+}
+
+/// Waits until the proof has expired: not before its deadline, and not long after it.
+async fn expires(world: &World, name: &str) {
+    let proof = world.ends(name, "Expired").await;
+    let deadline = proof.spec.deadline.as_ref().unwrap().0;
+    let late = proof
+        .finished_at()
+        .unwrap()
+        .duration_since(deadline)
+        .as_secs_f64();
+    // The status knows whole seconds. Longest for those whose leader is away.
+    assert!(
+        (-1.0..30.0).contains(&late),
+        "expired {late} s after its deadline"
+    );
 }
 
 /// A deadline.

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use provost_faults::check::again;
+use provost_faults::check::{Allowed, again, another_run};
 use provost_faults::process::Signal;
+use provost_faults::promises::BACKOFF;
 use provost_faults::proof::Shape;
 use provost_faults::scenario::Scenario;
-use provost_faults::wait::eventually;
 use serde_json::json;
 
 /// The scenarios.
@@ -114,22 +114,84 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
             world.recovers().await;
             world.succeeds("p").await;
         })
-        .setup(|setup| setup.store_megabytes = Some(8))
-        // A task that finds no room has to be tried again; one of the execution's begins another run.
-        .allow(again(200)),
+        .setup(|setup| setup.store_megabytes = Some(8)),
         Scenario::new(
             "one_store_error",
-            "one PUT of each worker fails as unavailable",
+            "a PUT of a shard fails on each worker",
+            async |world| {
+                // As if the store had been away for longer than its client tries.
+                world
+                    .fault_everywhere(&json!({"do": "unavailable", "op": "put", "task": "PROVE_SHARD", "nth": 3}))
+                    .await;
+                world.prove("p", &Shape::shards(20, 200)).await;
+                world.succeeds("p").await;
+                world.struck(2).await;
+                let all = world.executions();
+                let pauses: Vec<_> = all.pauses_after("StoreUnavailable").collect();
+                assert_eq!(pauses.len(), 2, "each shard that failed is proven once more");
+                assert!(pauses.iter().all(|pause| *pause >= BACKOFF), "{pauses:?}");
+            },
+        )
+        .allow(again(2)),
+        Scenario::new(
+            "one_store_error_of_the_execution",
+            "a PUT of CoreExecute fails",
             async |world| {
                 world
-                    .fault_everywhere(&json!({"do": "unavailable", "op": "put", "nth": 5}))
+                    .fault_everywhere(&json!({"do": "unavailable", "op": "put", "task": "CORE_EXECUTE", "nth": 8}))
                     .await;
                 world.prove("p", &Shape::shards(20, 200)).await;
                 world.succeeds("p").await;
                 world.struck(1).await;
+                assert_eq!(world.executions().starts("CORE_EXECUTE").count(), 2);
             },
         )
-        .allow(again(60)),
+        .setup(|setup| setup.workers = 1)
+        // Controller, CoreExecute, the set-up, and the shards that were there.
+        .allow(another_run(10)),
+        Scenario::new(
+            "store_wiped_mid_proof",
+            "store SIGKILL, comes back empty",
+            async |world| {
+                world.prove("before", &Shape::shards(2, 50)).await;
+                world.succeeds("before").await;
+                world.prove("p", &Shape::shards(40, 500)).await;
+                world.begun("PROVE_SHARD", 6).await;
+                world.store.wipe().await;
+                // What its tasks need is gone for good: it ends, and says so.
+                let proof = world.ends("p", "Transient").await;
+                let message = proof.message();
+                assert!(message.contains("is not in the store"), "{message}");
+                world.strikes();
+                world.prove("after", &Shape::shards(4, 100)).await;
+                world.succeeds("after").await;
+                world.recovered();
+                // One whose artifacts are gone can be deleted.
+                world.delete("before").await;
+                world.is_gone("before").await;
+            },
+        )
+        // Four attempts at what finds nothing, and as many runs if that is the execution.
+        .allow(Allowed { runs: 3, ..again(100) }),
+        Scenario::new(
+            "store_wiped_before_a_proof_begins",
+            "store SIGKILL, comes back empty, while a proof waits for a worker",
+            async |world| {
+                world.prove("p", &Shape::shards(4, 100)).await;
+                world.state("p", "Unschedulable").await;
+                world.store.wipe().await;
+                world.pool("w", 1, json!({})).await;
+                let proof = world.ends("p", "Transient").await;
+                let message = proof.message();
+                assert!(message.contains("is not in the store"), "{message}");
+                world.strikes();
+                world.prove("after", &Shape::shards(4, 100)).await;
+                world.succeeds("after").await;
+                world.recovered();
+            },
+        )
+        .setup(|setup| setup.workers = 0)
+        .allow(Allowed { runs: 3, ..again(3) }),
         Scenario::new(
             "leader_killed_while_the_store_is_down",
             "leader and store SIGKILL",
@@ -155,27 +217,14 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
                 world.begun("PROVE_SHARD", 4).await;
                 world.strikes();
                 world.store.kill();
-                world
-                    .proofs()
-                    .delete("p", &Default::default())
-                    .await
-                    .unwrap();
+                world.delete("p").await;
                 tokio::time::sleep(Duration::from_secs(4)).await;
                 assert!(
                     world.proofs().get_opt("p").await.unwrap().is_some(),
                     "it stays until its artifacts are gone"
                 );
                 world.store.resume().await;
-                eventually("the end of the request", || async {
-                    world
-                        .proofs()
-                        .get_opt("p")
-                        .await
-                        .ok()?
-                        .is_none()
-                        .then_some(())
-                })
-                .await;
+                world.is_gone("p").await;
                 world.recovered();
             },
         ),

@@ -1,11 +1,14 @@
 //! Workers that are killed, hang, are cut off, run out of memory, are told to go.
 
+use std::collections::BTreeSet;
+use std::ops::Range;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{DeleteParams, EvictParams, Patch, PatchParams};
-use provost_faults::check::{Allowed, again, unheard};
+use provost_faults::check::{Allowed, again, another_run, unheard};
 use provost_faults::process::Signal;
+use provost_faults::promises::{AT_ONCE, BACKOFF, LEAF_LIVENESS, ROOT_BREAK_GRACE, SILENCE, after};
 use provost_faults::proof::Shape;
 use provost_faults::scenario::Scenario;
 use provost_faults::wait::eventually;
@@ -27,7 +30,7 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
 /// Most leaf tasks that a worker of class All with weight 24 runs at the same time: reductions of weight 3.
 const LEAVES: usize = 5;
 /// A proof of [`long`] begun anew, with all that its first run may have begun.
-const ANOTHER_RUN: Allowed = again(60);
+const ANOTHER_RUN: Allowed = another_run(60);
 
 fn long() -> Shape {
     Shape::shards(30, 700)
@@ -35,25 +38,24 @@ fn long() -> Shape {
 
 /// The worker that runs neither Controller nor CoreExecute of the proof, with a shard at hand.
 async fn leaf_worker(world: &World) -> Arc<Worker> {
-    let mut roots = [
-        world.begun("CONTROLLER", 1).await.worker,
-        world.begun("CORE_EXECUTE", 1).await.worker,
+    let roots = [
+        world.begun("CONTROLLER", 1).await,
+        world.begun("CORE_EXECUTE", 1).await,
     ];
-    roots
-        .iter_mut()
-        .for_each(|worker| *worker = pod(worker).to_owned());
     let note = world
         .noted("a shard on a worker that runs only leaves", |all| {
             all.starts("PROVE_SHARD")
-                .find(|note| !roots.iter().any(|root| root == pod(&note.worker)))
+                .find(|note| !roots.iter().any(|root| root.pod() == note.pod()))
                 .cloned()
         })
         .await;
     world.of(&note)
 }
 
-fn pod(worker: &str) -> &str {
-    worker.split('/').next().unwrap_or_default()
+/// A worker is lost with its tasks, and they begin elsewhere within these bounds.
+async fn requeues(world: &World, bounds: &Range<Duration>) {
+    let note = world.requeues().await;
+    world.came("a task of the lost worker begins again", note.ms, bounds);
 }
 
 /// Three workers, so that one has leaves only.
@@ -71,7 +73,24 @@ fn killed() -> Vec<Scenario> {
                 let worker = leaf_worker(world).await;
                 world.strikes();
                 worker.process.kill();
-                world.requeues().await;
+                requeues(world, &AT_ONCE).await;
+                world.wait_workers(3).await;
+                world.succeeds("p").await;
+            },
+        ))
+        .allow(unheard(LEAVES)),
+        three(Scenario::new(
+            "worker_killed_without_a_word",
+            "worker SIGKILL, and its pod's end is not told",
+            async |world| {
+                world.prove("p", &long()).await;
+                let worker = leaf_worker(world).await;
+                world.kubelet.abandon(&worker.pod);
+                world.strikes();
+                worker.process.kill();
+                // Nothing but the end of its stream says so.
+                requeues(world, &AT_ONCE).await;
+                world.kubelet.find_again(&worker.pod);
                 world.wait_workers(3).await;
                 world.succeeds("p").await;
             },
@@ -85,9 +104,10 @@ fn killed() -> Vec<Scenario> {
                 let fault = json!({"do": "abort", "at": "stored", "task": "PROVE_SHARD", "nth": 2});
                 world.prove("p", &long()).await;
                 let worker = leaf_worker(world).await;
-                world.strikes();
                 worker.fault(&fault).await;
-                world.requeues().await;
+                eventually("its end", || async { worker.process.exit() }).await;
+                world.strikes();
+                requeues(world, &AT_ONCE).await;
                 world.succeeds("p").await;
             },
         ))
@@ -116,8 +136,29 @@ fn killed() -> Vec<Scenario> {
                 let controller = world.begun("CONTROLLER", 1).await;
                 world.strikes();
                 world.of(&controller).process.kill();
-                world.begun("CONTROLLER", 2).await;
+                let again = world.begun("CONTROLLER", 2).await;
                 world.recovered();
+                // Its pod's end is told: there is no wait for a process that may be back.
+                world.came("the proof begins again", again.ms, &AT_ONCE);
+                world.succeeds("p").await;
+            },
+        )
+        .allow(ANOTHER_RUN),
+        Scenario::new(
+            "controllers_worker_killed_without_a_word",
+            "worker SIGKILL, and its pod's end is not told",
+            async |world| {
+                world.prove("p", &long()).await;
+                world.begun("PROVE_SHARD", 6).await;
+                let worker = world.of(&world.begun("CONTROLLER", 1).await);
+                world.kubelet.abandon(&worker.pod);
+                world.strikes();
+                worker.process.kill();
+                let again = world.begun("CONTROLLER", 2).await;
+                world.recovered();
+                let bounds = after(ROOT_BREAK_GRACE);
+                world.came("the proof begins again", again.ms, &bounds);
+                world.kubelet.find_again(&worker.pod);
                 world.succeeds("p").await;
             },
         )
@@ -173,7 +214,7 @@ fn core_execute_lost(name: &'static str, at: &'static str) -> Scenario {
         world.succeeds("p").await;
     })
     .setup(|setup| setup.workers = 1)
-    .allow(again(40))
+    .allow(another_run(40))
 }
 
 fn executors() -> Vec<Scenario> {
@@ -198,7 +239,7 @@ fn executors() -> Vec<Scenario> {
             },
         )
         .setup(|setup| setup.workers = 1)
-        .allow(again(30)),
+        .allow(another_run(30)),
         Scenario::new(
             "core_execute_and_leader_lost_together",
             "worker and leader SIGKILL",
@@ -243,7 +284,7 @@ fn executors() -> Vec<Scenario> {
             },
         )
         .setup(|setup| setup.workers = 1)
-        .allow(again(40)),
+        .allow(another_run(40)),
     ]
 }
 
@@ -257,7 +298,7 @@ fn silent() -> Vec<Scenario> {
                 let worker = leaf_worker(world).await;
                 world.strikes();
                 worker.process.signal(Signal::STOP);
-                world.requeues().await;
+                requeues(world, &SILENCE).await;
                 worker.process.signal(Signal::CONT);
                 world.succeeds("p").await;
             },
@@ -285,7 +326,7 @@ fn silent() -> Vec<Scenario> {
                 let worker = leaf_worker(world).await;
                 world.strikes();
                 worker.partition();
-                world.requeues().await;
+                requeues(world, &SILENCE).await;
                 worker.heal();
                 world.succeeds("p").await;
             },
@@ -313,7 +354,7 @@ fn silent() -> Vec<Scenario> {
                 let worker = leaf_worker(world).await;
                 world.strikes();
                 worker.mute();
-                world.requeues().await;
+                requeues(world, &SILENCE).await;
                 worker.heal();
                 world.succeeds("p").await;
             },
@@ -328,8 +369,11 @@ fn silent() -> Vec<Scenario> {
                 let worker = world.of(&world.begun("CONTROLLER", 1).await);
                 world.strikes();
                 worker.partition();
-                world.begun("CONTROLLER", 2).await;
+                let again = world.begun("CONTROLLER", 2).await;
                 world.recovered();
+                // A whole proof's work is not given up as soon as a leaf's.
+                let silence = LEAF_LIVENESS..Duration::from_secs(60);
+                world.came("the proof begins again", again.ms, &silence);
                 worker.heal();
                 world.succeeds("p").await;
             },
@@ -400,7 +444,7 @@ fn sent_away() -> Vec<Scenario> {
             },
         )
         .setup(|setup| setup.pool = json!({"terminationGracePeriodSeconds": 8}))
-        .allow(again(120)),
+        .allow(another_run(120)),
         three(Scenario::new(
             "pod_evicted_by_the_api",
             "eviction subresource",
@@ -424,16 +468,18 @@ fn sent_away() -> Vec<Scenario> {
             async |world| {
                 world.prove("p", &long()).await;
                 let worker = leaf_worker(world).await;
+                // The pod's end is told, and its streams do not break: that alone would take as long as any silence.
+                worker.partition();
                 world.strikes();
                 world
                     .kubelet
                     .evict(&worker.pod, "The node was low on resource: memory.")
                     .await;
-                world.requeues().await;
+                requeues(world, &AT_ONCE).await;
                 world.succeeds("p").await;
             },
         ))
-        .allow(again(LEAVES)),
+        .allow(unheard(LEAVES)),
         three(Scenario::new(
             "node_gone",
             "node silent, then its pod is removed",
@@ -444,7 +490,7 @@ fn sent_away() -> Vec<Scenario> {
                 // Nothing of the node answers, and no connection breaks.
                 worker.partition();
                 world.kubelet.abandon(&worker.pod);
-                world.requeues().await;
+                requeues(world, &SILENCE).await;
                 taint(world, &worker.pod).await;
                 eventually("another pod in its place", || async {
                     let pods = world.pods().await;
@@ -518,14 +564,25 @@ async fn taint(world: &World, pod: &str) {
 }
 
 fn failing() -> Vec<Scenario> {
+    let mut all = fatal();
+    all.extend(retried());
+    all
+}
+
+/// Tasks that take their workers down.
+fn fatal() -> Vec<Scenario> {
     vec![
         Scenario::new("out_of_memory_three_times", "worker OOMKilled, three times", async |world| {
+            apart(world).await;
+            provers(world, "g", 24, Some(OUT_OF_MEMORY)).await;
             world.prove("p", &Shape::shards(4, 200)).await;
             let proof = world.ends("p", "OutOfMemory").await;
-            assert!(proof.message().contains("pool w"), "{}", proof.message());
+            let message = "SetupVkey ran out of memory on 3 workers (worker of pool g was killed at its memory limit";
+            assert!(proof.message().contains(message), "{}", proof.message());
+            set_ups(world, "p", &["g", "g", "g"]);
         })
-        .setup(|setup| setup.worker_env = in_every_process(OUT_OF_MEMORY))
-        .allow(again(30)),
+        .setup(|setup| setup.workers = 0)
+        .allow(again(2)),
         Scenario::new("out_of_memory_once", "worker OOMKilled", async |world| {
             let worker = world.workers()[0].clone();
             worker.fault(&json!({"do": "oom", "at": "running", "task": "PROVE_SHARD"})).await;
@@ -536,15 +593,89 @@ fn failing() -> Vec<Scenario> {
             world.succeeds("p").await;
         })
         .allow(ANOTHER_RUN),
-        Scenario::new("poison_task", "a task aborts every worker that runs it", async |world| {
+        Scenario::new("out_of_memory_on_a_small_worker", "worker OOMKilled beside a larger one", async |world| {
+            apart(world).await;
+            provers(world, "small", 8, Some(OUT_OF_MEMORY)).await;
+            provers(world, "large", 24, None).await;
             world.prove("p", &Shape::shards(4, 200)).await;
-            world.prove("q", &Shape::shards(4, 200)).await;
-            let proof = world.ends("p", "NodeLost").await;
-            assert!(!proof.message().is_empty());
-            world.ends("q", "NodeLost").await;
+            world.succeeds("p").await;
+            set_ups(world, "p", &["small", "large"]);
         })
-        .setup(|setup| setup.worker_env = in_every_process(ABORT))
-        .allow(unheard(60)),
+        .setup(|setup| setup.workers = 0)
+        .allow(again(1)),
+        Scenario::new("out_of_memory_on_a_larger_worker_too", "worker OOMKilled, and a larger one", async |world| {
+            apart(world).await;
+            provers(world, "small", 8, Some(OUT_OF_MEMORY)).await;
+            provers(world, "large", 24, Some(OUT_OF_MEMORY)).await;
+            // Longer than it takes to learn why the first one ended.
+            world.prove("p", &Shape::shards(4, 200).takes("SETUP_VKEY", 6000)).await;
+            let proof = world.ends("p", "OutOfMemory").await;
+            let message = "SetupVkey ran out of memory again on a larger worker, of 24 GiB (worker of pool large was killed";
+            assert!(proof.message().contains(message), "{}", proof.message());
+            set_ups(world, "p", &["small", "large"]);
+        })
+        .setup(|setup| setup.workers = 0)
+        .allow(again(1)),
+        Scenario::new("poison_task", "a task aborts every worker that runs it", async |world| {
+            apart(world).await;
+            provers(world, "g", 24, Some(ABORT)).await;
+            world.prove("p", &Shape::shards(4, 200)).await;
+            let proof = world.ends("p", "NodeLost").await;
+            let message = "SetupVkey was on 3 workers when they vanished (worker ";
+            assert!(proof.message().contains(message), "{}", proof.message());
+            set_ups(world, "p", &["g", "g", "g"]);
+        })
+        .setup(|setup| setup.workers = 0)
+        .allow(again(2)),
+    ]
+}
+
+/// Room for Controller and CoreExecute on a worker of their own, which no fault of a prover takes down.
+async fn apart(world: &World) {
+    let spec = json!({"class": "CPU", "capacity": 16});
+    world.pool("x", 1, spec).await;
+}
+
+/// A pool of one prover, each of whose processes begins with a fault.
+async fn provers(world: &World, name: &str, capacity: u32, fault: Option<&str>) {
+    let before = world.workers().len();
+    let env = fault.map(|fault| json!({"name": "PROVOST_SIM_FAULTS", "value": fault}));
+    let env: Vec<_> = env.into_iter().collect();
+    let spec = json!({"class": "GPU", "capacity": capacity, "env": env});
+    world.pool(name, 1, spec).await;
+    world.wait_workers(before + 1).await;
+}
+
+/// A proof's set-up was begun once in a pod of each of these pools, in this order, each time in another pod, and its Controller only once.
+fn set_ups(world: &World, name: &str, pools: &[&str]) {
+    let all = world.executions();
+    let set_ups: Vec<_> = all
+        .starts("SETUP_VKEY")
+        .filter(|note| note.is_of(name))
+        .collect();
+    let pods: BTreeSet<_> = set_ups.iter().map(|note| note.pod()).collect();
+    assert_eq!(
+        (set_ups.len(), pods.len()),
+        (pools.len(), pools.len()),
+        "{set_ups:?}"
+    );
+    for (note, pool) in set_ups.iter().zip(pools) {
+        assert!(
+            note.pod().starts_with(&format!("{pool}-")),
+            "{pools:?}: {set_ups:?}"
+        );
+    }
+    let attempts: Vec<_> = set_ups
+        .iter()
+        .map(|note| (note.run, note.attempt))
+        .collect();
+    let expected: Vec<_> = (1..).take(pools.len()).map(|n| (0, n)).collect();
+    assert_eq!(attempts, expected);
+}
+
+/// Tasks that fail and are tried again.
+fn retried() -> Vec<Scenario> {
+    vec![
         Scenario::new("retryable_failure", "two shards report a transient failure", async |world| {
             let fault = json!({"do": "fail", "at": "running", "task": "PROVE_SHARD", "nth": 2, "times": 2});
             world.workers()[0].fault(&fault).await;
@@ -552,13 +683,18 @@ fn failing() -> Vec<Scenario> {
             world.prove("p", &Shape::shards(20, 200)).await;
             world.requeues().await;
             world.succeeds("p").await;
+            assert_eq!(retries(world), 2);
         })
         .setup(|setup| setup.workers = 1)
         .allow(again(2)),
         Scenario::new("retries_run_out", "every shard reports a transient failure", async |world| {
             world.prove("p", &Shape::shards(4, 100).spec("limits", json!({"backoff": 1}))).await;
             let proof = world.ends("p", "Transient").await;
-            assert!(proof.message().contains("attempt 2"), "{}", proof.message());
+            assert!(proof.message().contains("attempt 2, the last"), "{}", proof.message());
+            let failure = proof.status.as_ref().and_then(|status| status.failure.as_ref());
+            let task = failure.and_then(|failure| failure.task.clone()).unwrap();
+            assert_eq!(world.executions().attempts(&task).count(), 2, "{task}");
+            assert!(retries(world) >= 1);
         })
         .setup(|setup| setup.worker_env = in_every_process(FAIL))
         .allow(again(20)),
@@ -576,6 +712,14 @@ fn failing() -> Vec<Scenario> {
         .setup(|setup| setup.workers = 3)
         .allow(again(1)),
     ]
+}
+
+/// How often a task was tried again after a transient failure; not before its wait was over.
+fn retries(world: &World) -> usize {
+    let all = world.executions();
+    let pauses: Vec<_> = all.pauses_after("Transient").collect();
+    assert!(pauses.iter().all(|pause| *pause >= BACKOFF), "{pauses:?}");
+    pauses.len()
 }
 
 const OUT_OF_MEMORY: &str = r#"{"do":"oom","at":"running","task":"SETUP_VKEY"}"#;
