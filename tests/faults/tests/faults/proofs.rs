@@ -156,18 +156,20 @@ fn ended_early() -> Vec<Scenario> {
         .lingers(),
         Scenario::new(
             "cancel_at_the_end",
-            "spec.cancel while the finished proof is reported",
+            "spec.cancel of a proof that is finished and not reported",
             async |world| {
                 world
-                    .fault_everywhere(
-                        &json!({"do": "delay", "at": "report", "task": "CONTROLLER", "ms": 3000}),
-                    )
+                    .fault_everywhere(&json!({"do": "hang", "at": "report", "task": "CONTROLLER"}))
                     .await;
                 world.prove("p", &Shape::shards(4, 50)).await;
                 world.struck(1).await;
+                let stored = world.store.files();
+                assert!(stored.iter().any(|file| file.starts_with("proofs/")));
                 cancel(world).await;
             },
         )
+        // The next Controller meets no fault: there is one worker, and it has struck.
+        .setup(|setup| setup.workers = 1)
         .lingers(),
         Scenario::new(
             "cancel_races_the_end",

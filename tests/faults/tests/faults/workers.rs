@@ -574,14 +574,17 @@ fn fatal() -> Vec<Scenario> {
     vec![
         Scenario::new("out_of_memory_three_times", "worker OOMKilled, three times", async |world| {
             apart(world).await;
-            provers(world, "g", 24, Some(OUT_OF_MEMORY)).await;
+            provers(world, "g", 24).await;
             world.prove("p", &Shape::shards(4, 200)).await;
             let proof = world.ends("p", "OutOfMemory").await;
             let message = "SetupVkey ran out of memory on 3 workers (worker of pool g was killed at its memory limit";
             assert!(proof.message().contains(message), "{}", proof.message());
             set_ups(world, "p", &["g", "g", "g"]);
         })
-        .setup(|setup| setup.workers = 0)
+        .setup(|setup| {
+            setup.workers = 0;
+            setup.worker_env = in_every_process(OUT_OF_MEMORY);
+        })
         .allow(again(2)),
         Scenario::new("out_of_memory_once", "worker OOMKilled", async |world| {
             let worker = world.workers()[0].clone();
@@ -595,8 +598,11 @@ fn fatal() -> Vec<Scenario> {
         .allow(ANOTHER_RUN),
         Scenario::new("out_of_memory_on_a_small_worker", "worker OOMKilled beside a larger one", async |world| {
             apart(world).await;
-            provers(world, "small", 8, Some(OUT_OF_MEMORY)).await;
-            provers(world, "large", 24, None).await;
+            provers(world, "small", 8).await;
+            provers(world, "large", 24).await;
+            let small = world.workers().into_iter().find(|worker| worker.pool == "small");
+            let fault = serde_json::from_str(OUT_OF_MEMORY).unwrap();
+            small.unwrap().fault(&fault).await;
             world.prove("p", &Shape::shards(4, 200)).await;
             world.succeeds("p").await;
             set_ups(world, "p", &["small", "large"]);
@@ -605,8 +611,8 @@ fn fatal() -> Vec<Scenario> {
         .allow(again(1)),
         Scenario::new("out_of_memory_on_a_larger_worker_too", "worker OOMKilled, and a larger one", async |world| {
             apart(world).await;
-            provers(world, "small", 8, Some(OUT_OF_MEMORY)).await;
-            provers(world, "large", 24, Some(OUT_OF_MEMORY)).await;
+            provers(world, "small", 8).await;
+            provers(world, "large", 24).await;
             // Longer than it takes to learn why the first one ended.
             world.prove("p", &Shape::shards(4, 200).takes("SETUP_VKEY", 6000)).await;
             let proof = world.ends("p", "OutOfMemory").await;
@@ -614,18 +620,24 @@ fn fatal() -> Vec<Scenario> {
             assert!(proof.message().contains(message), "{}", proof.message());
             set_ups(world, "p", &["small", "large"]);
         })
-        .setup(|setup| setup.workers = 0)
+        .setup(|setup| {
+            setup.workers = 0;
+            setup.worker_env = in_every_process(OUT_OF_MEMORY);
+        })
         .allow(again(1)),
         Scenario::new("poison_task", "a task aborts every worker that runs it", async |world| {
             apart(world).await;
-            provers(world, "g", 24, Some(ABORT)).await;
+            provers(world, "g", 24).await;
             world.prove("p", &Shape::shards(4, 200)).await;
             let proof = world.ends("p", "NodeLost").await;
             let message = "SetupVkey was on 3 workers when they vanished (worker ";
             assert!(proof.message().contains(message), "{}", proof.message());
             set_ups(world, "p", &["g", "g", "g"]);
         })
-        .setup(|setup| setup.workers = 0)
+        .setup(|setup| {
+            setup.workers = 0;
+            setup.worker_env = in_every_process(ABORT);
+        })
         .allow(again(2)),
     ]
 }
@@ -634,14 +646,13 @@ fn fatal() -> Vec<Scenario> {
 async fn apart(world: &World) {
     let spec = json!({"class": "CPU", "capacity": 16});
     world.pool("x", 1, spec).await;
+    world.wait_workers(1).await;
 }
 
-/// A pool of one prover, each of whose processes begins with a fault.
-async fn provers(world: &World, name: &str, capacity: u32, fault: Option<&str>) {
+/// A pool of one prover.
+async fn provers(world: &World, name: &str, capacity: u32) {
     let before = world.workers().len();
-    let env = fault.map(|fault| json!({"name": "PROVOST_SIM_FAULTS", "value": fault}));
-    let env: Vec<_> = env.into_iter().collect();
-    let spec = json!({"class": "GPU", "capacity": capacity, "env": env});
+    let spec = json!({"class": "GPU", "capacity": capacity});
     world.pool(name, 1, spec).await;
     world.wait_workers(before + 1).await;
 }
