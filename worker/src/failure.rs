@@ -15,24 +15,56 @@ pub struct Failure {
     pub task_type: String,
     /// Whether another attempt may succeed.
     pub retryable: bool,
+    /// Whether it makes the process doubtful: SP1's machinery broke, or computed wrongly.
+    pub doubtful: bool,
 }
 
 /// SP1 reports faults of an executed chunk as text behind this prefix.
 const CHUNK_PREFIX: &str = "failed to execute chunk: ";
 
+/// What a panic in a part of SP1 that runs by itself is reported as.
+const PANICKED: &str = "panicked";
+
+/// A task that SP1's pipelines lost, where their error says no more.
+pub const PIPELINE_BROKE: &str = "the proving pipeline broke";
+
+/// How the store says that it has no such object.
+const NOT_STORED: &str = "is not in the store";
+
+/// How SP1 reports that what it just proved does not verify.
+const NOT_VERIFIED: [&str; 3] = [
+    "shard verification failed",
+    "compress verify failed",
+    "lift/deferred verify failed",
+];
+
 impl Failure {
-    /// A failure of `class`; only ProgramFault and InvalidProof are final at once.
+    /// A failure of `class`; only ProgramFault is final at once.
     pub fn new(class: FailureClass, task_type: &str, message: impl Into<String>) -> Self {
-        let retryable = !matches!(
-            class,
-            FailureClass::ProgramFault | FailureClass::InvalidProof
-        );
         Self {
             class,
             message: message.into(),
             task_type: task_type.to_owned(),
-            retryable,
+            retryable: class != FailureClass::ProgramFault,
+            doubtful: false,
         }
+    }
+
+    /// SP1 broke: the task goes to another worker, and this process is to be replaced.
+    pub fn broke(task_type: &str, message: impl Into<String>) -> Self {
+        Self {
+            doubtful: true,
+            ..Self::new(FailureClass::NodeLost, task_type, message)
+        }
+    }
+
+    /// A panic. SP1 panics over a store that gives it nothing, too: that says nothing of the process.
+    pub fn from_panic(task_type: &str, message: &str) -> Self {
+        let class = store_class(message);
+        if class == FailureClass::StoreUnavailable || message.contains(NOT_STORED) {
+            return Self::new(class, task_type, message);
+        }
+        Self::broke(task_type, message)
     }
 
     /// A failure that no retry on this kind of worker can cure.
@@ -46,11 +78,20 @@ impl Failure {
     /// Sorts what SP1 returned for a task of `task_type`.
     pub fn from_task_error(task_type: &str, error: &TaskError) -> Self {
         match error {
+            TaskError::Execution(ExecutionError::Other(text)) if text.contains(PANICKED) => {
+                Self::from_panic(task_type, text)
+            }
             TaskError::Execution(error) => {
                 Self::new(execution_class(error), task_type, error.to_string())
             }
             TaskError::Retryable(error) => {
                 let message = format!("{error:#}");
+                if NOT_VERIFIED.iter().any(|said| message.contains(said)) {
+                    return Self {
+                        doubtful: true,
+                        ..Self::new(FailureClass::InvalidProof, task_type, message)
+                    };
+                }
                 let class = if message.contains("killed") {
                     FailureClass::OutOfMemory
                 } else {
@@ -74,6 +115,9 @@ impl Failure {
         }
         if message.contains(crate::artifacts::INVALID_PROOF) {
             return Self::new(FailureClass::InvalidProof, task_type, message);
+        }
+        if message.contains(PANICKED) || message.contains(PIPELINE_BROKE) {
+            return Self::from_panic(task_type, message);
         }
         Self::new(store_class(message), task_type, message)
     }

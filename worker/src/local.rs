@@ -1,33 +1,38 @@
 //! `worker prove` and `worker execute`: the same work in this process, without a cluster. The yardstick for what the
 //! cluster adds.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use provost_device::Device;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sp1_core_executor::{SP1Context, SP1CoreOpts};
 use sp1_core_machine::io::SP1Stdin;
-use sp1_prover::worker::SP1LocalNodeBuilder;
+use sp1_prover::worker::{SP1LocalNode, SP1LocalNodeBuilder};
 use sp1_prover_types::network_base_types::ProofMode;
 
 use crate::engine::{self, Build, Steps};
-use crate::memory::{self, Class, Machine};
+use crate::memory::{self, Class, GIB, Machine};
+use crate::orders::{Order, Orders, tell};
 
 /// A program and its input.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ProgramArgs {
     /// The program's ELF.
     pub elf: PathBuf,
     /// A 32-bit input; may be repeated.
     #[arg(long)]
+    #[serde(default)]
     pub u32: Vec<u32>,
     /// An input of bytes, in hex; may be repeated, after those of --u32.
     #[arg(long)]
+    #[serde(default)]
     pub hex: Vec<String>,
     /// A file with bincode of an SP1Stdin, in place of --u32 and --hex.
     #[arg(long, conflicts_with_all = ["u32", "hex"])]
+    #[serde(default)]
     pub stdin: Option<PathBuf>,
 }
 
@@ -133,9 +138,22 @@ pub struct ProofArgs {
     /// How many times to prove, one after the other.
     #[arg(long, default_value_t = 1)]
     pub count: usize,
-    /// Provers at once, in place of what follows from the memory limit.
+    /// Provers at once, in place of what follows from the memory limit. On a GPU one proves at a time, and the others prepare.
     #[arg(long, env = "PROVOST_PROVER_PERMITS")]
     pub prover_permits: Option<usize>,
+    /// Memory to plan for, in GiB, in place of what this machine has.
+    #[arg(long)]
+    pub memory_gib: Option<u64>,
+}
+
+impl ProofArgs {
+    /// The memory to plan for, in bytes.
+    pub(crate) fn memory(&self) -> anyhow::Result<u64> {
+        let limit = self.memory_gib.map(|gib| gib * GIB);
+        limit
+            .or_else(memory::cgroup_limit)
+            .context("cannot read this machine's memory from /proc/meminfo: use --memory-gib")
+    }
 }
 
 /// What `worker prove` takes.
@@ -149,45 +167,63 @@ pub struct ProveArgs {
     pub known_answer: bool,
 }
 
-/// The modes that a CPU worker proves.
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+/// How far to go.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Mode {
+    /// Executed, and not proven.
+    Execute,
     /// Shard proofs.
     Core,
     /// One proof of constant size.
+    #[default]
     Compressed,
 }
 
 impl From<Mode> for ProofMode {
     fn from(mode: Mode) -> Self {
         match mode {
+            Mode::Execute => Self::UnspecifiedProofMode,
             Mode::Core => Self::Core,
             Mode::Compressed => Self::Compressed,
         }
     }
 }
 
-/// One line of JSON for each proof.
+/// The first line of JSON: what it took to be ready.
+#[derive(Serialize)]
+struct Ready {
+    ready: &'static str,
+    /// All, in seconds.
+    start_seconds: f64,
+    /// The look at its device.
+    device_seconds: f64,
+    #[serde(flatten)]
+    steps: Steps,
+}
+
+/// A line of JSON for each proof.
 #[derive(Serialize)]
 struct Line {
-    build_seconds: f64,
-    build_steps: Steps,
     prove_seconds: f64,
     verify_seconds: f64,
     proof_bytes: usize,
+    /// Memory of the GPU that was free after it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    device_free_bytes: Option<u64>,
 }
 
 /// Proves and verifies in this process.
 pub async fn prove(args: ProveArgs) -> anyhow::Result<()> {
+    let began = Instant::now();
     let known_answer = args.known_answer;
     let args = args.proofs;
-    let (elf, stdin) = (args.program.elf()?, args.program.stdin()?);
-    let limit =
-        memory::cgroup_limit().context("cannot read this machine's memory from /proc/meminfo")?;
+    let mut orders = Orders::of(&args)?;
     engine::find_device()?;
+    let device_seconds = began.elapsed().as_secs_f64();
     let machine = Machine {
         class: Class::All,
-        limit_bytes: limit,
+        limit_bytes: args.memory()?,
         pinned_bytes: engine::pinned_bytes(),
     };
     let plan = memory::plan(machine, None, args.prover_permits)?;
@@ -202,31 +238,47 @@ pub async fn prove(args: ProveArgs) -> anyhow::Result<()> {
             .await
     })
     .await?;
-    let build_seconds = steps.total();
     tracing::info!(?steps, "engine built");
-    for _ in 0..args.count {
-        let started = Instant::now();
-        let proof = node
-            .prove_with_mode(&elf, stdin.clone(), SP1Context::default(), args.mode.into())
-            .await?;
-        let prove_seconds = started.elapsed().as_secs_f64();
-        let vk = node.setup(&elf).await?;
-        let started = Instant::now();
-        node.verify(&vk, &proof.proof)?;
-        let verify_seconds = started.elapsed().as_secs_f64();
-        let proof = sp1_sdk::SP1ProofWithPublicValues::from(proof);
-        if let Some(path) = &args.output {
-            proof.save(path)?;
-        }
-        let proof_bytes = bincode::serialized_size(&proof)?.try_into()?;
-        let line = Line {
-            build_seconds,
-            build_steps: steps.clone(),
-            prove_seconds,
-            verify_seconds,
-            proof_bytes,
-        };
-        println!("{}", serde_json::to_string(&line)?);
+    tell(&Ready {
+        ready: "prove",
+        start_seconds: began.elapsed().as_secs_f64(),
+        device_seconds,
+        steps,
+    })?;
+    while let Some(order) = orders.next().await? {
+        let output = args.output.as_deref().filter(|_| orders.is_last());
+        let line = prove_one(&node, &order, output).await;
+        orders.tell(&order.what, line)?;
     }
-    Ok(())
+    orders.end()
+}
+
+async fn prove_one(
+    node: &SP1LocalNode,
+    order: &Order,
+    output: Option<&Path>,
+) -> anyhow::Result<Line> {
+    if order.mode == Mode::Execute {
+        bail!("`worker prove` makes proofs: use `worker execute`, or `worker solo`");
+    }
+    let (elf, stdin) = (order.program.elf()?, order.program.stdin()?);
+    let started = Instant::now();
+    let proof = node
+        .prove_with_mode(&elf, stdin, SP1Context::default(), order.mode.into())
+        .await?;
+    let prove_seconds = started.elapsed().as_secs_f64();
+    let vk = node.setup(&elf).await?;
+    let started = Instant::now();
+    node.verify(&vk, &proof.proof)?;
+    let verify_seconds = started.elapsed().as_secs_f64();
+    let proof = sp1_sdk::SP1ProofWithPublicValues::from(proof);
+    if let Some(path) = output {
+        proof.save(path)?;
+    }
+    Ok(Line {
+        prove_seconds,
+        verify_seconds,
+        proof_bytes: bincode::serialized_size(&proof)?.try_into()?,
+        device_free_bytes: engine::device_free_bytes().await,
+    })
 }

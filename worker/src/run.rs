@@ -3,8 +3,7 @@
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use provost_artifacts::{S3Config, S3Store};
@@ -15,14 +14,23 @@ use sp1_prover::SP1_CIRCUIT_VERSION;
 use tokio_util::task::TaskTracker;
 
 use crate::artifacts::Artifacts;
+use crate::cli::NO_DEVICE;
 use crate::coordinator::Client;
-use crate::engine::{self, Build, ExecuteEngine, ProveEngine};
+use crate::engine::{self, Build, ExecuteEngine, ProveEngine, Steps};
+use crate::health::{Doubt, Health};
 use crate::memory::{self, Class, Machine, MemoryPlan};
 use crate::status::{self, Status};
-use crate::tasks::{self, Engine};
+use crate::tasks::{self, Engine, device};
 
-/// The exit code that asks for a fresh process: this one's state is in doubt.
+/// The exit code of a process in doubt that asks for a fresh one: SP1 broke while it executed (`EX_TEMPFAIL` of sysexits.h). The program is the likely reason.
 pub const RECYCLE: u8 = 75;
+
+/// The exit code of a process that asks for a fresh one since SP1 broke while it proved, or proved wrongly (`EX_SOFTWARE`). Where that happens again and again, the
+/// machine is the likely reason.
+pub const PROVER_BROKE: u8 = 70;
+
+/// How long the end of a process may take whose device is lost: CUDA's own clean-up may wait for the device for ever.
+const LAST_WORDS: Duration = Duration::from_secs(20);
 
 /// What `worker run` takes, from flags or the environment that the operator sets.
 #[derive(Debug, Clone, clap::Args)]
@@ -43,7 +51,7 @@ pub struct RunArgs {
     /// Task weight to offer, in GiB, in place of what follows from the memory limit.
     #[arg(long, env = "PROVOST_CAPACITY")]
     pub capacity: Option<u32>,
-    /// Provers at once, in place of what follows from the memory limit.
+    /// Provers at once, in place of what follows from the memory limit. On a GPU one proves at a time, and the others prepare.
     #[arg(long, env = "PROVOST_PROVER_PERMITS")]
     pub prover_permits: Option<usize>,
     /// Prove something whose answer is known before taking tasks that prove, and end with exit code 69 if it comes out otherwise.
@@ -91,16 +99,18 @@ struct Worker {
     client: Client,
     status: Arc<Status>,
     tracker: TaskTracker,
-    poisoned: Arc<AtomicBool>,
+    health: Health,
 }
 
 /// Runs the worker. Returns when it has drained after SIGTERM, or when it wants to be replaced.
 pub async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
+    let began = Instant::now();
     // Before anything registers: what cannot prove should not begin to execute either.
     let device = match args.class.proves() {
         true => engine::find_device()?,
         false => None,
     };
+    let looked = began.elapsed();
     let plan = memory_plan(&args)?;
     tracing::info!(?plan, ?device, class = ?args.class, name = args.name, "worker starts");
     let store = S3Store::new(S3Config::from_env()?);
@@ -122,10 +132,10 @@ pub async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     }
     let worker = Arc::new(Worker {
         artifacts: Artifacts::new(Arc::new(store)),
-        status: Status::new(&roles, plan.clone(), device, link.clone()),
+        status: Status::new((began, looked), &roles, plan.clone(), device, link.clone()),
         client: Client::new(link),
         tracker: TaskTracker::new(),
-        poisoned: Arc::default(),
+        health: Health::default(),
         plan,
         args,
     });
@@ -138,27 +148,34 @@ pub async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     if worker.args.class.proves() {
         building.spawn(worker.clone().begin_prove());
     }
+    if worker.status.device().is_some() {
+        tokio::spawn(worker.clone().watch_device());
+    }
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     loop {
         tokio::select! {
             _ = terminate.recv() => break,
             Some(built) = building.join_next() => built.context("the proving engine's start panicked")??,
-            () = tokio::time::sleep(Duration::from_secs(1)) => if worker.poisoned.load(Ordering::Acquire) {
-                break;
-            },
+            () = worker.health.doubted() => break,
         }
     }
     worker.drain().await;
-    let poisoned = worker.poisoned.load(Ordering::Acquire);
-    if poisoned && worker.args.class.proves() {
-        // A lost device is told apart from a process in doubt: it may be lost for the next one, too.
-        engine::find_device()?;
-    }
-    Ok(if poisoned {
-        ExitCode::from(RECYCLE)
-    } else {
-        ExitCode::SUCCESS
+    Ok(match worker.verdict().await {
+        None => ExitCode::SUCCESS,
+        Some(doubt) => {
+            tracing::error!(?doubt, "this process is to be replaced");
+            ExitCode::from(exit_code(&doubt))
+        }
     })
+}
+
+/// The code by which the operator tells why a process ended.
+const fn exit_code(doubt: &Doubt) -> u8 {
+    match doubt {
+        Doubt::Executor(_) => RECYCLE,
+        Doubt::Prover(_) => PROVER_BROKE,
+        Doubt::Device(_) => NO_DEVICE,
+    }
 }
 
 /// What a role offers to its tasks.
@@ -179,6 +196,8 @@ fn told(device: &Device) -> provost_link::Device {
         memory_bytes: device.total_bytes,
         capability: version(device.capability),
         driver: version(device.driver),
+        free_bytes: device.free_bytes,
+        driver_version: device.driver_version.clone().unwrap_or_default(),
     }
 }
 
@@ -202,6 +221,7 @@ impl Worker {
                 shard_elements: 0,
             },
             Engine::Execute(Arc::new(engine)),
+            None,
         );
         Ok(())
     }
@@ -228,12 +248,20 @@ impl Worker {
                 shard_elements: engine::shard_elements(),
             },
             Engine::Prove(Arc::new(prover)),
+            Some(&steps),
         );
         Ok(())
     }
 
-    /// Plays a role.
-    fn begin(&self, role: &'static str, class: WorkerType, room: Room, engine: Engine) {
+    /// Plays a role, whose engine is built: by these steps if it proves.
+    fn begin(
+        &self,
+        role: &'static str,
+        class: WorkerType,
+        room: Room,
+        engine: Engine,
+        steps: Option<&Steps>,
+    ) {
         let orders = self.client.link().add_role(Role {
             name: role.to_owned(),
             class,
@@ -242,14 +270,39 @@ impl Worker {
             device: room.device,
             shard_elements: room.shard_elements,
         });
-        self.status.built(role);
+        self.status.built(role, steps);
         tokio::spawn(tasks::run(
             self.client.clone(),
             engine,
             orders,
             self.tracker.clone(),
-            self.poisoned.clone(),
+            self.health.clone(),
         ));
+    }
+
+    /// Looks at the GPU while tasks run.
+    async fn watch_device(self: Arc<Self>) {
+        let busy = || !self.tracker.is_empty();
+        let find = engine::find_device;
+        device::watch(find, busy, device::EVERY, device::HUNG, &self.health).await;
+    }
+
+    /// What is against this process at its end. A lost device is told apart from a process in doubt: it may be lost for the next one, too.
+    async fn verdict(&self) -> Option<Doubt> {
+        let known = self.health.known()?;
+        if self.status.device().is_some()
+            && let Some(why) = device::lost(engine::find_device, device::PATIENCE).await
+        {
+            self.health.doubt(Doubt::Device(why));
+        }
+        let verdict = self.health.known().unwrap_or(known);
+        if matches!(verdict, Doubt::Device(_)) {
+            std::thread::spawn(|| {
+                std::thread::sleep(LAST_WORDS);
+                std::process::abort();
+            });
+        }
+        Some(verdict)
     }
 
     /// Takes no new tasks, waits for those that run, and until the coordinator has taken note of how they ended.

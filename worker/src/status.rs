@@ -1,6 +1,7 @@
 //! What the worker tells of itself over HTTP: `/healthz`, `/readyz`, `/status`.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -10,6 +11,7 @@ use provost_device::Device;
 use provost_link::Link;
 use serde::Serialize;
 
+use crate::engine::{self, Steps};
 use crate::memory::MemoryPlan;
 
 /// A role's progress towards readiness.
@@ -22,6 +24,28 @@ pub enum RoleState {
     Connecting,
     /// Takes tasks.
     Ready,
+    /// Takes no more tasks: the process is about to end.
+    Draining,
+}
+
+/// How long a worker took to its readiness, in seconds. Roles are built side by side.
+#[derive(Debug, Clone, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Start {
+    /// The look at its device: most of it is CUDA's own start.
+    pub device_seconds: f64,
+    /// The known answer; 0 where it is not asked for.
+    pub known_answer_seconds: f64,
+    /// The provers: on a GPU their buffers there and here.
+    pub provers_seconds: f64,
+    /// SP1's engine around them.
+    pub engine_seconds: f64,
+    /// From the start until the role that executes was built.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub execute_built_seconds: Option<f64>,
+    /// From the start until the role that proves was built.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prove_built_seconds: Option<f64>,
 }
 
 /// What `/status` answers.
@@ -48,6 +72,11 @@ pub struct Report {
     /// The GPU that it proves on, if it is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub device: Option<Device>,
+    /// Memory of that GPU which is free now, in bytes: SP1 keeps what it has taken once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device_free_bytes: Option<u64>,
+    /// How long it took to its readiness.
+    pub start: Start,
 }
 
 struct Role {
@@ -57,7 +86,9 @@ struct Role {
 
 /// Shared by the roles and the HTTP server.
 pub struct Status {
+    began: Instant,
     roles: Mutex<Vec<Role>>,
+    start: Mutex<Start>,
     memory: MemoryPlan,
     device: Option<Device>,
     link: Link,
@@ -69,16 +100,23 @@ pub const EXECUTE: &str = "execute";
 pub const PROVE: &str = "prove";
 
 impl Status {
-    /// A worker that will play `roles`, none of which is built.
+    /// A worker that began then, and after so long had looked for its device. It will play `roles`, none of which is built.
     pub fn new(
+        (began, looked): (Instant, Duration),
         roles: &[&'static str],
         memory: MemoryPlan,
         device: Option<Device>,
         link: Link,
     ) -> Arc<Self> {
         let roles = roles.iter().map(|&name| Role { name, built: false });
+        let start = Start {
+            device_seconds: looked.as_secs_f64(),
+            ..Start::default()
+        };
         Arc::new(Self {
+            began,
             roles: Mutex::new(roles.collect()),
+            start: Mutex::new(start),
             memory,
             device,
             link,
@@ -90,12 +128,22 @@ impl Status {
         self.device.as_ref()
     }
 
-    /// A role's engine is built.
-    pub fn built(&self, name: &str) {
+    /// A role's engine is built; by these steps, if it is the one that proves.
+    pub fn built(&self, name: &str, steps: Option<&Steps>) {
         let mut roles = self.roles.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(role) = roles.iter_mut().find(|role| role.name == name) {
             role.built = true;
         }
+        let seconds = Some(self.began.elapsed().as_secs_f64());
+        let mut start = self.start.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(steps) = steps else {
+            start.execute_built_seconds = seconds;
+            return;
+        };
+        start.prove_built_seconds = seconds;
+        start.known_answer_seconds = steps.known_answer;
+        start.provers_seconds = steps.provers;
+        start.engine_seconds = steps.engine;
     }
 
     /// The state of all roles now.
@@ -105,11 +153,13 @@ impl Status {
         let state = |name: &str| {
             let role = roles.iter().find(|role| role.name == name)?;
             Some(match (role.built, &link.leader) {
+                _ if link.draining => RoleState::Draining,
                 (false, _) => RoleState::Building,
                 (true, Some(_)) => RoleState::Ready,
                 (true, None) => RoleState::Connecting,
             })
         };
+        let start = self.start.lock().unwrap_or_else(PoisonError::into_inner);
         Report {
             execute: state(EXECUTE),
             prove: state(PROVE),
@@ -119,6 +169,8 @@ impl Status {
             unsettled_results: link.kept.results,
             memory: self.memory.clone(),
             device: self.device.clone(),
+            device_free_bytes: None,
+            start: start.clone(),
         }
     }
 
@@ -134,12 +186,16 @@ pub async fn serve(listener: tokio::net::TcpListener, status: Arc<Status>) -> st
     let router = Router::new()
         .route("/healthz", get(|| async { "ok" }))
         .route("/readyz", get(ready))
-        .route(
-            "/status",
-            get(|State(status): State<Arc<Status>>| async move { Json(status.report()) }),
-        )
+        .route("/status", get(report))
         .with_state(status);
     axum::serve(listener, router).await
+}
+
+async fn report(State(status): State<Arc<Status>>) -> Json<Report> {
+    Json(Report {
+        device_free_bytes: engine::device_free_bytes().await,
+        ..status.report()
+    })
 }
 
 async fn ready(State(status): State<Arc<Status>>) -> StatusCode {

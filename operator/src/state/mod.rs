@@ -123,11 +123,11 @@ impl KubeState {
         self.tasks.adopt(adopt::sort(tasks, go_on));
     }
 
-    /// Objects that are there now: those that this leader knows nothing of are deleted.
+    /// Objects that are there now: those that this leader knows nothing of are deleted, as soon as it can know of them.
     pub fn found(&self, tasks: Vec<ProvingTask>) {
         let found = adopt::strange(tasks);
         if !found.is_empty() {
-            self.tasks.adopt(found);
+            self.tasks.found(found);
         }
     }
 

@@ -94,6 +94,8 @@ pub(super) struct Queue {
     /// Tasks whose objects are behind, by the time since when.
     behind: BTreeSet<(i64, TaskId)>,
     coalesced: u64,
+    /// Whether workers still tell a new leader what they run.
+    recovering: bool,
     /// The latest time that was heard of.
     now: i64,
 }
@@ -151,8 +153,19 @@ impl Queue {
         self.settle(&task);
     }
 
+    /// A term begins, and workers tell what they run.
+    pub(super) const fn begin_term(&mut self) {
+        self.recovering = true;
+    }
+
+    /// An object turns up that the last leader wrote after this one had looked. While workers report, its task may yet turn up as well.
+    pub(super) fn found(&mut self, record: TaskRecord, uid: Option<String>) {
+        self.adopt(record, uid, self.recovering);
+    }
+
     /// All workers have reported: what was adopted and has not turned up is not there any more, and what nobody runs waits.
     pub(super) fn recovered(&mut self) {
+        self.recovering = false;
         let adopted: Vec<TaskId> = self
             .entries
             .iter()

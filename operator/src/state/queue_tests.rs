@@ -258,6 +258,30 @@ fn an_adopted_object_that_nobody_claims_is_deleted_and_one_that_nobody_runs_wait
 }
 
 #[test]
+fn what_turns_up_while_workers_report_is_not_deleted_before_they_have() {
+    let mut queue = Queue::default();
+    queue.begin_term();
+    for task in ["runs", "gone"] {
+        let record = TaskRecord::new(&change(task, created(false))).unwrap();
+        queue.found(record, Some(task.into()));
+    }
+    assert_eq!(write(&mut queue, NOW), None);
+    record(&mut queue, "runs", [created(false), assigned()]);
+    queue.recovered();
+    let jobs: Vec<_> = std::iter::from_fn(|| write(&mut queue, NOW)).collect();
+    let deleted = |job: &Job| matches!(job, Job::Delete(record) if record.spec.task_id == "gone");
+    assert_eq!(jobs.iter().filter(|job| deleted(job)).count(), 1);
+    assert!(
+        !jobs
+            .iter()
+            .any(|job| matches!(job, Job::Delete(_)) && !deleted(job))
+    );
+    let late = TaskRecord::new(&change("late", created(false))).unwrap();
+    queue.found(late, None);
+    assert!(matches!(write(&mut queue, NOW), Some(Job::Delete(_))));
+}
+
+#[test]
 fn what_does_not_go_on_is_deleted_at_once() {
     let mut queue = Queue::default();
     let record = TaskRecord::new(&change("t", created(false))).unwrap();

@@ -64,8 +64,18 @@ impl TaskWriter {
     /// Takes over what an earlier leader wrote: see [`Queue::adopt`].
     pub(super) fn adopt(&self, found: Vec<Found>) {
         self.change(|queue| {
+            queue.begin_term();
             for found in found {
                 queue.adopt(found.record, found.uid, found.goes_on);
+            }
+        });
+    }
+
+    /// Takes in what an earlier leader wrote late: see [`Queue::found`].
+    pub(super) fn found(&self, found: Vec<Found>) {
+        self.change(|queue| {
+            for found in found {
+                queue.found(found.record, found.uid);
             }
         });
     }

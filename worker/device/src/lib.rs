@@ -1,13 +1,17 @@
 //! The GPU that a process proves on: what it is, and whether it will do. Links nothing of NVIDIA's: a machine without a driver gets
 //! an answer, too.
 
+mod archs;
 mod cuda;
+mod driver;
 
-pub use cuda::find;
+pub use archs::Archs;
+pub use cuda::{find, free_bytes};
 
 const GIB: u64 = 1 << 30;
 
-/// Least memory of a device, in bytes: SP1's GPU prover refuses to start on less.
+/// Least memory of a device, in bytes. SP1's GPU prover panics where it counts fewer than 20 GiB, and it rounds up: what is refused here for a
+/// fraction of a GiB would start there.
 pub const LEAST_MEMORY: u64 = 20 * GIB;
 
 /// Least compute capability: the first for which SP1's kernels are built (Ampere).
@@ -18,6 +22,8 @@ pub const LEAST_CAPABILITY: (u32, u32) = (8, 0);
 pub struct Device {
     /// Its name, for example `NVIDIA H100 80GB HBM3`.
     pub name: String,
+    /// Its UUID, without the `GPU-` or `MIG-` that NVIDIA's tools put before it.
+    pub uuid: String,
     /// Compute capability, major and minor.
     pub capability: (u32, u32),
     /// Its memory in bytes.
@@ -26,6 +32,8 @@ pub struct Device {
     pub free_bytes: u64,
     /// The newest CUDA version that the driver runs, major and minor.
     pub driver: (u32, u32),
+    /// The driver's own version, such as `580.95.05`, where the kernel tells it.
+    pub driver_version: Option<String>,
 }
 
 /// Why there is no device to prove on.
@@ -65,6 +73,20 @@ pub enum DeviceError {
         /// Its compute capability.
         capability: (u32, u32),
     },
+    /// This build was not made for it.
+    #[error(
+        "{name} has compute capability {}.{}; this build holds code for {archs}. Make the image with `hack/images --gpu --archs {}{}` \
+         and what else the pools have",
+        capability.0, capability.1, capability.0, capability.1
+    )]
+    NoCode {
+        /// The device.
+        name: String,
+        /// Its compute capability.
+        capability: (u32, u32),
+        /// What the build was made for.
+        archs: Archs,
+    },
 }
 
 impl DeviceError {
@@ -76,16 +98,17 @@ impl DeviceError {
             Self::Driver(_) => "DriverError",
             Self::TooSmall { .. } => "DeviceTooSmall",
             Self::TooOld { .. } => "DeviceTooOld",
+            Self::NoCode { .. } => "NoCodeForDevice",
         }
     }
 }
 
 impl Device {
-    /// Whether SP1 can prove on it.
+    /// Whether SP1 can prove on it with code for `archs`; `None` where a build does not know what it was made for.
     ///
     /// # Errors
     /// Why not.
-    pub fn check(&self) -> Result<(), DeviceError> {
+    pub fn check(&self, archs: Option<&Archs>) -> Result<(), DeviceError> {
         let name = || self.name.clone();
         if self.capability < LEAST_CAPABILITY {
             let capability = self.capability;
@@ -98,7 +121,14 @@ impl Device {
             let gib = self.total_bytes / GIB;
             return Err(DeviceError::TooSmall { name: name(), gib });
         }
-        Ok(())
+        match archs.filter(|archs| !archs.run_on(self.capability)) {
+            Some(archs) => Err(DeviceError::NoCode {
+                name: name(),
+                capability: self.capability,
+                archs: archs.clone(),
+            }),
+            None => Ok(()),
+        }
     }
 }
 
@@ -111,29 +141,44 @@ mod tests {
     fn device(capability: (u32, u32), gib: u64) -> Device {
         Device {
             name: "NVIDIA Test".to_owned(),
+            uuid: String::new(),
             capability,
             total_bytes: gib * GIB,
             free_bytes: gib * GIB,
             driver: (13, 0),
+            driver_version: None,
         }
     }
 
     #[test]
     fn an_ampere_card_of_24_gib_will_do() {
-        assert_eq!(device((8, 6), 24).check(), Ok(()));
-        assert_eq!(device((8, 0), 20).check(), Ok(()));
-        assert_eq!(device((12, 0), 32).check(), Ok(()));
+        assert_eq!(device((8, 6), 24).check(None), Ok(()));
+        assert_eq!(device((8, 0), 20).check(None), Ok(()));
+        assert_eq!(device((12, 0), 32).check(None), Ok(()));
+    }
+
+    #[test]
+    fn a_device_that_the_build_has_no_code_for_is_named_with_what_it_has() {
+        let archs = Archs::parse("86,89,90").unwrap();
+        assert_eq!(device((8, 9), 24).check(Some(&archs)), Ok(()));
+        let error = device((8, 0), 40).check(Some(&archs)).unwrap_err();
+        assert_eq!(error.reason(), "NoCodeForDevice");
+        assert_eq!(
+            error.to_string(),
+            "NVIDIA Test has compute capability 8.0; this build holds code for 8.6, 8.9, 9.0. Make the image with \
+             `hack/images --gpu --archs 80` and what else the pools have"
+        );
     }
 
     #[test]
     fn what_is_too_old_or_too_small_is_named_with_what_it_takes() {
-        let old = device((7, 5), 48).check().unwrap_err();
+        let old = device((7, 5), 48).check(None).unwrap_err();
         assert_eq!(old.reason(), "DeviceTooOld");
         assert_eq!(
             old.to_string(),
             "NVIDIA Test has compute capability 7.5; SP1 proves on 8.0 and later"
         );
-        let small = device((8, 6), 16).check().unwrap_err();
+        let small = device((8, 6), 16).check(None).unwrap_err();
         assert_eq!(small.reason(), "DeviceTooSmall");
         assert_eq!(
             small.to_string(),

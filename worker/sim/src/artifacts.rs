@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use provost_artifacts::id::{self, ProofTag};
 use provost_artifacts::{Kind, Store, StoreError, codec};
+use provost_proto::worker::TaskType;
 
 use crate::body::Body;
 use crate::coordinator::now_ms;
@@ -16,15 +17,22 @@ use crate::random::{Random, unique};
 pub(crate) struct Artifacts {
     store: Option<Arc<dyn Store>>,
     body: Arc<Body>,
+    task: TaskType,
     tag: ProofTag,
 }
 
 impl Artifacts {
-    /// The artifacts of `proof`, as the worker `body` sees them.
-    pub(crate) fn new(store: Option<Arc<dyn Store>>, body: Arc<Body>, proof: &str) -> Self {
+    /// The artifacts of `proof`, as a task of a type sees them on the worker `body`.
+    pub(crate) fn new(
+        store: Option<Arc<dyn Store>>,
+        body: Arc<Body>,
+        task: TaskType,
+        proof: &str,
+    ) -> Self {
         Self {
             store,
             body,
+            task,
             tag: ProofTag::of(proof),
         }
     }
@@ -92,7 +100,8 @@ impl Artifacts {
 
     async fn fault(&self, op: StoreOp) -> Result<(), StoreError> {
         let detail = || "it was told to fail".to_owned();
-        for fault in self.body.faults.reach(&self.body.name, Site::Store(op)) {
+        let site = Site::Store(self.task, op);
+        for fault in self.body.faults.reach(&self.body.name, site) {
             match fault.action {
                 Action::Delay => {
                     tokio::time::sleep(fault.duration().unwrap_or_default()).await;

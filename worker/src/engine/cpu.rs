@@ -13,6 +13,9 @@ use super::{Build, Steps, known_answer, timed};
 /// What it proves with.
 pub type Components = CpuSP1ProverComponents;
 
+/// The compute capabilities that it has code for: it has none.
+pub(super) const ARCHS: Option<&str> = None;
+
 /// The largest shards that the prover has room for, in trace elements: a CPU proves any, unless its environment says otherwise.
 pub fn shard_elements() -> u64 {
     SP1CoreOpts::default().sharding_threshold.element_threshold

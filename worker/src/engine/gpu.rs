@@ -19,6 +19,9 @@ use super::{Build, Steps, timed};
 /// What it proves with.
 pub type Components = SP1CudaProverComponents;
 
+/// The compute capabilities that SP1's kernels were compiled for, as its build was told: `None` where it chose itself.
+pub(super) const ARCHS: Option<&str> = option_env!("CUDA_ARCHS");
+
 /// The largest shards that the prover has room for, in trace elements: SP1 decides by the GPU's memory.
 pub fn shard_elements() -> u64 {
     local_gpu_opts().sharding_threshold.element_threshold

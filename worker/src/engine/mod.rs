@@ -7,9 +7,10 @@ mod execute;
 pub mod known_answer;
 mod prove;
 
-use std::time::Instant;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
-use provost_device::{Device, DeviceError};
+use provost_device::{Archs, Device, DeviceError};
 use sp1_core_executor::SP1CoreOpts;
 
 use crate::memory::MemoryPlan;
@@ -33,10 +34,13 @@ pub struct Build {
 #[derive(Debug, Clone, Default, serde::Serialize)]
 pub struct Steps {
     /// The known answer; 0 where it is not asked for.
+    #[serde(rename = "known_answer_seconds")]
     pub known_answer: f64,
     /// The provers: on a GPU their buffers there and here.
+    #[serde(rename = "provers_seconds")]
     pub provers: f64,
     /// SP1's engine around them.
+    #[serde(rename = "engine_seconds")]
     pub engine: f64,
 }
 
@@ -73,6 +77,24 @@ pub fn find_device() -> Result<Option<Device>, DeviceError> {
         return Ok(None);
     }
     let device = provost_device::find()?;
-    device.check()?;
+    device.check(device::ARCHS.and_then(Archs::parse).as_ref())?;
     Ok(Some(device))
+}
+
+/// How long a device may take to say how much of its memory is free.
+const GLANCE: Duration = Duration::from_secs(2);
+
+/// Memory of the device that is free now, in bytes. `None` without one, and where it does not answer at once.
+pub async fn device_free_bytes() -> Option<u64> {
+    // One that hangs keeps one thread, not one of each who asks.
+    static LOOKING: AtomicBool = AtomicBool::new(false);
+    if !cfg!(feature = "gpu") || LOOKING.swap(true, Ordering::AcqRel) {
+        return None;
+    }
+    let look = tokio::task::spawn_blocking(|| {
+        let free = provost_device::free_bytes();
+        LOOKING.store(false, Ordering::Release);
+        free
+    });
+    tokio::time::timeout(GLANCE, look).await.ok()?.ok()?
 }

@@ -9,14 +9,18 @@ use provost_artifacts::id::{self, ProofTag};
 use provost_artifacts::server::{self, Credentials};
 use provost_artifacts::{Kind, S3Config, S3Store, Store as _, codec};
 use provost_coordinator::{
-    Config, Coordinator, MemoryState, ProofResult, ProofSpec, Root, TaskChange,
+    Config, Coordinator, Doors, MemoryState, ProofOutcome, ProofResult, ProofSpec, Root, ShardSize,
+    TaskChange, WorkerEvent,
 };
 use sp1_core_machine::io::SP1Stdin;
 use sp1_prover::worker::ProofFromNetwork;
 use sp1_prover_types::network_base_types::ProofMode;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
+use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::local::Mode;
 
 const BUCKET: &str = "provost";
 /// How often the coordinator's memory is looked at: it tells nobody by itself.
@@ -33,9 +37,14 @@ pub(super) struct Machine {
     _stop: DropGuard,
 }
 
-/// A proof, and what was done for it.
-pub(super) struct Proved {
-    pub(super) proof: ProofFromNetwork,
+/// A proof or an execution, and what was done for it.
+pub(super) struct Done {
+    /// `None` of an execution.
+    pub(super) proof: Option<ProofFromNetwork>,
+    /// What the worker said of it: JSON.
+    pub(super) said: String,
+    /// How large its shards are; `None` where it has none.
+    pub(super) shards: Option<ShardSize>,
     /// From the submission until the coordinator knew of the end.
     pub(super) seconds: f64,
     pub(super) changes: Vec<TaskChange>,
@@ -71,7 +80,7 @@ impl Machine {
         let state = Arc::new(MemoryState::new());
         let coordinator = Coordinator::start(Config::default(), state.clone(), stop.clone());
         let serving = coordinator.clone();
-        tokio::spawn(async move { serving.serve(listener).await });
+        tokio::spawn(async move { serving.serve(listener, Doors::NATIVE).await });
         Ok(Self {
             coordinator,
             state,
@@ -106,14 +115,29 @@ impl Machine {
         }
     }
 
-    /// Makes a proof, and clears away what was stored for it.
-    pub(super) async fn prove(
+    /// Returns when the coordinator wants a worker replaced, with the reason: that takes a cluster.
+    pub(super) async fn recycled(&self) -> String {
+        let mut events = self.coordinator.worker_events();
+        loop {
+            match events.recv().await {
+                Ok(WorkerEvent::Recycle { pod, why }) => {
+                    return format!("the coordinator wants worker {pod} replaced: {why}");
+                }
+                Ok(_) | Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => std::future::pending().await,
+            }
+        }
+    }
+
+    /// Makes a proof, or executes, and clears away what was stored for it. It gets so long.
+    pub(super) async fn work(
         &self,
         number: usize,
         elf: &[u8],
         stdin: &SP1Stdin,
-        mode: ProofMode,
-    ) -> anyhow::Result<Proved> {
+        mode: Mode,
+        patience: Duration,
+    ) -> anyhow::Result<Done> {
         let proof_id = format!("solo/{number}/{:016x}", rand::random::<u64>());
         let tag = ProofTag::of(&proof_id);
         let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis();
@@ -131,51 +155,89 @@ impl Machine {
         let inputs = [
             program,
             input.clone(),
-            i32::from(mode).to_string(),
+            i32::from(ProofMode::from(mode)).to_string(),
             u64::MAX.to_string(),
             String::new(),
             r#"{"stdin_private":false}"#.to_owned(),
         ];
+        let (kind, outputs) = match mode {
+            Mode::Execute => (Root::Execute, Vec::new()),
+            Mode::Core | Mode::Compressed => (Root::Prove, vec![output]),
+        };
         let spec = ProofSpec {
             proof_id: proof_id.as_str().into(),
-            kind: Root::Prove,
+            kind,
             inputs: inputs.to_vec(),
-            outputs: vec![output.clone()],
+            outputs: outputs.clone(),
             requester: "solo".to_owned(),
             priority: 0,
             created_at_ms: now.try_into()?,
             parallelism: None,
             max_retries: None,
+            deadline_ms: None,
             expires_at_ms: None,
         };
         self.state.take_changes();
         let submitted = Instant::now();
         self.coordinator.submit_proof(spec).await?;
-        let outcome = loop {
-            match self.state.outcome(&proof_id) {
-                Some(outcome) => break outcome,
-                None => tokio::time::sleep(LOOK).await,
+        let outcome = match tokio::time::timeout(patience, self.outcome(&proof_id)).await {
+            Ok(outcome) => outcome,
+            Err(_) => {
+                let so_far = self.so_far(&proof_id).await;
+                let reason = format!("not done within {patience:?} ({so_far}): see --patience");
+                self.coordinator.cancel_proof(&proof_id, &reason).await;
+                bail!(reason);
             }
         };
         let seconds = submitted.elapsed().as_secs_f64();
         let changes = self.state.take_changes();
-        match outcome.result {
-            ProofResult::Succeeded { .. } => {}
+        let said = match outcome.result {
+            ProofResult::Succeeded { extra_data } => extra_data,
             ProofResult::Failed { failure, .. } => {
                 bail!("{}: {}", failure.class, failure.message)
             }
             ProofResult::Cancelled { reason } => bail!("cancelled: {reason}"),
-        }
-        let stored = self.store.get(Kind::Proof, &output).await?;
-        let proof = bincode::deserialize(&codec::decompress(&stored)?)?;
-        self.store.delete(Kind::Proof, &output).await?;
+        };
+        let proof = match outputs.first() {
+            Some(output) => {
+                let stored = self.store.get(Kind::Proof, output).await?;
+                self.store.delete(Kind::Proof, output).await?;
+                Some(bincode::deserialize(&codec::decompress(&stored)?)?)
+            }
+            None => None,
+        };
         self.store.delete(Kind::Stdin, &input).await?;
         self.sweep(tag).await?;
-        Ok(Proved {
+        Ok(Done {
             proof,
+            said,
+            shards: outcome.progress.shards,
             seconds,
             changes,
         })
+    }
+
+    async fn outcome(&self, proof_id: &str) -> ProofOutcome {
+        loop {
+            match self.state.outcome(proof_id) {
+                Some(outcome) => return outcome,
+                None => tokio::time::sleep(LOOK).await,
+            }
+        }
+    }
+
+    /// How far a proof is and what it waits for, for people.
+    async fn so_far(&self, proof_id: &str) -> String {
+        let mut so_far = match self.state.progress_of(proof_id) {
+            Some(progress) => format!("{} of {} tasks done", progress.done, progress.total),
+            None => "no task done".to_owned(),
+        };
+        let explanation = self.coordinator.explain(proof_id).await;
+        for wait in explanation.iter().flat_map(|waiting| &waiting.waits) {
+            so_far.push_str("; ");
+            so_far.push_str(&wait.to_string());
+        }
+        so_far
     }
 
     /// Deletes what the tasks of a proof left.

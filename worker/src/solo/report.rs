@@ -1,23 +1,10 @@
 //! What was done for a proof, from what the coordinator noted of its tasks. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-use provost_coordinator::{Millis, TaskChange, TaskChangeKind, task_name};
+use provost_coordinator::{Millis, TaskChange, TaskChangeKind, TaskId, task_name};
 use provost_proto::worker::TaskType;
 use serde::Serialize;
-
-/// One line of JSON for each proof.
-#[derive(Debug, Serialize)]
-pub(super) struct Line {
-    /// Start of all parts until the workers take tasks.
-    pub(super) start_seconds: f64,
-    /// Submitted to succeeded.
-    pub(super) seconds: f64,
-    pub(super) verify_seconds: f64,
-    pub(super) proof_bytes: u64,
-    #[serde(flatten)]
-    pub(super) work: Work,
-}
 
 /// What was done.
 #[derive(Debug, Default, PartialEq, Serialize)]
@@ -28,40 +15,81 @@ pub struct Work {
     pub failed: usize,
     /// How long tasks held the GPU, all together; 0 where there is none.
     pub gpu_seconds: f64,
-    /// From the first shard's assignment to the last one's end.
+    /// From the first shard's assignment until the core phase began: its record was fetched, its trace generated.
+    pub core_prepare_seconds: f64,
+    /// The core phase: from when a shard first had the GPU until the last shard ended.
     pub core_seconds: f64,
-    /// The part of that time in which a shard held the GPU.
+    /// The part of that time in which tasks held the GPU: shards, and the recursion that goes on beside them.
     pub core_busy: f64,
+}
+
+/// A task that succeeded.
+struct Ran {
+    shard: bool,
+    began: Millis,
+    ended: Millis,
+    /// Held the GPU for so long, in milliseconds.
+    held: Millis,
 }
 
 /// Adds up what was done.
 pub fn work(changes: &[TaskChange]) -> Work {
     let mut work = Work::default();
-    let (mut gpu_ms_of_all, mut gpu_ms_of_shards) = (0, 0);
-    let mut core: Option<(Millis, Millis)> = None;
+    let mut assigned: HashMap<&TaskId, Millis> = HashMap::new();
+    let mut ran = Vec::new();
     for change in changes {
-        let shard = change.task_type == TaskType::ProveShard;
         match &change.kind {
-            TaskChangeKind::Assigned { .. } if shard => {
-                core.get_or_insert((change.at, change.at));
+            TaskChangeKind::Assigned { .. } => {
+                assigned.insert(&change.task, change.at);
             }
             TaskChangeKind::Succeeded { gpu_ms, .. } => {
                 *work.tasks.entry(task_name(change.task_type)).or_default() += 1;
-                gpu_ms_of_all += gpu_ms;
-                if let Some((_, end)) = core.as_mut().filter(|_| shard) {
-                    *end = change.at;
-                    gpu_ms_of_shards += gpu_ms;
-                }
+                ran.push(Ran {
+                    shard: change.task_type == TaskType::ProveShard,
+                    began: assigned.get(&change.task).copied().unwrap_or(change.at),
+                    ended: change.at,
+                    held: Millis::try_from(*gpu_ms).unwrap_or(Millis::MAX),
+                });
             }
             TaskChangeKind::Requeued { .. } => work.failed += 1,
             _ => {}
         }
     }
-    let seconds = |ms: u64| ms as f64 / 1000.0;
-    work.gpu_seconds = seconds(gpu_ms_of_all);
-    if let Some((begin, end)) = core {
-        work.core_seconds = seconds(end.abs_diff(begin));
-        work.core_busy = seconds(gpu_ms_of_shards) / work.core_seconds.max(0.001);
-    }
+    work.gpu_seconds = seconds(ran.iter().map(|task| task.held).sum());
+    core_phase(&mut work, ran);
     work
+}
+
+fn seconds(ms: Millis) -> f64 {
+    ms as f64 / 1000.0
+}
+
+/// The phase begins when the first shard has the GPU. Workers say how long a task held it, not when; but it is held by one task at a time, so that whatever has been held
+/// by some moment bounds the beginning: this takes the latest that the bounds allow. What began in the phase and ended after it counts as having held the GPU at its very end.
+fn core_phase(work: &mut Work, ran: Vec<Ran>) {
+    let shards = || ran.iter().filter(|task| task.shard);
+    let Some(first) = shards().map(|task| task.began).min() else {
+        return;
+    };
+    let end = shards().map(|task| task.ended).max().unwrap_or(first);
+    let mut during: Vec<_> = ran.iter().filter(|task| task.began >= first).collect();
+    during.sort_by_key(|task| task.ended);
+    let (mut begin, mut held) = (None, 0);
+    for task in during.iter().filter(|task| task.ended <= end) {
+        held += task.held;
+        if held > 0 {
+            let bound = task.ended - held;
+            begin = Some(begin.map_or(bound, |begin: Millis| begin.min(bound)));
+        }
+    }
+    let begin = begin.unwrap_or(first).max(first);
+    let after = during
+        .iter()
+        .filter(|task| task.began < end && task.ended > end);
+    held += after
+        .map(|task| (task.held - (task.ended - end)).max(0))
+        .sum::<Millis>();
+    work.core_prepare_seconds = seconds(begin - first);
+    work.core_seconds = seconds(end - begin);
+    work.core_busy = (held as f64 / (end - begin).max(1) as f64).min(1.0);
 }

@@ -6,7 +6,6 @@ mod prove;
 mod raw;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::FutureExt as _;
 use provost_link::{Order, Orders, Outcome};
@@ -19,6 +18,7 @@ use crate::artifacts::origin;
 use crate::coordinator::Client;
 use crate::engine::{self, ExecuteEngine, ProveEngine};
 use crate::failure::{Failure, FailureClass};
+use crate::health::{Doubt, Health};
 
 /// What a role runs its tasks on.
 #[derive(Clone)]
@@ -29,22 +29,21 @@ pub enum Engine {
     Prove(Arc<ProveEngine>),
 }
 
-/// Runs every order of a role until the link stops. `poisoned` is set when a task panicked: the process should be
-/// replaced then, since SP1's state is in doubt.
+/// Runs every order of a role until the link stops. `health` is told when SP1 broke: the process should be replaced then.
 pub async fn run(
     client: Client,
     engine: Engine,
     mut orders: Orders,
     tracker: TaskTracker,
-    poisoned: Arc<AtomicBool>,
+    health: Health,
 ) {
     while let Some(order) = orders.recv().await {
-        let (client, engine, poisoned) = (client.clone(), engine.clone(), poisoned.clone());
-        tracker.spawn(async move { run_one(&client, engine, order, &poisoned).await });
+        let (client, engine, health) = (client.clone(), engine.clone(), health.clone());
+        tracker.spawn(async move { run_one(&client, engine, order, &health).await });
     }
 }
 
-async fn run_one(client: &Client, engine: Engine, order: Order, poisoned: &AtomicBool) {
+async fn run_one(client: &Client, engine: Engine, order: Order, health: &Health) {
     let kind = order.data.task_type();
     let (proof_id, task_id) = (order.run.proof_id().to_owned(), order.task_id.clone());
     if order.cancelled.is_cancelled() {
@@ -68,17 +67,26 @@ async fn run_one(client: &Client, engine: Engine, order: Order, poisoned: &Atomi
     let outcome = match engine {
         // Dropping an execution ends it: its child process and channels go with it.
         Engine::Execute(_) => tokio::select! {
-            result = work => settle(kind, result, poisoned),
+            result = work => settle(kind, result, health, Doubt::Executor),
             () = cancelled.cancelled() => Outcome::Stopped,
         },
-        // Proving cannot be stopped half-way. It stays active until it ends, so that its weight is not given away.
-        Engine::Prove(_) => match work.await {
-            _ if cancelled.is_cancelled() => Outcome::Stopped,
-            result => {
-                let outcome = settle(kind, result, poisoned);
-                device::judge(outcome, engine::find_device, device::PATIENCE, poisoned).await
+        // Proving cannot be stopped half-way. It stays active until it ends, so that its weight is not given away; but on a device that is lost it may never end.
+        Engine::Prove(_) => {
+            let judged = async {
+                let (result, before) = (work.await, health.known());
+                let outcome = settle(kind, result, health, Doubt::Prover);
+                let patience = device::PATIENCE;
+                device::judge(outcome, before, engine::find_device, patience, health).await
+            };
+            let outcome = tokio::select! {
+                outcome = judged => outcome,
+                why = health.device_lost() => device::handed_back(&why, "nothing yet"),
+            };
+            match cancelled.is_cancelled() {
+                true => Outcome::Stopped,
+                false => outcome,
             }
-        },
+        }
     };
     let seconds = started.elapsed().as_secs_f32();
     let kind = kind.as_str_name();
@@ -111,21 +119,28 @@ fn said(metadata: TaskMetadata) -> String {
 
 type Caught = Result<Result<TaskMetadata, Failure>, Box<dyn std::any::Any + Send>>;
 
-fn settle(kind: TaskType, result: Caught, poisoned: &AtomicBool) -> Outcome {
+/// What a task's end is for the coordinator, and for this process: `doubt` is what it counts as if SP1 broke.
+fn settle(
+    kind: TaskType,
+    result: Caught,
+    health: &Health,
+    doubt: impl Fn(String) -> Doubt,
+) -> Outcome {
     let failure = match result {
         Ok(Ok(metadata)) => return Outcome::Completed(said(metadata)),
         Ok(Err(failure)) => failure,
         Err(panic) => {
-            poisoned.store(true, Ordering::Release);
             let text = panic
                 .downcast_ref::<&str>()
                 .map(|text| (*text).to_owned())
                 .or_else(|| panic.downcast_ref::<String>().cloned())
                 .unwrap_or_else(|| "no message".to_owned());
-            let message = format!("panic: {text}");
-            Failure::new(FailureClass::Bug, kind.as_str_name(), message)
+            Failure::from_panic(kind.as_str_name(), &format!("panic: {text}"))
         }
     };
+    if failure.doubtful {
+        health.doubt(doubt(format!("{}: {}", failure.task_type, failure.message)));
+    }
     Outcome::Failed {
         class: failure.class.to_string(),
         retryable: failure.retryable,

@@ -5,7 +5,7 @@ use sp1_prover::worker::{TaskError, TaskId, TaskMetadata};
 
 use super::{raw, unsupported};
 use crate::engine::Prover;
-use crate::failure::Failure;
+use crate::failure::{Failure, PIPELINE_BROKE};
 
 /// Runs one task of the prove role. A task that failed because an earlier delivery of it has finished counts as done.
 pub(super) async fn dispatch(
@@ -71,13 +71,13 @@ async fn setup(
     flatten(handle.await).map(|(_, metadata)| metadata)
 }
 
-/// The engine's own failure (a panic in its pipeline, say) is one that another worker may not have.
-fn flatten<T, E: std::fmt::Display>(
-    result: Result<Result<T, TaskError>, E>,
-) -> Result<T, TaskError> {
+/// What SP1's pipelines lose was no fault of the task: a panic of theirs, most often.
+fn flatten<T, E>(result: Result<Result<T, TaskError>, E>) -> Result<T, TaskError>
+where
+    E: std::error::Error + Send + Sync + 'static,
+{
     result.unwrap_or_else(|error| {
-        Err(TaskError::Retryable(anyhow::anyhow!(
-            "the proving pipeline broke: {error}"
-        )))
+        let error = anyhow::Error::new(error).context(PIPELINE_BROKE);
+        Err(TaskError::Fatal(error))
     })
 }

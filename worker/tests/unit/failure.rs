@@ -1,6 +1,8 @@
 //! How faults are sorted: what is the program's own, and what is infrastructure.
+#![allow(clippy::unwrap_used)]
 
-use provost_worker::failure::{Failure, FailureClass};
+use provost_artifacts::StoreError;
+use provost_worker::failure::{Failure, FailureClass, PIPELINE_BROKE};
 use sp1_core_executor::ExecutionError;
 use sp1_prover::worker::TaskError;
 
@@ -48,5 +50,76 @@ fn an_unreachable_store_is_told_apart() {
     assert_eq!(
         (failure.class, failure.retryable),
         (FailureClass::StoreUnavailable, true)
+    );
+}
+
+/// As SP1 passes on that a part of its pipelines panicked.
+async fn panicked(message: &'static str) -> TaskError {
+    let task = tokio::spawn(async move { panic!("{message}") });
+    let error = anyhow::Error::from(task.await.unwrap_err());
+    TaskError::Fatal(error.context(PIPELINE_BROKE))
+}
+
+#[tokio::test]
+async fn a_panic_inside_sp1_is_infrastructure_and_the_process_is_replaced() {
+    let error = panicked("index out of bounds").await;
+    let failure = Failure::from_task_error("PROVE_SHARD", &error);
+    assert_eq!(
+        (failure.class, failure.retryable, failure.doubtful),
+        (FailureClass::NodeLost, true, true)
+    );
+    assert!(
+        failure.message.contains("index out of bounds"),
+        "{}",
+        failure.message
+    );
+
+    let text = "splicer task panicked: task 12 panicked";
+    let error = TaskError::Execution(ExecutionError::Other(text.into()));
+    let failure = Failure::from_task_error("CORE_EXECUTE", &error);
+    assert_eq!(
+        (failure.class, failure.doubtful),
+        (FailureClass::NodeLost, true)
+    );
+}
+
+#[tokio::test]
+async fn a_panic_over_the_store_says_nothing_of_the_process() {
+    let away = "called `Result::unwrap()` on an `Err` value: artifact store unavailable: refused";
+    assert!(away.contains(provost_worker::artifacts::STORE_UNAVAILABLE));
+    let failure = Failure::from_task_error("PROVE_SHARD", &panicked(away).await);
+    assert_eq!(
+        (failure.class, failure.doubtful),
+        (FailureClass::StoreUnavailable, false)
+    );
+    let absent = StoreError::NotFound {
+        key: "artifacts/x".to_owned(),
+    };
+    let failure = Failure::from_panic("PROVE_SHARD", &format!("panic: {absent}"));
+    assert_eq!(
+        (failure.class, failure.doubtful),
+        (FailureClass::Transient, false)
+    );
+}
+
+#[test]
+fn what_does_not_verify_may_be_tried_elsewhere() {
+    let finished = format!(
+        "{}: out of domain",
+        provost_worker::artifacts::INVALID_PROOF
+    );
+    let error = TaskError::Fatal(anyhow::anyhow!(finished));
+    let failure = Failure::from_task_error("CONTROLLER", &error);
+    // Whoever puts a proof together is not the one that proved wrongly.
+    assert_eq!(
+        (failure.class, failure.retryable, failure.doubtful),
+        (FailureClass::InvalidProof, true, false)
+    );
+
+    let error = TaskError::Retryable(anyhow::anyhow!("shard verification failed: GKR"));
+    let failure = Failure::from_task_error("PROVE_SHARD", &error);
+    assert_eq!(
+        (failure.class, failure.retryable, failure.doubtful),
+        (FailureClass::InvalidProof, true, true)
     );
 }

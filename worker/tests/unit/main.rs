@@ -10,4 +10,5 @@ mod memory;
 mod origin;
 mod report;
 mod results;
+mod solo;
 mod wire;

@@ -28,7 +28,7 @@ pub struct Fault {
     /// An operation of the artifact store.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub op: Option<StoreOp>,
-    /// Only for tasks of this type: `PROVE_SHARD`.
+    /// Only for tasks of this type: `PROVE_SHARD`. Not for calls.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub task: Option<String>,
     /// Only in this simulated worker.
@@ -237,6 +237,12 @@ impl Fault {
                 format!("{task} is no task type; one is PROVE_SHARD"),
             );
         }
+        if self.task.is_some() && self.call.is_some() {
+            return field(
+                "task",
+                "a call has none: leave one of the two out".to_owned(),
+            );
+        }
         if self.nth == Some(0) {
             return field("nth", "matches count from 1".to_owned());
         }
@@ -311,6 +317,7 @@ mod tests {
             r#"{"do":"crash"}"#,
             r#"{"do":"crash","at":"running","call":"Say"}"#,
             r#"{"do":"crash","call":"Say"}"#,
+            r#"{"do":"loseReply","call":"Say","task":"PROVE_SHARD"}"#,
             r#"{"do":"hang","at":"now"}"#,
             r#"{"do":"hang","at":"running","task":"ProveShard"}"#,
             r#"{"do":"delay","op":"get"}"#,

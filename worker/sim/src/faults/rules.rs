@@ -16,8 +16,8 @@ pub enum Site {
     Task(TaskType, Point),
     /// A call to the coordinator.
     Call(Call),
-    /// An operation of the store.
-    Store(StoreOp),
+    /// An operation of the store, for a task of this type.
+    Store(TaskType, StoreOp),
 }
 
 /// A fault and how it fared.
@@ -136,13 +136,17 @@ fn fits(fault: &Fault, worker: &str, site: Site) -> bool {
     if fault.worker.as_ref().is_some_and(|name| name != worker) {
         return false;
     }
+    let of = |kind: TaskType| {
+        let task = fault.task.as_ref();
+        task.is_none_or(|task| task == kind.as_str_name())
+    };
     match site {
-        Site::Task(kind, point) => {
-            let task = fault.task.as_ref();
-            fault.at == Some(point) && task.is_none_or(|task| task == kind.as_str_name())
-        }
+        Site::Task(kind, point) => fault.at == Some(point) && of(kind),
         Site::Call(call) => fault.call.is_some_and(|c| c == call || c == Call::Any),
-        Site::Store(op) => fault.op.is_some_and(|o| o == op || o == StoreOp::Any),
+        Site::Store(kind, op) => {
+            let fits = fault.op.is_some_and(|o| o == op || o == StoreOp::Any);
+            fits && of(kind)
+        }
     }
 }
 
@@ -203,9 +207,22 @@ mod tests {
         for call in [Call::Listen, Call::Create, Call::Create] {
             assert_eq!(faults.reach("w", Site::Call(call)).len(), 1);
         }
-        assert!(faults.reach("w", Site::Store(StoreOp::Get)).is_empty());
+        let get = Site::Store(PROVE, StoreOp::Get);
+        assert!(faults.reach("w", get).is_empty());
         assert_eq!(faults.struck(), 3);
         faults.clear();
         assert!(faults.reach("w", Site::Call(Call::Listen)).is_empty());
+    }
+
+    #[test]
+    fn a_fault_of_the_store_may_be_one_tasks_type() {
+        let faults = Faults::new(1);
+        let full = Fault {
+            task: Some(PROVE.as_str_name().to_owned()),
+            ..Fault::of_store(Action::Full, StoreOp::Put)
+        };
+        faults.add(full).unwrap();
+        let strikes = |kind| faults.reach("w", Site::Store(kind, StoreOp::Put)).len();
+        assert_eq!((strikes(TaskType::CoreExecute), strikes(PROVE)), (0, 1));
     }
 }

@@ -30,7 +30,7 @@ impl Context {
         let (body, data) = (client.body().clone(), order.data.clone());
         Self {
             client,
-            artifacts: Artifacts::new(bench.store, body, &data.proof_id),
+            artifacts: Artifacts::new(bench.store, body, data.task_type(), &data.proof_id),
             kind: data.task_type(),
             task_id: order.task_id.clone(),
             proof: data.proof_id.clone(),

@@ -10,7 +10,8 @@ use provost_artifacts::id::ProofTag;
 use provost_artifacts::server::{Credentials, serve};
 use provost_artifacts::{Kind, MemoryStore, S3Config, S3Store, Store, codec, id};
 use provost_coordinator::{
-    Config, Coordinator, FailureClass, MemoryState, ProofOutcome, ProofResult, ProofSpec, Root,
+    Config, Coordinator, Doors, FailureClass, MemoryState, ProofOutcome, ProofResult, ProofSpec,
+    RetryPolicy, Root,
 };
 use provost_proto::worker::TaskType;
 use provost_worker_sim::graph::Mode;
@@ -30,8 +31,11 @@ pub(crate) fn config() -> Config {
         lost_grace: Duration::from_millis(500),
         leaf_liveness: Duration::from_secs(2),
         root_liveness: Duration::from_secs(5),
-        backoff: Duration::from_millis(20),
-        max_backoff: Duration::from_millis(200),
+        retry: RetryPolicy {
+            backoff: 20,
+            max_backoff: 200,
+            ..RetryPolicy::default()
+        },
         resend_task: Duration::from_secs(1),
         resend_result: Duration::from_secs(1),
         ..Config::default()
@@ -129,7 +133,7 @@ impl Cluster {
         let state = Arc::new(MemoryState::new());
         let coordinator = Coordinator::start(config, state.clone(), stop.clone());
         let serving = coordinator.clone();
-        tokio::spawn(async move { serving.serve(listener).await });
+        tokio::spawn(async move { serving.serve(listener, Doors::NATIVE).await });
         let elf = b"\x7fELF";
         let program = id::program_id(elf);
         let bytes = codec::encode_bytes(elf).unwrap().into();
@@ -204,6 +208,7 @@ impl Cluster {
             created_at_ms: 1,
             parallelism: None,
             max_retries: None,
+            deadline_ms: None,
             expires_at_ms: None,
         };
         self.coordinator.submit_proof(spec).await.unwrap();

@@ -1,10 +1,9 @@
 //! Stores that are slow, away or full.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use provost_artifacts::MemoryStore;
-use provost_coordinator::{Config, FailureClass};
+use provost_coordinator::FailureClass;
 use provost_proto::worker::TaskType;
 use provost_worker_sim::Class;
 use provost_worker_sim::faults::{Action, Fault, StoreOp};
@@ -56,10 +55,8 @@ async fn a_store_that_is_full_for_a_moment_costs_a_task() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_store_that_stays_away_ends_the_proof_with_that_reason() {
-    let config = Config {
-        store_patience: Duration::from_millis(500),
-        ..config()
-    };
+    let mut config = config();
+    config.retry.store_patience = 500;
     let cluster = Cluster::with(config, Arc::new(MemoryStore::new()), None).await;
     let graph = graph(2);
     let _cpu = cluster.workers(Class::Cpu, 1, &graph).await;
