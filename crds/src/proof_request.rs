@@ -98,7 +98,8 @@ pub struct ProofRequestSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline: Option<Time>,
     /// Seconds after its end at which this object is deleted, and its proof with it. 0 deletes it at once.
-    /// Default: it is kept until you delete it.
+    /// Default: it is kept until you delete it. The proof is kept as long as the artifact store is: the store that
+    /// comes with Provost loses it with its pod, unless it has a volume.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 315360000))]
     pub ttl_seconds_after_finished: Option<i64>,

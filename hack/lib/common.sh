@@ -5,7 +5,7 @@
 PROVOST_ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)"
 PROVOST_CACHE="${PROVOST_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/provost}"
 PROVOST_BIN="$PROVOST_CACHE/bin"
-# What cargo builds outlives the clone, so that a fresh one compiles only Provost.
+# What cargo builds outlives the clone, so that a fresh one compiles only what has changed: see sources.sh.
 CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$PROVOST_CACHE/target}"
 # kubectl would keep what it learns of an API below ~/.kube.
 KUBECACHEDIR="$PROVOST_CACHE/kubectl-cache"

@@ -2,6 +2,9 @@
 # How the worker is compiled. SP1 chooses its vector code at compile time: there
 # is one build, in a target directory of its own, for each x86-64 level.
 
+# shellcheck source=sources.sh
+source "$(dirname "${BASH_SOURCE[0]}")/sources.sh"
+
 # best_level: the highest level that this machine runs.
 best_level() {
     if cpu_has avx512f avx512bw avx512cd avx512dq avx512vl && cpu_has_v3; then
@@ -35,7 +38,7 @@ worker_cargo() {
     case "$level" in v2 | v3 | v4) ;; *) die "no such level: $level (there are v2, v3, v4)" ;; esac
     cargo_present
     compile "$level" build --release -p sp1-core-executor-runner-binary
-    PROVOST_SP1_RUNNER="$(worker_binary "$level" sp1-core-executor-runner-binary)" PATH="$PROVOST_ROOT/hack/lib/sp1-runner:$PATH" \
+    PROVOST_SP1_RUNNER="$(worker_binary "$level" sp1-core-executor-runner-binary)" PATH="$PROVOST_SOURCES/hack/lib/sp1-runner:$PATH" \
         compile "$level" "$command" "$@"
 }
 
@@ -44,9 +47,8 @@ compile() {
     local level="$1" command="$2"
     shift 2
     # With a target named, the flags are not those of build scripts, which run here. Not by CARGO_BUILD_TARGET: build scripts inherit that.
-    (cd "$PROVOST_ROOT" &&
-        RUSTFLAGS="-C target-cpu=x86-64-$level" CARGO_TARGET_DIR="$PROVOST_CACHE/target-worker/$level" \
-            cargo "$command" --target x86_64-unknown-linux-gnu "$@")
+    in_sources env RUSTFLAGS="-C target-cpu=x86-64-$level" CARGO_TARGET_DIR="$PROVOST_CACHE/target-worker/$level" \
+        cargo "$command" --locked --target x86_64-unknown-linux-gnu "$@"
 }
 
 # worker_binary LEVEL NAME: where the build leaves a program.

@@ -3,8 +3,11 @@
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+
+use crate::timeouts::{TaskTimeout, duration};
 
 /// The Provost operator.
 #[derive(Debug, Parser)]
@@ -102,6 +105,24 @@ pub struct RunArgs {
     /// A task gets a ProvingTask object only if it runs for longer than this many milliseconds. 0: every task that runs.
     #[arg(long, env = "PROVOST_PERSIST_HORIZON_MS", default_value_t = 500)]
     pub persist_horizon_ms: u32,
+    /// How long an attempt at a task of a type may take, such as ProveShard=45m; repeated, or separated by commas. One that takes longer is stopped and tried again
+    /// elsewhere. Default: ProveShard and what follows it 30m, SetupVkey 10m, PlonkWrap and Groth16Wrap 1h, CoreExecute and ExecuteOnly 6h, Controller 24h.
+    #[arg(
+        long = "task-timeout",
+        env = "PROVOST_TASK_TIMEOUTS",
+        value_name = "TYPE=DURATION",
+        value_delimiter = ','
+    )]
+    pub task_timeouts: Vec<TaskTimeout>,
+    /// How long a proof may stand still: nothing happens, nothing of it waits for a worker, and none of its proving tasks runs. Then it begins again.
+    #[arg(
+        long,
+        env = "PROVOST_STANDSTILL_TIMEOUT",
+        value_name = "DURATION",
+        default_value = "30m",
+        value_parser = duration
+    )]
+    pub standstill_timeout: Duration,
 }
 
 /// Writes a second where nothing else is said: no burden for a control plane that many share.
@@ -169,6 +190,28 @@ mod tests {
             panic!("not run")
         };
         assert_eq!(args.store_endpoint(), "http://x:1");
+    }
+
+    #[test]
+    fn time_limits_are_durations() {
+        let parse = |flags: &[&str]| {
+            let flags = ["provost-operator"].iter().chain(flags);
+            match Cli::try_parse_from(flags)?.into_command() {
+                Command::Run(args) => Ok(args),
+                Command::Store(_) => panic!("not run"),
+            }
+        };
+        let usual = parse(&[]).unwrap();
+        let default = provost_coordinator::Config::default().progress_limit;
+        assert_eq!(
+            (usual.task_timeouts, usual.standstill_timeout),
+            (vec![], default)
+        );
+        let flags = "--task-timeout ProveShard=1h,SetupVkey=1m --task-timeout Controller=2h";
+        let flags: Vec<_> = flags.split(' ').collect();
+        assert_eq!(parse(&flags).unwrap().task_timeouts.len(), 3);
+        let error: clap::Error = parse(&["--task-timeout", "ProveShard=soon"]).unwrap_err();
+        assert!(error.to_string().contains("--task-timeout"), "{error}");
     }
 
     #[test]

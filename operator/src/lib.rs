@@ -20,5 +20,6 @@ pub mod state;
 pub mod store;
 pub mod sweeper;
 pub mod tasks;
+pub mod timeouts;
 
 mod crds;

@@ -54,19 +54,26 @@ pub async fn run(inputs: Arc<Inputs>, requests: Cache<ProofRequest>, leads: watc
 
 /// What the requests that exist may need.
 struct Known {
+    /// Inputs, and proofs that were made.
     named: HashSet<String>,
+    /// Of those that have not ended: anything made for them.
     tags: HashSet<ProofTag>,
 }
 
 impl Known {
     fn of(requests: &[Arc<ProofRequest>]) -> Self {
-        let named = requests
+        let inputs = requests
             .iter()
             .flat_map(|request| crate::key::named(request))
-            .map(str::to_owned)
-            .collect();
+            .map(str::to_owned);
+        let proofs = requests.iter().filter_map(|request| {
+            let proof = request.status.as_ref()?.proof.as_ref()?;
+            Some(proof.artifact.clone())
+        });
+        let named = inputs.chain(proofs).collect();
         let tags = requests
             .iter()
+            .filter(|request| !request.terminal())
             .map(|request| ProofKey::of(request).tag())
             .collect();
         Self { named, tags }
@@ -96,18 +103,17 @@ mod tests {
     use provost_artifacts::id::mint;
     use serde_json::json;
 
-    fn known() -> (Known, ProofKey) {
+    fn request() -> ProofRequest {
         let spec = json!({"program": {"artifact": "program_used"}});
         let mut request = ProofRequest::new("p", serde_json::from_value(spec).unwrap());
         request.metadata.uid = Some("u".into());
         request.metadata.namespace = Some("ns".into());
-        let key = ProofKey::of(&request);
-        (Known::of(&[Arc::new(request)]), key)
+        request
     }
 
-    fn orphan(kind: Kind, id: &str, age: Duration) -> bool {
+    fn orphan(of: &ProofRequest, kind: Kind, id: &str, age: Duration) -> bool {
         let modified = SystemTime::UNIX_EPOCH;
-        known().0.orphan(
+        Known::of(&[Arc::new(of.clone())]).orphan(
             kind,
             &ListedObject {
                 id: id.to_owned(),
@@ -120,8 +126,10 @@ mod tests {
 
     #[test]
     fn only_what_is_old_ours_and_unneeded_goes() {
+        let request = request();
+        let orphan = |kind, id: &str, age| orphan(&request, kind, id, age);
         let stranger = mint(ProofTag::of("gone/p/u"), 1, 1);
-        let own = mint(known().1.tag(), 1, 1);
+        let own = mint(ProofKey::of(&request).tag(), 1, 1);
         assert!(orphan(Kind::Artifact, &stranger, MIN_AGE));
         assert!(!orphan(Kind::Artifact, &stranger, MIN_AGE / 2));
         assert!(!orphan(Kind::Artifact, &own, MIN_AGE));
@@ -129,5 +137,29 @@ mod tests {
         assert!(orphan(Kind::Program, "program_old", MIN_AGE));
         assert!(!orphan(Kind::Program, "program_used", MIN_AGE));
         assert!(!orphan(Kind::Proof, "a-clients-own-name", MIN_AGE));
+    }
+
+    /// A worker that was cut off may write long after its proof has ended.
+    #[test]
+    fn of_a_request_that_has_ended_the_proof_and_the_inputs_stay() {
+        let mut request = request();
+        let tag = ProofKey::of(&request).tag();
+        let (proof, stdin, late) = (mint(tag, 1, 1), mint(tag, 1, 2), mint(tag, 1, 3));
+        request.status = serde_json::from_value(json!({
+            "conditions": [{
+                "type": "Succeeded", "status": "True", "reason": "Succeeded", "message": "",
+                "lastTransitionTime": "2026-01-01T00:00:00Z",
+            }],
+            "proof": {"artifact": proof, "sizeBytes": 1, "sha256": "", "sp1Version": ""},
+            "stdinId": stdin,
+        }))
+        .unwrap();
+        assert!(request.terminal());
+        let orphan = |kind, id: &str| orphan(&request, kind, id, MIN_AGE);
+        assert!(!orphan(Kind::Proof, &proof));
+        assert!(!orphan(Kind::Stdin, &stdin));
+        assert!(!orphan(Kind::Program, "program_used"));
+        assert!(orphan(Kind::Artifact, &late));
+        assert!(orphan(Kind::Proof, &late));
     }
 }

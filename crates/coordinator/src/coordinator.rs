@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use provost_proto::headers::MAX_MESSAGE_BYTES;
 use provost_proto::link::link_server::LinkServer;
+use provost_proto::sizes::{CONNECTION_WINDOW_BYTES, MAX_MESSAGE_BYTES};
 use provost_proto::worker::worker_service_server::WorkerServiceServer;
 use tokio::net::TcpListener;
 use tokio::sync::broadcast;
@@ -31,10 +31,6 @@ const PING: Duration = Duration::from_secs(10);
 
 /// Streams that one worker may have open: its own, and those of every proof that it drives.
 const MAX_STREAMS: u32 = 8192;
-
-/// Bytes that a client may send before they are taken in. HTTP/2's library ends a connection on which small frames pile up, too, by half as much: thousands of calls
-/// that come while the server is busy, or of a worker's reports.
-const CONNECTION_WINDOW: u32 = 16 << 20;
 
 /// A running coordinator. Clones are handles to the same one.
 #[derive(Clone)]
@@ -153,6 +149,11 @@ impl Coordinator {
         self.shared.react(|r| r.deadline_set(&id, deadline))
     }
 
+    /// Gives a pod no more tasks, registered or not, in this term or another, until that is taken back. What it has goes on. Kubernetes' word: nodes are cordoned so.
+    pub fn cordon_pod(&self, pod: &str, cordoned: bool) {
+        self.shared.react(|r| r.pod_cordoned(pod, cordoned));
+    }
+
     /// A pod is gone: the tasks of all its registrations go elsewhere at once. Says how many registrations those were.
     pub async fn worker_lost(&self, pod: &str, loss: Loss) -> usize {
         self.shared.react(|r| r.pod_lost(pod, &loss))
@@ -222,7 +223,7 @@ impl Coordinator {
         Server::builder()
             .http2_keepalive_interval(Some(PING))
             .http2_keepalive_timeout(Some(PING))
-            .initial_connection_window_size(CONNECTION_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
             .max_concurrent_streams(MAX_STREAMS)
             .add_optional_service(doors.unary.then(|| self.service()))
             .add_optional_service(doors.native.then(|| self.native_service()))

@@ -26,7 +26,7 @@ mod task;
 mod views;
 mod worker;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::Millis;
 use crate::config::Config;
@@ -56,6 +56,8 @@ pub(crate) struct Core {
     tasks: Map<TaskId, Task>,
     workers: BTreeMap<WorkerId, Worker>,
     pods: HashMap<String, worker::Registrations>,
+    /// Pods that get no tasks, registered or not. Holds in every term.
+    cordoned: BTreeSet<String>,
     subs: HashMap<SubId, Sub>,
     channels: Map<TaskId, Channel>,
     readers: HashMap<ConnId, TaskId>,
@@ -84,6 +86,7 @@ impl Core {
             tasks: Map::default(),
             workers: BTreeMap::new(),
             pods: HashMap::new(),
+            cordoned: BTreeSet::new(),
             subs: HashMap::new(),
             channels: Map::default(),
             readers: HashMap::new(),

@@ -47,6 +47,7 @@ pub use explain::{Explanation, Wait, WaitReason};
 pub use failure::{Failure, FailureClass, Loss, UnknownClass, task_name, task_type};
 pub use ids::{ConnId, ProofId, SubId, TaskId, WorkerId};
 pub use proof_spec::{ProofSpec, Root};
+pub use provost_scheduler::TaskKind;
 pub use refusal::Refusal;
 pub use shards::ShardSize;
 pub use state::{

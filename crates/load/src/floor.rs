@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::Stream;
+use provost_proto::sizes::CONNECTION_WINDOW_BYTES;
 use provost_proto::worker as wire;
 use provost_proto::worker::worker_service_server::{WorkerService, WorkerServiceServer};
 use tokio::net::TcpListener;
@@ -44,7 +45,7 @@ pub async fn serve(listener: TcpListener, proofs: usize) -> Result<(), tonic::tr
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
     Server::builder()
         // As the coordinator's, so that a burst of small calls does not end the connection.
-        .initial_connection_window_size(16 << 20)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .max_concurrent_streams(8192)
         .add_service(WorkerServiceServer::new(floor))
         .serve_with_incoming(incoming)

@@ -5,6 +5,7 @@
 
 mod class;
 pub mod headers;
+pub mod sizes;
 mod task_data;
 
 pub use class::class_of;

@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use kube::runtime::watcher::Event;
 
-use super::classify::{End, classify, pool};
+use super::classify::{End, classify, is_capacity, pool};
 
 /// A worker that has come to its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,18 +21,29 @@ pub struct Ended {
     pub end: End,
 }
 
+/// What is new of the pods.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum News {
+    /// A worker has ended.
+    Ended(Ended),
+    /// The pod of this name is to get no more tasks, or to get them again.
+    Cordoned(String, bool),
+}
+
 /// The pods.
 #[derive(Debug, Default)]
 pub struct PodBook {
     pods: HashMap<String, Pod>,
     reported: HashSet<String>,
+    /// Names of the pods that get no tasks.
+    cordoned: HashSet<String>,
     /// Pods of the list that is being received.
     listed: Option<HashSet<String>>,
 }
 
 impl PodBook {
-    /// Follows an event of the watch; returns the workers that ended with it.
-    pub fn follow(&mut self, event: &Event<Pod>) -> Vec<Ended> {
+    /// Follows an event of the watch; returns what is new with it.
+    pub fn follow(&mut self, event: &Event<Pod>) -> Vec<News> {
         match event {
             Event::Init => {
                 self.listed = Some(HashSet::new());
@@ -50,22 +61,26 @@ impl PodBook {
         }
     }
 
-    fn seen(&mut self, pod: &Pod) -> Vec<Ended> {
+    fn seen(&mut self, pod: &Pod) -> Vec<News> {
         let id = id(pod);
         self.pods.insert(id.clone(), pod.clone());
-        self.report(&id, pod, false)
+        let cordoned = self.cordon(pod, !is_capacity(pod));
+        let ended = self.report(&id, pod, false);
+        cordoned.into_iter().chain(ended).collect()
     }
 
-    fn gone(&mut self, pod: &Pod) -> Vec<Ended> {
+    fn gone(&mut self, pod: &Pod) -> Vec<News> {
         let id = id(pod);
         let ended = self.report(&id, pod, true);
+        // Its name may be another's one day.
+        let free = self.cordon(pod, false);
         self.pods.remove(&id);
         self.reported.remove(&id);
-        ended
+        ended.into_iter().chain(free).collect()
     }
 
     /// Pods that vanished while nobody watched.
-    fn relisted(&mut self) -> Vec<Ended> {
+    fn relisted(&mut self) -> Vec<News> {
         let Some(listed) = self.listed.take() else {
             return Vec::new();
         };
@@ -78,17 +93,24 @@ impl PodBook {
         lost.iter().flat_map(|pod| self.gone(pod)).collect()
     }
 
-    fn report(&mut self, id: &str, pod: &Pod, deleted: bool) -> Vec<Ended> {
-        let Some(end) = classify(pod, deleted).filter(|_| !self.reported.contains(id)) else {
-            return Vec::new();
+    fn cordon(&mut self, pod: &Pod, cordoned: bool) -> Option<News> {
+        let name = pod.name_any();
+        let changed = match cordoned {
+            true => self.cordoned.insert(name.clone()),
+            false => self.cordoned.remove(&name),
         };
+        changed.then_some(News::Cordoned(name, cordoned))
+    }
+
+    fn report(&mut self, id: &str, pod: &Pod, deleted: bool) -> Option<News> {
+        let end = classify(pod, deleted).filter(|_| !self.reported.contains(id))?;
         self.reported.insert(id.to_owned());
-        vec![Ended {
+        Some(News::Ended(Ended {
             pod: pod.name_any(),
             pool: pool(pod),
             node: pod.spec.as_ref().and_then(|spec| spec.node_name.clone()),
             end,
-        }]
+        }))
     }
 }
 
@@ -109,15 +131,23 @@ mod tests {
         serde_json::from_value(json!({"metadata": meta, "status": {"phase": phase, "reason": "Evicted", "message": "m"}})).unwrap()
     }
 
+    fn ended(news: &[News]) -> Vec<&Ended> {
+        let ended = news.iter().map(|news| match news {
+            News::Ended(ended) => Some(ended),
+            News::Cordoned(..) => None,
+        });
+        ended.flatten().collect()
+    }
+
     #[test]
     fn an_end_is_told_once() {
         let mut book = PodBook::default();
         assert!(book.follow(&Event::Apply(pod("a", "Running"))).is_empty());
-        let ended = book.follow(&Event::Apply(pod("a", "Failed")));
-        assert_eq!(
-            (ended[0].pod.as_str(), ended[0].pool.as_str()),
-            ("a", "small")
-        );
+        let news = book.follow(&Event::Apply(pod("a", "Failed")));
+        let [ended] = ended(&news)[..] else {
+            panic!("{news:?}")
+        };
+        assert_eq!((ended.pod.as_str(), ended.pool.as_str()), ("a", "small"));
         assert!(book.follow(&Event::Apply(pod("a", "Failed"))).is_empty());
         assert!(book.follow(&Event::Delete(pod("a", "Failed"))).is_empty());
         assert!(book.pods.is_empty() && book.reported.is_empty());
@@ -132,11 +162,43 @@ mod tests {
         book.follow(&Event::Apply(pod("b", "Running")));
         book.follow(&Event::Init);
         book.follow(&Event::InitApply(pod("b", "Running")));
-        let ended = book.follow(&Event::InitDone);
-        assert_eq!(ended.len(), 1);
+        let news = book.follow(&Event::InitDone);
+        let [ended] = ended(&news)[..] else {
+            panic!("{news:?}")
+        };
         assert_eq!(
-            (ended[0].pod.as_str(), ended[0].end.ending),
+            (ended.pod.as_str(), ended.end.ending),
             ("a", Ending::Orderly)
         );
+    }
+
+    #[test]
+    fn a_pod_is_cordoned_while_it_is_no_capacity() {
+        let mut book = PodBook::default();
+        let cordoned = |on| News::Cordoned("a".to_owned(), on);
+        let mut pod = pod("a", "Running");
+        let ready = |status: &str| {
+            let is = |kind: &str, status: &str| json!({"type": kind, "status": status});
+            let all = json!([is("Ready", status), is("ContainersReady", "True")]);
+            serde_json::from_value(all).unwrap()
+        };
+        for (status, news) in [
+            ("True", vec![]),
+            ("False", vec![cordoned(true)]),
+            ("False", vec![]),
+            ("True", vec![cordoned(false)]),
+        ] {
+            pod.status.as_mut().unwrap().conditions = ready(status);
+            assert_eq!(book.follow(&Event::Apply(pod.clone())), news, "{status}");
+        }
+        let time = serde_json::from_value(json!("2026-01-01T00:00:00Z")).unwrap();
+        pod.metadata.deletion_timestamp = Some(time);
+        assert_eq!(
+            book.follow(&Event::Apply(pod.clone())),
+            vec![cordoned(true)]
+        );
+        let gone = book.follow(&Event::Delete(pod));
+        assert_eq!(gone.last(), Some(&cordoned(false)));
+        assert!(book.cordoned.is_empty());
     }
 }

@@ -123,6 +123,22 @@ pub fn being_deleted(pod: &Pod) -> bool {
     pod.metadata.deletion_timestamp.is_some()
 }
 
+/// Whether the pod's worker is to be given tasks: not when the pod is on its way out, nor when its node is not ready.
+pub fn is_capacity(pod: &Pod) -> bool {
+    !being_deleted(pod) && !node_unready(pod)
+}
+
+/// Whether the pod's node is not ready. Nobody but Kubernetes' node controller says of a pod without readiness gates that it is not ready, and of its containers that
+/// they are.
+fn node_unready(pod: &Pod) -> bool {
+    let conditions = pod.status.as_ref().and_then(|s| s.conditions.as_ref());
+    let is = |kind, status| {
+        let mut all = conditions.into_iter().flatten();
+        all.any(|c| c.type_ == kind && c.status == status)
+    };
+    is("Ready", "False") && is("ContainersReady", "True")
+}
+
 /// Whether the pod's worker counts as ready.
 pub fn ready(pod: &Pod) -> bool {
     let conditions = pod

@@ -150,3 +150,18 @@ fn a_pod_that_vanished_took_its_worker_along() {
     let end = classify(&terminated("Running", 143, "Error"), true).unwrap();
     assert_eq!(end.class(), FailureClass::Preempted);
 }
+
+#[test]
+fn a_worker_that_is_not_ready_is_told_from_a_node_that_is_not() {
+    let conditions = |ready: &str, containers: &str| {
+        pod(json!({"phase": "Running", "conditions": [
+            {"type": "Ready", "status": ready},
+            {"type": "ContainersReady", "status": containers},
+        ]}))
+    };
+    assert!(is_capacity(&conditions("True", "True")));
+    // Its engine is not built yet; it may execute.
+    assert!(is_capacity(&conditions("False", "False")));
+    assert!(!is_capacity(&conditions("False", "True")));
+    assert!(is_capacity(&pod(json!({"phase": "Pending"}))));
+}

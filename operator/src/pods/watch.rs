@@ -13,7 +13,7 @@ use provost_coordinator::{Coordinator, Loss};
 use provost_crds::{FailureClass, POOL_LABEL};
 use tokio_util::sync::CancellationToken;
 
-use super::book::{Ended, PodBook};
+use super::book::{Ended, News, PodBook};
 use super::classify::Ending;
 use crate::controllers::worker_pool::fleet::Fleet;
 use crate::metrics::Metrics;
@@ -46,8 +46,14 @@ impl PodWatch {
         loop {
             match events.try_next().await {
                 Ok(Some(event)) => {
-                    for ended in book.follow(&event) {
-                        self.report(ended).await;
+                    for news in book.follow(&event) {
+                        match news {
+                            News::Ended(ended) => self.report(ended).await,
+                            News::Cordoned(pod, cordoned) => {
+                                tracing::info!(pod, cordoned, "whether the pod gets tasks");
+                                self.coordinator.cordon_pod(&pod, cordoned);
+                            }
+                        }
                     }
                     self.fleet.changed();
                 }

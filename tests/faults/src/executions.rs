@@ -89,6 +89,13 @@ impl Executions {
             .filter(move |note| note.succeeds() && note.kind == kind)
     }
 
+    /// The attempts at tasks of a type that ended, however they did.
+    pub fn ends<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a Note> {
+        self.notes
+            .iter()
+            .filter(move |note| note.event == "end" && note.kind == kind)
+    }
+
     /// The attempts at a task that began, in their order.
     pub fn attempts<'a>(&'a self, task: &'a str) -> impl Iterator<Item = &'a Note> {
         self.notes

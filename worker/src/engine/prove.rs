@@ -20,7 +20,7 @@ pub struct ProveEngine {
 }
 
 impl ProveEngine {
-    /// Builds the engine: half a minute and 7 GB on a CPU. Tells how long each step took.
+    /// Builds the engine: about a minute and 7 GB on a CPU of two cores. Tells how long each step took.
     ///
     /// # Errors
     /// The threads cannot be made, SP1 cannot build its engine, or the device computes wrongly.

@@ -64,8 +64,10 @@ impl Core {
     /// Forgets everything but who is joined, and begins to lead in the given epoch, or ceases to for 0.
     pub(crate) fn start_over(&mut self, epoch: u64) {
         let links = std::mem::take(&mut self.links);
+        let cordoned = std::mem::take(&mut self.cordoned);
         *self = Self {
             links,
+            cordoned,
             epoch,
             seen_epoch: self.seen_epoch.max(epoch),
             ..Self::new(self.config.clone())

@@ -159,7 +159,7 @@ impl Core {
         let class = class_of(kind);
         let mut fleet = self.workers.values().filter(|worker| {
             // One that goes is no place for another attempt.
-            serves(worker.kind, class) && !worker.closed && !worker.retiring
+            serves(worker.kind, class) && !worker.is_leaving()
         });
         Place {
             pod: spot.pod,

@@ -37,6 +37,8 @@ pub(crate) struct Worker {
     pub(crate) closed: bool,
     /// It takes no more tasks, by ours: its pod is to be replaced.
     pub(crate) retiring: bool,
+    /// It takes no more tasks, by the operator's word: its pod is on its way out, or its node is not ready.
+    pub(super) cordoned: bool,
     /// Nothing was heard of it for too long to give it tasks.
     pub(crate) silent: bool,
     pub(crate) last_seen: Millis,
@@ -79,6 +81,7 @@ impl Worker {
             broken_at: now,
             closed: false,
             retiring: false,
+            cordoned: false,
             silent: false,
             last_seen: now,
             last_beat_sent: now,
@@ -88,9 +91,14 @@ impl Worker {
         }
     }
 
+    /// Whether it takes no more tasks, whoever said so.
+    pub(crate) const fn is_leaving(&self) -> bool {
+        self.closed || self.retiring || self.cordoned
+    }
+
     /// Whether it takes tasks now.
     pub(crate) const fn is_available(&self) -> bool {
-        self.conn.is_some() && !self.unreported && !self.closed && !self.retiring && !self.silent
+        self.conn.is_some() && !self.unreported && !self.is_leaving() && !self.silent
     }
 
     /// Weight of everything that takes up room on it.
@@ -151,8 +159,22 @@ impl Core {
         ids.cloned().collect()
     }
 
+    /// Cordons a pod, or ends that. Its workers get no tasks meanwhile; what they have goes on.
+    pub(crate) fn cordon(&mut self, pod: &str, cordoned: bool) {
+        let changed = match cordoned {
+            true => self.cordoned.insert(pod.to_owned()),
+            false => self.cordoned.remove(pod),
+        };
+        if changed {
+            for id in self.workers_of(pod) {
+                self.update_worker(&id, |w| w.cordoned = cordoned);
+            }
+        }
+    }
+
     pub(crate) fn add_worker(&mut self, mut worker: Worker) {
         let id = worker.id.clone();
+        worker.cordoned = self.cordoned.contains(id.pod());
         let schedule = &mut self.schedule;
         let pod = self.pods.entry(id.pod().to_owned());
         let pod = pod.or_insert_with(|| Registrations {

@@ -3,6 +3,7 @@
 mod beats;
 mod breaks;
 mod channels;
+mod cordons;
 mod drains;
 mod env;
 mod explain;

@@ -129,6 +129,12 @@ impl Reactor<'_> {
         self.out.event(WorkerEvent::Recycle { pod, why });
     }
 
+    /// A pod is to get no more tasks, or is to get them again.
+    pub(crate) fn pod_cordoned(&mut self, pod: &str, cordoned: bool) {
+        self.core.cordon(pod, cordoned);
+        self.dispatch();
+    }
+
     /// A pod is gone, and with it all its registrations. Says how many those were.
     pub(crate) fn pod_lost(&mut self, pod: &str, loss: &Loss) -> usize {
         let lost = self.lose_pod(pod, loss);

@@ -24,6 +24,8 @@ pub(super) enum Fault {
     /// The API server answers nobody for that long: nothing is stored, and nobody takes the Lease.
     ApiAway(Millis),
     Cancel(usize),
+    /// A person wants a task to be run again.
+    Recall(usize),
 }
 
 /// Faults with the times after which they come.
@@ -38,7 +40,8 @@ fn one(rng: &mut Rng) -> Fault {
     let w = rng.pick(64);
     let seen = |rng: &mut Rng| rng.chance(80).then(|| rng.range(0, 1_500));
     match rng.range(0, 100) {
-        0..30 => Fault::BreakStream(w, rng.pick(REPLICAS)),
+        0..23 => Fault::BreakStream(w, rng.pick(REPLICAS)),
+        23..30 => Fault::Recall(w),
         30..40 => Fault::KillWorker(w, seen(rng)),
         40..45 => Fault::Drain(w, rng.range(0, 6_000), seen(rng)),
         45..53 => Fault::Freeze(w, rng.range(1_000, 14_000)),

@@ -108,6 +108,17 @@ impl Ledger {
         }
     }
 
+    /// A person wants a task to be run again: with its run, or by itself, even if it was done and nobody had heard of that.
+    pub(super) fn recalled(&mut self, run: &Run, task: &str, kind: TaskType) {
+        if is_unit(kind) {
+            self.broken.insert(run.clone());
+        }
+        let records = self.records.get_mut(&(run.clone(), task.to_owned()));
+        for record in records.into_iter().flatten() {
+            record.state = State::Ended;
+        }
+    }
+
     /// A run begins again. That must have a reason: a unit failed, or who had one is gone, or nobody ever had the root.
     pub(super) fn begun_again(&self, run: &Run, root: &str) {
         let hosts = self.hosts.get(run).cloned().unwrap_or_default();

@@ -21,6 +21,7 @@ use super::replica::{Command, Replica};
 use super::rng::Rng;
 use crate::Millis;
 use crate::doors::native::parse;
+use crate::events::Recall;
 use crate::failure::{FailureClass, Loss};
 use crate::ids::ProofId;
 use crate::proof_spec::{ProofSpec, Root};

@@ -1,7 +1,7 @@
 //! Calls that make no sense are refused with a word why, and harm nobody.
 
 use provost_coordinator::{Config, Root};
-use provost_proto::headers::MAX_MESSAGE_BYTES;
+use provost_proto::sizes::MAX_MESSAGE_BYTES;
 use provost_proto::worker::TaskType::*;
 use provost_proto::worker::{
     AckSubRequest, CancelProofRequest, CloseRequest, CompleteTaskRequest, CreateDummyProofRequest,

@@ -1,97 +1,84 @@
 //! A proof's whole life, its tasks played as SP1 plays them.
 
 use provost_coordinator::{Config, ProofResult, Root};
-use provost_proto::worker::TaskType::{self, *};
-use provost_proto::worker::{TaskStatus, WorkerTask, WorkerType};
+use provost_proto::worker::TaskType::*;
+use provost_proto::worker::{TaskStatus, WorkerType};
 
-use crate::node::{Caller, Node, collect, outcome, spec, start_in_memory};
+use crate::node::{LIMIT, outcome, spec, start_in_memory};
+use crate::worker::{Hand, Task, Worker, by_either_door};
 
-const SHARDS: usize = 10;
+by_either_door!(three_proofs_at_once_on_two_pods);
+
+const SHARDS: usize = 100;
 
 /// Runs whatever the worker is given, each task on its own, as a node does.
-async fn work(mut node: Node) {
-    while let Some(message) = node.next().await {
-        if let provost_proto::worker::server_message::Message::NewTask(task) = message {
-            tokio::spawn(run(node.caller(), task));
-        }
+async fn work<W: Worker>(mut worker: W) {
+    while let Some(task) = worker.next().await {
+        tokio::spawn(run(worker.hand(), task));
     }
 }
 
-async fn run(mut me: Caller, task: WorkerTask) {
-    let data = task.data.unwrap();
-    let proof = data.proof_id.as_str();
-    match TaskType::try_from(data.task_type).unwrap() {
+async fn run<H: Hand>(me: H, task: H::Task) {
+    match task.kind() {
         Controller => {
-            assert_eq!(data.inputs[0], "program");
-            assert_eq!(data.outputs, ["proof"]);
-            drive(&mut me, proof).await;
+            assert_eq!(task.inputs()[0], "program");
+            assert_eq!(task.outputs(), ["proof"]);
+            drive(&me, &task).await;
         }
-        CoreExecute => execute(&mut me, proof, &task.task_id).await,
+        CoreExecute => execute(&me, &task).await,
         _ => {}
     }
-    me.complete(proof, &task.task_id).await.unwrap();
+    me.complete(task).await;
 }
 
-async fn all_succeed(me: &mut Caller, proof: &str, tasks: &[String]) {
-    let results = me.wait(proof, tasks).await;
-    assert!(
-        results
-            .values()
-            .all(|status| *status == TaskStatus::Succeeded)
-    );
+async fn all_succeed<H: Hand>(me: &H, parent: &H::Task, tasks: &[String]) {
+    for status in me.results(parent, tasks).await {
+        assert_eq!(status, TaskStatus::Succeeded);
+    }
 }
 
 /// The Controller: set-up, execution, then a tree of reduces over the shards that the execution names.
-async fn drive(me: &mut Caller, proof: &str) {
-    let vkey = me.create(proof, SetupVkey, None).await.unwrap();
-    all_succeed(me, proof, &[vkey]).await;
-    let execute = me.create(proof, CoreExecute, None).await.unwrap();
-    let messages = me.messages(&execute, 0).await;
-    let shards = collect(messages).await.unwrap();
+async fn drive<H: Hand>(me: &H, root: &H::Task) {
+    let vkey = me.create(root, SetupVkey).await;
+    all_succeed(me, root, &[vkey]).await;
+    let execute = me.create(root, CoreExecute).await;
+    let shards = me.hear(root, &execute, 0).await.unwrap();
     let shards = shards
         .into_iter()
         .map(|bytes| String::from_utf8(bytes).unwrap());
     let mut level: Vec<_> = shards.collect();
     assert_eq!(level.len(), SHARDS);
-    all_succeed(me, proof, &[execute]).await;
+    all_succeed(me, root, &[execute]).await;
     while level.len() > 1 {
-        all_succeed(me, proof, &level).await;
+        all_succeed(me, root, &level).await;
         let mut next = Vec::new();
         for _ in level.chunks(4) {
-            next.push(me.create(proof, RecursionReduce, None).await.unwrap());
+            next.push(me.create(root, RecursionReduce).await);
         }
         level = next;
     }
-    all_succeed(me, proof, &level).await;
-    me.complete_proof(proof).await.unwrap();
+    all_succeed(me, root, &level).await;
+    me.conclude(root, r#"{"cycles":7}"#).await;
 }
 
 /// CoreExecute: for each shard a marker and a ProveShard, and its name to the Controller.
-async fn execute(me: &mut Caller, proof: &str, task: &str) {
+async fn execute<H: Hand>(me: &H, task: &H::Task) {
     let mut markers = Vec::new();
-    for i in 0..SHARDS {
-        let marker = me.create(proof, MarkerDeferredRecord, None).await.unwrap();
-        let id = format!("{proof}_shard_{i}");
-        let shard = me.create(proof, ProveShard, Some(&id)).await.unwrap();
-        let again = me.create(proof, ProveShard, Some(&id)).await.unwrap();
-        assert_eq!((shard.as_str(), again.as_str()), (id.as_str(), id.as_str()));
-        me.send(task, shard.as_bytes()).await.unwrap();
-        markers.push(marker.clone());
+    for _ in 0..SHARDS {
+        let marker = me.create(task, MarkerDeferredRecord).await;
+        let shard = me.create(task, ProveShard).await;
+        me.say(task, shard.as_bytes()).await;
         // Played here; in truth the worker that proves the shard completes its marker.
-        let mut prover = Caller {
-            worker: "pod/prove".to_owned(),
-            client: me.client.clone(),
-        };
-        prover.complete(proof, &marker).await.unwrap();
+        me.complete_marker(task, &marker).await;
+        markers.push(marker);
     }
-    all_succeed(me, proof, &markers).await;
+    all_succeed(me, task, &markers).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn three_proofs_at_once_on_one_pod() {
+async fn three_proofs_at_once_on_two_pods<W: Worker>() {
     let (server, state) = start_in_memory(Config::default()).await;
-    let execute = server.worker("pod/execute", WorkerType::Cpu, 24).await;
-    let prove = server.worker("pod/prove", WorkerType::Gpu, 16).await;
+    let execute = W::join(&server, "execute", WorkerType::Cpu, 27).await;
+    let prove = W::join(&server, "prove", WorkerType::Gpu, 16).await;
     tokio::spawn(work(execute));
     tokio::spawn(work(prove));
     let proofs = ["p0", "p1", "p2"];
@@ -108,29 +95,25 @@ async fn three_proofs_at_once_on_one_pod() {
         let tasks = &outcome.progress.tasks;
         assert_eq!(tasks["ProveShard"].succeeded as usize, SHARDS);
         assert_eq!(tasks["MarkerDeferredRecord"].succeeded as usize, SHARDS);
-        // 3 reduces of the shards, and one of those.
-        assert_eq!(tasks["RecursionReduce"].succeeded, 4);
+        // 25 reduces of the shards, 7 of those, then 2 and 1.
+        assert_eq!(tasks["RecursionReduce"].succeeded, 35);
         assert_eq!(outcome.progress.done, outcome.progress.total);
         assert!(outcome.progress.started_at.unwrap() <= outcome.finished_at);
+        assert_eq!(state.run_of(proof).unwrap().run, 0);
     }
+    let wait = async {
+        // The roots are let go of by a call that comes after the outcome.
+        while server.used().await > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(LIMIT, wait).await.unwrap();
     let stats = server.coordinator.stats().await;
     assert_eq!(
         (stats.active_proofs, stats.active_tasks, stats.subscriptions),
         (0, 0, 0)
     );
-    let wait = async {
-        // The roots are let go of by a call that comes after the outcome.
-        while server
-            .coordinator
-            .workers()
-            .await
-            .iter()
-            .any(|w| w.used_weight > 0)
-        {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(crate::node::LIMIT, wait)
-        .await
-        .unwrap();
+    server.shutdown.cancel();
+    let served = tokio::time::timeout(LIMIT, server.serving).await;
+    served.expect("the server ends in time").unwrap().unwrap();
 }

@@ -1,11 +1,13 @@
-//! The unary door over a real loopback connection, with workers that this test plays.
+//! Both doors over real loopback connections, with workers that this test plays. `life`, `outcomes` and `channels` hold by either door; the rest is of one.
 
 #![allow(clippy::unwrap_used)]
 
 mod bad_requests;
 mod bursts;
+mod channels;
 mod life;
 mod native;
 mod node;
 mod outcomes;
 mod streams;
+mod worker;

@@ -1,23 +1,22 @@
-//! The native door over a real connection.
+//! What the native door alone has: who speaks, epochs, and what the end of a stream means.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use provost_coordinator::{
-    Config, Coordinator, Doors, MemoryState, ProofResult, RecoveredProof, Refusal, Root, Term,
-    TermEvent,
+    Config, Coordinator, Doors, MemoryState, RecoveredProof, Refusal, Root, Term, TermEvent,
 };
 use provost_proto::link::down_message::Message as Down;
 use provost_proto::link::link_client::LinkClient;
 use provost_proto::link::up_message::Message as Up;
 use provost_proto::link::{self as wire, UpMessage};
-use provost_proto::worker::{TaskData, TaskType, WorkerType};
+use provost_proto::worker::{TaskType, WorkerType};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming};
 
-use crate::node::{LIMIT, outcome, spec, start_in_memory};
+use crate::node::{LIMIT, spec, start_in_memory};
 
 /// A process with one stream.
 struct Process {
@@ -100,122 +99,6 @@ fn report(running: Option<wire::Running>) -> Up {
         last: true,
         ..wire::Report::default()
     })
-}
-
-fn create(run: &wire::Run, id: String, kind: TaskType) -> Up {
-    Up::Create(wire::Create {
-        task_id: id,
-        run: run.run,
-        data: TaskData {
-            task_type: kind.into(),
-            proof_id: run.proof_id.clone(),
-            ..TaskData::default()
-        }
-        .to_bytes(),
-    })
-}
-
-fn completed(run: wire::Run, assign: &wire::Assign) -> Up {
-    Up::Done(wire::Done {
-        run: Some(run),
-        task_id: assign.task_id.clone(),
-        attempt: assign.attempt,
-        role: assign.role.clone(),
-        outcome: Some(wire::done::Outcome::Completed("{}".to_owned())),
-    })
-}
-
-/// Plays every task that it gets: a Controller makes `children` ProveShards and concludes when it has their results.
-async fn work(mut process: Process, children: usize) {
-    process.say([report(None)]);
-    let mut roots: HashMap<String, (wire::Run, wire::Assign, usize)> = HashMap::new();
-    while let Ok(Some(message)) = process.next().await {
-        match message {
-            Down::Assign(assign) => {
-                let data = TaskData::from_bytes(&assign.data).unwrap();
-                let run = wire::Run {
-                    proof_id: data.proof_id.clone(),
-                    run: assign.run,
-                };
-                if data.task_type() == TaskType::Controller {
-                    let ids = (0..children).map(|n| format!("{}-{n}", data.proof_id));
-                    process.say(ids.map(|id| create(&run, id, TaskType::ProveShard)));
-                    roots.insert(data.proof_id, (run, assign, children));
-                } else {
-                    process.say([completed(run, &assign)]);
-                }
-            }
-            Down::Result(result) => {
-                let run = result.run.unwrap();
-                let root = roots.get_mut(&run.proof_id).unwrap();
-                root.2 -= 1;
-                let task_ids = vec![result.task_id];
-                let taken = Up::Taken(wire::Taken {
-                    run: Some(run.clone()),
-                    task_ids,
-                });
-                process.say([taken]);
-                if root.2 == 0 {
-                    process.say([Up::Conclude(wire::Conclude {
-                        run: Some(run),
-                        task_id: root.1.task_id.clone(),
-                        failed: false,
-                        extra_data: r#"{"cycles":7}"#.to_owned(),
-                    })]);
-                }
-            }
-            Down::Concluded(concluded) => {
-                let run = concluded.run.unwrap();
-                let (run, assign, _) = roots.remove(&run.proof_id).unwrap();
-                process.say([completed(run, &assign)]);
-            }
-            Down::Refused(refused) => panic!("{refused:?}"),
-            _ => {}
-        }
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn proofs_over_two_processes() {
-    let (server, state) = start_in_memory(Config::default()).await;
-    for pod in ["a", "b"] {
-        let process = Process::join(server.address(), pod, 0).await;
-        tokio::spawn(work(process, 200));
-    }
-    let proofs = ["p0", "p1", "p2"];
-    for proof in proofs {
-        server
-            .coordinator
-            .submit_proof(spec(proof, Root::Prove))
-            .await
-            .unwrap();
-    }
-    for proof in proofs {
-        let outcome = outcome(&state, proof).await;
-        assert!(
-            matches!(outcome.result, ProofResult::Succeeded { .. }),
-            "{outcome:?}"
-        );
-        assert_eq!(outcome.progress.tasks["ProveShard"].succeeded, 200);
-        assert_eq!(state.run_of(proof).unwrap().run, 0);
-    }
-    let wait = async {
-        let used = async || {
-            server
-                .coordinator
-                .workers()
-                .await
-                .iter()
-                .any(|w| w.used_weight > 0)
-        };
-        while used().await {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(LIMIT, wait).await.unwrap();
-    server.shutdown.cancel();
-    let served = tokio::time::timeout(LIMIT, server.serving).await;
-    served.expect("the server ends in time").unwrap().unwrap();
 }
 
 #[tokio::test]

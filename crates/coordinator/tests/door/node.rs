@@ -59,6 +59,12 @@ impl Server {
         &self.address
     }
 
+    /// Weight of the tasks that all workers hold.
+    pub(crate) async fn used(&self) -> u32 {
+        let workers = self.coordinator.workers().await;
+        workers.iter().map(|worker| worker.used_weight).sum()
+    }
+
     pub(crate) async fn client(&self) -> Client {
         let endpoint = Endpoint::from_shared(self.address.clone()).unwrap();
         Client::new(endpoint.connect().await.unwrap())

@@ -11,15 +11,26 @@ use provost_coordinator::{
     TaskChange, WorkerEvent,
 };
 use provost_proto::worker::TaskType::*;
-use provost_proto::worker::{FailProofRequest, WorkerType, server_message::Message};
-use tonic::Code;
+use provost_proto::worker::{TaskStatus, WorkerType};
 
 use crate::node::{LIMIT, outcome, spec, start, start_in_memory};
+use crate::worker::{Hand, Task, Worker, by_either_door};
+
+by_either_door!(
+    an_outcome_is_acknowledged_once_it_is_stored,
+    a_cancelled_task_takes_up_room_until_it_has_stopped,
+    a_pod_that_does_not_stop_is_to_be_replaced,
+    the_class_of_a_failure_arrives,
+    what_failed_is_tried_again,
+    three_pods_out_of_memory_fail_the_proof,
+    a_root_whose_worker_vanishes_begins_again,
+    a_leaf_whose_worker_vanishes_goes_elsewhere,
+);
 
 /// A state that is away for the first few calls.
 #[derive(Default)]
-struct Away {
-    calls: AtomicU32,
+pub(crate) struct Away {
+    pub(crate) calls: AtomicU32,
 }
 
 impl State for Away {
@@ -37,70 +48,76 @@ impl State for Away {
     }
 }
 
-#[tokio::test]
-async fn an_outcome_is_acknowledged_once_it_is_stored() {
+async fn an_outcome_is_acknowledged_once_it_is_stored<W: Worker>() {
     let state = Arc::new(Away::default());
     let server = start(Config::default(), state.clone()).await;
-    let mut node = server.worker("a/execute", WorkerType::Cpu, 16).await;
+    let mut worker = W::join(&server, "a", WorkerType::Cpu, 16).await;
     let proof = spec("p", Root::Prove);
     server.coordinator.submit_proof(proof).await.unwrap();
-    node.task().await;
-    let mut me = node.caller();
-    me.complete_proof("p").await.unwrap();
+    let root = worker.task().await;
+    worker.hand().conclude(&root, "{}").await;
     assert_eq!(state.calls.load(Ordering::SeqCst), 3);
-    me.complete_proof("p").await.unwrap();
-    assert_eq!(state.calls.load(Ordering::SeqCst), 3, "stored once");
-    let unknown = me.complete_proof("q").await.unwrap_err();
-    assert_eq!(unknown.code(), Code::NotFound);
 }
 
-#[tokio::test]
-async fn a_cancelled_proof_is_stopped_on_its_worker() {
-    let (server, state) = start_in_memory(Config {
-        recycle_grace: Duration::from_millis(50),
-        ..Config::default()
-    })
-    .await;
-    let mut events = server.coordinator.worker_events();
-    let mut node = server.worker("a/execute", WorkerType::Cpu, 16).await;
+async fn a_cancelled_task_takes_up_room_until_it_has_stopped<W: Worker>() {
+    let (server, state) = start_in_memory(Config::default()).await;
+    let mut worker = W::join(&server, "a", WorkerType::Cpu, 4).await;
     let proof = spec("p", Root::Execute);
-    let root = server.coordinator.submit_proof(proof).await.unwrap();
-    assert_eq!(node.task().await.task_id, root.as_str());
+    server.coordinator.submit_proof(proof).await.unwrap();
+    let root = worker.task().await;
     assert!(server.coordinator.cancel_proof("p", "not wanted").await);
     assert!(!server.coordinator.cancel_proof("p", "again").await);
-    let Some(Message::CancelTask(cancel)) = node.next().await else {
-        panic!("not cancelled")
-    };
-    assert_eq!(cancel.task_id, root.as_str());
+    worker.told_to_stop(&root).await;
     let reason = "not wanted".to_owned();
     assert_eq!(
         outcome(&state, "p").await.result,
         ProofResult::Cancelled { reason }
     );
+    let next = spec("q", Root::Execute);
+    server.coordinator.submit_proof(next).await.unwrap();
+    worker.hand().beat().await;
+    assert_eq!(server.used().await, 4);
+    let early = tokio::time::timeout(Duration::from_millis(200), worker.next()).await;
+    assert!(early.is_err(), "{early:?}");
+    worker.hand().stopped(root).await;
+    assert_eq!(worker.task().await.proof(), "q");
+}
 
-    let registered = events.recv().await.unwrap();
-    assert!(matches!(registered, WorkerEvent::Registered { .. }));
+async fn a_pod_that_does_not_stop_is_to_be_replaced<W: Worker>() {
+    let (server, _) = start_in_memory(Config {
+        recycle_grace: Duration::from_millis(50),
+        ..Config::default()
+    })
+    .await;
+    let mut worker = W::join(&server, "a", WorkerType::Cpu, 16).await;
+    let mut events = server.coordinator.worker_events();
+    let proof = spec("p", Root::Execute);
+    server.coordinator.submit_proof(proof).await.unwrap();
+    let root = worker.task().await;
+    server.coordinator.cancel_proof("p", "not wanted").await;
+    worker.told_to_stop(&root).await;
     tokio::time::sleep(Duration::from_millis(80)).await;
-    node.caller().beat(&[("p", &root)]).await.unwrap();
-    let recycle = tokio::time::timeout(LIMIT, events.recv()).await;
-    let WorkerEvent::Recycle { pod, .. } = recycle.unwrap().unwrap() else {
+    worker.hand().beat().await;
+    let event = tokio::time::timeout(LIMIT, events.recv()).await;
+    let WorkerEvent::Recycle { pod, .. } = event.unwrap().unwrap() else {
         panic!("not recycled")
     };
     assert_eq!(pod, "a");
 }
 
-#[tokio::test]
-async fn the_class_of_a_failure_arrives() {
+async fn the_class_of_a_failure_arrives<W: Worker>() {
     let (server, state) = start_in_memory(Config::default()).await;
-    let mut node = server.worker("a", WorkerType::All, 32).await;
-    let mut me = node.caller();
+    let mut worker = W::join(&server, "a", WorkerType::All, 32).await;
+    let me = worker.hand();
+    let mut roots = Vec::new();
     for proof in ["p", "q"] {
         let spec = spec(proof, Root::Prove);
         server.coordinator.submit_proof(spec).await.unwrap();
-        node.task().await;
+        roots.push(worker.task().await);
     }
-    let shard = me.create("p", ProveShard, None).await.unwrap();
-    me.fail("p", &shard, false).await.unwrap();
+    me.create(&roots[0], ProveShard).await;
+    let shard = worker.task().await;
+    me.fail(shard, false).await;
     let ProofResult::Failed { failure, .. } = outcome(&state, "p").await.result else {
         panic!()
     };
@@ -108,13 +125,7 @@ async fn the_class_of_a_failure_arrives() {
     assert_eq!(failure.task_type, Some(ProveShard));
 
     let extra = r#"{"class":"ProgramFault","task_type":"CORE_EXECUTE","message":"exit code 1"}"#;
-    let request = FailProofRequest {
-        worker_id: "a".to_owned(),
-        proof_id: "q".to_owned(),
-        task_id: None,
-        extra_data: Some(extra.to_owned()),
-    };
-    me.client.fail_proof(request).await.unwrap();
+    me.give_up(&roots[1], extra).await;
     let ProofResult::Failed {
         failure,
         extra_data,
@@ -127,19 +138,34 @@ async fn the_class_of_a_failure_arrives() {
     assert_eq!(extra_data, extra);
 }
 
-#[tokio::test]
-async fn three_pods_out_of_memory_fail_the_proof() {
+async fn what_failed_is_tried_again<W: Worker>() {
+    let (server, _) = start_in_memory(Config::default()).await;
+    let mut worker = W::join(&server, "a", WorkerType::All, 32).await;
+    let me = worker.hand();
+    let proof = spec("p", Root::Prove);
+    server.coordinator.submit_proof(proof).await.unwrap();
+    let root = worker.task().await;
+    let id = me.create(&root, ProveShard).await;
+    let first = worker.task().await;
+    assert_eq!(first.id(), id);
+    me.fail(first, true).await;
+    let second = worker.task().await;
+    assert_eq!(second.id(), id);
+    me.complete(second).await;
+    assert_eq!(me.results(&root, &[id]).await, [TaskStatus::Succeeded]);
+}
+
+async fn three_pods_out_of_memory_fail_the_proof<W: Worker>() {
     let (server, state) = start_in_memory(Config::default()).await;
     let proof = spec("p", Root::Execute);
     server.coordinator.submit_proof(proof).await.unwrap();
     for i in 0..3 {
         let pod = format!("small-{i}");
-        let id = format!("{pod}/execute");
-        let mut node = server.worker(&id, WorkerType::Cpu, 8).await;
-        node.task().await;
+        let mut worker = W::join(&server, &pod, WorkerType::Cpu, 8).await;
+        let task = worker.task().await;
         let loss = Loss::new(FailureClass::OutOfMemory, "pool small, memory limit 3Gi");
         assert_eq!(server.coordinator.worker_lost(&pod, loss).await, 1);
-        assert!(node.next().await.is_none(), "its stream ends");
+        drop((worker, task));
     }
     let ProofResult::Failed { failure, .. } = outcome(&state, "p").await.result else {
         panic!()
@@ -151,43 +177,54 @@ async fn three_pods_out_of_memory_fail_the_proof() {
     );
 }
 
-#[tokio::test]
-async fn a_worker_that_vanishes_is_replaced_by_another() {
-    let (server, _) = start_in_memory(Config {
-        lost_grace: Duration::from_millis(300),
+/// Little patience with workers that are gone, and none with silence in its place.
+fn impatient() -> Config {
+    let grace = Duration::from_millis(300);
+    let long = Duration::from_secs(3_600);
+    Config {
+        lost_grace: grace,
+        break_grace: grace,
+        root_break_grace: grace,
+        leaf_liveness: long,
+        root_liveness: long,
         ..Config::default()
-    })
-    .await;
-    let mut first = server.worker("a/execute", WorkerType::Cpu, 16).await;
-    let proof = spec("p", Root::Execute);
-    let root = server.coordinator.submit_proof(proof).await.unwrap();
-    assert_eq!(first.task().await.task_id, root.as_str());
-    let mut second = server.worker("b/execute", WorkerType::Cpu, 16).await;
-    drop(first);
-    let again = second.task().await;
-    assert_ne!(again.task_id, root.as_str(), "another run, another name");
-    let workers = server.coordinator.workers().await;
-    assert_eq!(workers.len(), 1);
-    let late = second.caller().complete("p", &root).await.unwrap_err();
-    assert_eq!(late.code(), Code::NotFound);
-    let reason = late.metadata().get(provost_proto::headers::REASON);
-    assert_eq!(reason.unwrap(), "RunOver");
+    }
 }
 
-#[tokio::test]
-async fn a_worker_that_comes_back_in_time_goes_on() {
-    let (server, state) = start_in_memory(Config {
-        lost_grace: Duration::from_secs(5),
-        ..Config::default()
-    })
-    .await;
-    let mut first = server.worker("a/execute", WorkerType::Cpu, 16).await;
-    let proof = spec("p", Root::Execute);
+async fn a_root_whose_worker_vanishes_begins_again<W: Worker>() {
+    let (server, state) = start_in_memory(impatient()).await;
+    let mut first = W::join(&server, "a", WorkerType::Cpu, 16).await;
+    let proof = spec("p", Root::Prove);
     let root = server.coordinator.submit_proof(proof).await.unwrap();
-    first.task().await;
+    let begun = first.task().await;
+    assert_eq!(begun.id(), root.as_str());
+    let mut second = W::join(&server, "b", WorkerType::Cpu, 16).await;
     drop(first);
-    let back = server.worker("a/execute", WorkerType::Cpu, 16).await;
-    back.caller().beat(&[("p", &root)]).await.unwrap();
-    back.caller().complete_proof("p").await.unwrap();
-    assert!(state.outcome("p").is_some());
+    let again = second.task().await;
+    assert_ne!(again.id(), root.as_str(), "another run, another name");
+    second.hand().conclude(&again, "{}").await;
+    assert_eq!(state.run_of("p").unwrap().run, 1);
+    drop(begun);
+}
+
+async fn a_leaf_whose_worker_vanishes_goes_elsewhere<W: Worker>() {
+    let (server, state) = start_in_memory(impatient()).await;
+    // Room for a Controller, and for nothing else.
+    let mut driver = W::join(&server, "driver", WorkerType::Cpu, 1).await;
+    let mut first = W::join(&server, "a", WorkerType::Gpu, 4).await;
+    let proof = spec("p", Root::Prove);
+    server.coordinator.submit_proof(proof).await.unwrap();
+    let root = driver.task().await;
+    let id = driver.hand().create(&root, ProveShard).await;
+    let begun = first.task().await;
+    let mut second = W::join(&server, "b", WorkerType::Gpu, 4).await;
+    drop(first);
+    let again = second.task().await;
+    assert_eq!(again.id(), id);
+    second.hand().complete(again).await;
+    let results = driver.hand().results(&root, &[id]).await;
+    assert_eq!(results, [TaskStatus::Succeeded]);
+    driver.hand().conclude(&root, "{}").await;
+    assert_eq!(state.run_of("p").unwrap().run, 0);
+    drop(begun);
 }

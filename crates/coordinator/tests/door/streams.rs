@@ -1,5 +1,7 @@
-//! Subscriptions, channels, and the end of all streams.
+//! What SP1's contract alone has: subscriptions that are acknowledged, statuses on demand, calls that are repeated.
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use provost_coordinator::{Config, Root};
@@ -10,7 +12,8 @@ use provost_proto::worker::{
 };
 use tonic::Code;
 
-use crate::node::{Caller, LIMIT, Node, Server, collect, spec, start_in_memory};
+use crate::node::{Caller, LIMIT, Node, Server, spec, start, start_in_memory};
+use crate::outcomes::Away;
 
 async fn with_proof(config: Config) -> (Server, Node, Caller) {
     let (server, _) = start_in_memory(config).await;
@@ -63,32 +66,6 @@ async fn a_result_is_sent_again_until_it_is_acknowledged() {
 }
 
 #[tokio::test]
-async fn a_channel_is_replayed_from_any_offset() {
-    let (_server, _node, mut me) = with_proof(Config::default()).await;
-    let execute = me.create("p", CoreExecute, None).await.unwrap();
-    for i in 0..3u8 {
-        me.send(&execute, &[i]).await.unwrap();
-    }
-    let live = me.messages(&execute, 1).await;
-    me.send(&execute, &[3]).await.unwrap();
-    me.complete("p", &execute).await.unwrap();
-    assert_eq!(collect(live).await.unwrap(), [[1], [2], [3]]);
-    let late = me.messages(&execute, 0).await;
-    assert_eq!(collect(late).await.unwrap(), [[0], [1], [2], [3]]);
-}
-
-#[tokio::test]
-async fn a_retry_ends_a_channel_with_an_error() {
-    let (_server, _node, mut me) = with_proof(Config::default()).await;
-    let execute = me.create("p", CoreExecute, None).await.unwrap();
-    me.send(&execute, &[0]).await.unwrap();
-    let live = me.messages(&execute, 0).await;
-    me.fail("p", &execute, true).await.unwrap();
-    let error = collect(live).await.unwrap_err();
-    assert_eq!(error.code(), Code::NotFound);
-}
-
-#[tokio::test]
 async fn statuses_and_stats_are_answered() {
     let (_server, _node, mut me) = with_proof(Config::default()).await;
     let done = me.create("p", ProveShard, None).await.unwrap();
@@ -130,4 +107,72 @@ async fn a_shutdown_ends_all_streams_and_the_server() {
     assert!(!matches!(last, Ok(Some(_))), "{last:?}");
     let served = tokio::time::timeout(LIMIT, server.serving).await.unwrap();
     served.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn an_outcome_that_is_said_again_is_stored_once() {
+    let state = Arc::new(Away::default());
+    let server = start(Config::default(), state.clone()).await;
+    let mut node = server.worker("a/execute", WorkerType::Cpu, 16).await;
+    let proof = spec("p", Root::Prove);
+    server.coordinator.submit_proof(proof).await.unwrap();
+    node.task().await;
+    let mut me = node.caller();
+    for _ in 0..2 {
+        me.complete_proof("p").await.unwrap();
+        assert_eq!(state.calls.load(Ordering::SeqCst), 3);
+    }
+    let unknown = me.complete_proof("q").await.unwrap_err();
+    assert_eq!(unknown.code(), Code::NotFound);
+}
+
+#[tokio::test]
+async fn a_task_that_is_created_again_under_its_name_is_the_same() {
+    let (_server, mut node, mut me) = with_proof(Config::default()).await;
+    for _ in 0..2 {
+        let shard = me.create("p", ProveShard, Some("shard_0")).await;
+        assert_eq!(shard.unwrap(), "shard_0");
+    }
+    assert_eq!(node.task().await.task_id, "shard_0");
+    me.complete("p", "shard_0").await.unwrap();
+    let other = me.create("p", ProveShard, None).await.unwrap();
+    assert_eq!(node.task().await.task_id, other);
+}
+
+#[tokio::test]
+async fn what_an_earlier_run_says_is_refused() {
+    let config = Config {
+        lost_grace: Duration::from_millis(300),
+        ..Config::default()
+    };
+    let (server, _) = start_in_memory(config).await;
+    let mut first = server.worker("a/execute", WorkerType::Cpu, 16).await;
+    let proof = spec("p", Root::Execute);
+    let root = server.coordinator.submit_proof(proof).await.unwrap();
+    first.task().await;
+    let mut second = server.worker("b/execute", WorkerType::Cpu, 16).await;
+    drop(first);
+    second.task().await;
+    let late = second.caller().complete("p", &root).await.unwrap_err();
+    assert_eq!(late.code(), Code::NotFound);
+    let reason = late.metadata().get(provost_proto::headers::REASON);
+    assert_eq!(reason.unwrap(), "RunOver");
+}
+
+#[tokio::test]
+async fn a_worker_that_comes_back_in_time_goes_on() {
+    let config = Config {
+        lost_grace: Duration::from_secs(5),
+        ..Config::default()
+    };
+    let (server, state) = start_in_memory(config).await;
+    let mut first = server.worker("a/execute", WorkerType::Cpu, 16).await;
+    let proof = spec("p", Root::Execute);
+    let root = server.coordinator.submit_proof(proof).await.unwrap();
+    first.task().await;
+    drop(first);
+    let back = server.worker("a/execute", WorkerType::Cpu, 16).await;
+    back.caller().beat(&[("p", &root)]).await.unwrap();
+    back.caller().complete_proof("p").await.unwrap();
+    assert!(state.outcome("p").is_some());
 }

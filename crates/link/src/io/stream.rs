@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
-use provost_proto::headers;
 use provost_proto::link::Down;
 use provost_proto::link::down_message;
 use provost_proto::link::link_client::LinkClient;
 use provost_proto::link::up_message::Message;
+use provost_proto::sizes::{CONNECTION_WINDOW_BYTES, MAX_MESSAGE_BYTES};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -21,10 +21,8 @@ use super::frames::Frames;
 use super::plan::Plan;
 use crate::state::StreamId;
 
-/// Bytes that a replica may send before they are taken in: a stream's, a connection's. The connection has only one stream; but by half of its window it is
-/// decided how many small frames may pile up before HTTP/2's library ends it.
+/// Bytes that a replica may send on a stream before they are taken in. A connection has only one stream.
 const STREAM_WINDOW: u32 = 4 << 20;
-const CONNECTION_WINDOW: u32 = 16 << 20;
 
 /// A stream that lasted for so long was no mistake.
 const SETTLED: Duration = Duration::from_millis(100);
@@ -109,7 +107,7 @@ async fn connect(common: &Common, replica: &Replica) -> Result<Channel, tonic::t
         .keep_alive_timeout(timing.keepalive)
         .keep_alive_while_idle(true)
         .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .tcp_nodelay(true);
     let Some(dial) = common.plan.dial.clone() else {
         return endpoint.connect().await;
@@ -155,8 +153,8 @@ async fn converse(
     frames: Frames,
 ) -> Result<String, Stopped> {
     let mut client = LinkClient::new(channel)
-        .max_decoding_message_size(headers::MAX_MESSAGE_BYTES)
-        .max_encoding_message_size(headers::MAX_MESSAGE_BYTES);
+        .max_decoding_message_size(MAX_MESSAGE_BYTES)
+        .max_encoding_message_size(MAX_MESSAGE_BYTES);
     let patience = common.plan.timing.silence;
     let mut incoming = match timeout(patience, client.join(frames)).await {
         Ok(Ok(response)) => response.into_inner(),

@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_order_is_that_of_the_charter() {
+    fn priority_comes_first_and_age_last() {
         let key = |band, tenant, proof, stage, seq| Key {
             band,
             tenant,

@@ -61,6 +61,24 @@ impl Timeouts {
             TaskKind::UtilVkeyMapController | TaskKind::UtilVkeyMapChunk => self.util,
         }
     }
+
+    /// Lets tasks of a type take so long.
+    pub const fn set(&mut self, kind: TaskKind, limit: Millis) {
+        let field = match kind {
+            TaskKind::Controller => &mut self.controller,
+            TaskKind::CoreExecute => &mut self.core_execute,
+            TaskKind::ExecuteOnly => &mut self.execute_only,
+            TaskKind::SetupVkey => &mut self.setup_vkey,
+            TaskKind::ProveShard => &mut self.prove_shard,
+            TaskKind::RecursionDeferred => &mut self.recursion_deferred,
+            TaskKind::RecursionReduce => &mut self.recursion_reduce,
+            TaskKind::ShrinkWrap => &mut self.shrink_wrap,
+            TaskKind::PlonkWrap => &mut self.plonk_wrap,
+            TaskKind::Groth16Wrap => &mut self.groth16_wrap,
+            TaskKind::UtilVkeyMapController | TaskKind::UtilVkeyMapChunk => &mut self.util,
+        };
+        *field = limit;
+    }
 }
 
 #[cfg(test)]
@@ -72,5 +90,25 @@ mod tests {
         let timeouts = Timeouts::default();
         let longest = TaskKind::ALL.into_iter().map(|k| timeouts.of(k)).max();
         assert_eq!(longest, Some(timeouts.of(TaskKind::Controller)));
+    }
+
+    #[test]
+    fn what_is_set_holds_for_that_type() {
+        for kind in TaskKind::ALL {
+            let mut timeouts = Timeouts::default();
+            timeouts.set(kind, 7);
+            let util = |kind| {
+                kind == TaskKind::UtilVkeyMapChunk || kind == TaskKind::UtilVkeyMapController
+            };
+            for other in TaskKind::ALL {
+                let same = other == kind || util(other) && util(kind);
+                let expected = if same {
+                    7
+                } else {
+                    Timeouts::default().of(other)
+                };
+                assert_eq!(timeouts.of(other), expected, "{kind} set, {other}");
+            }
+        }
     }
 }

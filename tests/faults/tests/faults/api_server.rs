@@ -74,8 +74,12 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
                 world.replicas.iter().for_each(|replica| replica.api.heal());
                 world.succeeds("p").await;
                 world.recovered();
-                // Its worker is told so only once it is written.
-                let told = world.done("CONTROLLER", 1).await;
+                // Its worker is told so only once it is written; by a leader that found it written, that nobody asks any more.
+                let told = world
+                    .noted("the Controller's end", |all| {
+                        all.ends("CONTROLLER").next().cloned()
+                    })
+                    .await;
                 assert!(told.ms >= back, "{} ms too early", back - told.ms);
             },
         ),

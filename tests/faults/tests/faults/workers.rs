@@ -7,8 +7,11 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{DeleteParams, EvictParams, Patch, PatchParams};
 use provost_faults::check::{Allowed, again, another_run, unheard};
+use provost_faults::executions::Executions;
 use provost_faults::process::Signal;
-use provost_faults::promises::{AT_ONCE, BACKOFF, LEAF_LIVENESS, ROOT_BREAK_GRACE, SILENCE, after};
+use provost_faults::promises::{
+    AT_ONCE, BACKOFF, LEAF_LIVENESS, RECYCLE_GRACE, ROOT_BREAK_GRACE, SILENCE, after,
+};
 use provost_faults::proof::Shape;
 use provost_faults::scenario::Scenario;
 use provost_faults::wait::eventually;
@@ -31,6 +34,16 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
 const LEAVES: usize = 5;
 /// A proof of [`long`] begun anew, with all that its first run may have begun.
 const ANOTHER_RUN: Allowed = another_run(60);
+
+/// How long something may take where that is what a scenario is about: longer than anything that goes well on a loaded machine.
+const TIMEOUT: Duration = Duration::from_secs(6);
+
+/// Not before `limit`, and not long after the process that does not stop has been replaced.
+fn stopped_after(limit: Duration) -> Range<Duration> {
+    let stopped = after(limit + RECYCLE_GRACE);
+    // It began a moment before it was seen.
+    limit - Duration::from_secs(1)..stopped.end
+}
 
 fn long() -> Shape {
     Shape::shards(30, 700)
@@ -304,6 +317,53 @@ fn silent() -> Vec<Scenario> {
             },
         ))
         .allow(unheard(LEAVES)),
+        Scenario::new(
+            "shard_takes_too_long",
+            "a shard never ends, its worker lives",
+            async |world| {
+                world.prove("p", &long()).await;
+                let worker = leaf_worker(world).await;
+                worker
+                    .fault(&json!({"do": "hang", "at": "running", "task": "PROVE_SHARD"}))
+                    .await;
+                world.struck(1).await;
+                world.strikes();
+                requeues(world, &stopped_after(TIMEOUT)).await;
+                // Its process does not stop the task, and is replaced.
+                eventually("its end", || async { worker.process.exit() }).await;
+                world.wait_workers(3).await;
+                world.succeeds("p").await;
+            },
+        )
+        .setup(|setup| {
+            setup.workers = 3;
+            let timeout = format!("ProveShard={}s", TIMEOUT.as_secs());
+            setup.operator_env = vec![("PROVOST_TASK_TIMEOUTS".to_owned(), timeout)];
+        })
+        .allow(again(LEAVES)),
+        Scenario::new(
+            "execution_stands_still",
+            "CoreExecute never ends, its worker lives",
+            async |world| {
+                world.workers()[0]
+                    .fault(&json!({"do": "hang", "at": "running", "task": "CORE_EXECUTE"}))
+                    .await;
+                world.prove("p", &Shape::shards(10, 200)).await;
+                world.struck(1).await;
+                world.strikes();
+                let again = world.begun("CONTROLLER", 2).await;
+                world.recovered();
+                let bounds = stopped_after(TIMEOUT);
+                world.came("the proof begins again", again.ms, &bounds);
+                world.succeeds("p").await;
+            },
+        )
+        .setup(|setup| {
+            setup.workers = 1;
+            let timeout = format!("{}s", TIMEOUT.as_secs());
+            setup.operator_env = vec![("PROVOST_STANDSTILL_TIMEOUT".to_owned(), timeout)];
+        })
+        .allow(another_run(20)),
         three(Scenario::new(
             "worker_pauses_within_its_limit",
             "worker SIGSTOP for 5 s",
@@ -481,6 +541,41 @@ fn sent_away() -> Vec<Scenario> {
         ))
         .allow(unheard(LEAVES)),
         three(Scenario::new(
+            "node_not_ready_and_back",
+            "the node controller takes a pod's readiness away",
+            async |world| {
+                world.prove("p", &Shape::shards(250, 700)).await;
+                let worker = leaf_worker(world).await;
+                let there = |all: &Executions| {
+                    let mut shards = all.starts("PROVE_SHARD");
+                    shards
+                        .by_ref()
+                        .filter(|note| note.pod() == worker.pod)
+                        .count()
+                };
+                world.strikes();
+                node_ready(world, &worker.pod, "False").await;
+                // Until that is known, and what was under way has come.
+                tokio::time::sleep(Duration::from_secs(2)).await;
+                let before = world.executions();
+                let all = before.starts("PROVE_SHARD").count();
+                world.begun("PROVE_SHARD", all + 30).await;
+                assert_eq!(
+                    there(&world.executions()),
+                    there(&before),
+                    "it gets no more"
+                );
+                node_ready(world, &worker.pod, "True").await;
+                world
+                    .noted("more tasks there", |all| {
+                        (there(all) > there(&before)).then_some(())
+                    })
+                    .await;
+                world.recovered();
+                world.succeeds("p").await;
+            },
+        )),
+        three(Scenario::new(
             "node_gone",
             "node silent, then its pod is removed",
             async |world| {
@@ -552,6 +647,16 @@ fn sent_away() -> Vec<Scenario> {
 }
 
 /// What the node controller does to a pod of a node that is not reachable: it marks it, and deletes it.
+/// What the node controller writes about each pod of a node that becomes ready, or ceases to be.
+async fn node_ready(world: &World, pod: &str, ready: &str) {
+    let pods = world.api.namespaced::<Pod>();
+    let conditions = json!([{"type": "Ready", "status": ready}]);
+    let patch = Patch::Strategic(json!({"status": {"conditions": conditions}}));
+    pods.patch_status(pod, &PatchParams::default(), &patch)
+        .await
+        .unwrap();
+}
+
 async fn taint(world: &World, pod: &str) {
     let pods = world.api.namespaced::<Pod>();
     let conditions = json!([{"type": "DisruptionTarget", "status": "True", "reason": "DeletionByTaintManager",

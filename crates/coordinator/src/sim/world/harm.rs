@@ -55,6 +55,30 @@ impl World {
                     self.pursue(&id);
                 }
             }
+            Fault::Recall(n) => self.recall(n),
+        }
+    }
+
+    fn recall(&mut self, n: usize) {
+        let Some((replica, _)) = self.leader else {
+            return;
+        };
+        let core = &self.replicas[replica].core;
+        let proofs = self.durable.keys().filter_map(|id| core.proof(id));
+        let tasks: Vec<_> = proofs
+            .flat_map(|proof| proof.tasks.iter().map(|task| (proof.run, task)))
+            .filter_map(|(run, task)| Some((run, core.task(task)?)))
+            .collect();
+        if tasks.is_empty() {
+            return;
+        }
+        let (run, task) = tasks[n % tasks.len()];
+        let (id, kind) = (task.id.clone(), task.kind);
+        let proof = task.proof.to_string();
+        self.say(|| format!("{kind:?} {id} is recalled"));
+        let recalled = self.react(replica, |r| r.task_recalled(&id));
+        if recalled == Some(Recall::Done) {
+            self.ledger.recalled(&(proof, run), &id, kind);
         }
     }
 
