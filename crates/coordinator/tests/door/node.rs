@@ -131,13 +131,16 @@ impl Node {
 
     /// The next message that is no beat; `None` when the stream ends.
     pub(crate) async fn next(&mut self) -> Option<server_message::Message> {
-        loop {
-            let next = tokio::time::timeout(LIMIT, self.stream.message()).await;
-            match next.expect("a message in time").ok()??.message {
-                Some(server_message::Message::ServerHeartbeat(_)) | None => {}
-                other => return other,
+        let next = async {
+            loop {
+                match self.stream.message().await.ok()??.message {
+                    Some(server_message::Message::ServerHeartbeat(_)) | None => {}
+                    other => return other,
+                }
             }
-        }
+        };
+        let next = tokio::time::timeout(LIMIT, next).await;
+        next.expect("a message in time")
     }
 
     pub(crate) async fn task(&mut self) -> WorkerTask {
@@ -242,14 +245,14 @@ impl Caller {
         &mut self,
         task: &str,
         from: u64,
-    ) -> Streaming<MessageStreamResponse> {
+    ) -> Result<Streaming<MessageStreamResponse>, Status> {
         let request = SubscribeTaskMessagesRequest {
             worker_id: self.worker.clone(),
             task_id: task.to_owned(),
             start_offset: from,
         };
-        let answer = self.client.subscribe_task_messages(request).await;
-        answer.unwrap().into_inner()
+        let answer = self.client.subscribe_task_messages(request).await?;
+        Ok(answer.into_inner())
     }
 
     /// Waits until all tasks are final, and says how each ended.

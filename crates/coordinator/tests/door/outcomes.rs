@@ -209,8 +209,7 @@ async fn a_root_whose_worker_vanishes_begins_again<W: Worker>() {
 
 async fn a_leaf_whose_worker_vanishes_goes_elsewhere<W: Worker>() {
     let (server, state) = start_in_memory(impatient()).await;
-    // Room for a Controller, and for nothing else.
-    let mut driver = W::join(&server, "driver", WorkerType::Cpu, 1).await;
+    let mut driver = W::join(&server, "driver", WorkerType::Cpu, 16).await;
     let mut first = W::join(&server, "a", WorkerType::Gpu, 4).await;
     let proof = spec("p", Root::Prove);
     server.coordinator.submit_proof(proof).await.unwrap();

@@ -99,7 +99,7 @@ async fn statuses_and_stats_are_answered() {
 async fn a_shutdown_ends_all_streams_and_the_server() {
     let (server, mut node, mut me) = with_proof(Config::default()).await;
     let execute = me.create("p", CoreExecute, None).await.unwrap();
-    let mut live = me.messages(&execute, 0).await;
+    let mut live = me.messages(&execute, 0).await.unwrap();
     node.task().await;
     server.shutdown.cancel();
     assert!(node.next().await.is_none());

@@ -7,6 +7,8 @@ use provost_proto::worker::{
     CompleteProofRequest, FailProofRequest, TaskStatus, TaskType, WorkerTask, WorkerType,
 };
 
+use tonic::Status;
+
 use super::{Hand, Task, Worker};
 use crate::node::{Caller, Node, Server, collect};
 
@@ -144,8 +146,11 @@ impl Hand for UnaryHand {
         channel: &str,
         from: u64,
     ) -> Result<Vec<Vec<u8>>, String> {
-        let messages = self.caller.clone().messages(channel, from).await;
-        collect(messages).await.map_err(|status| status.to_string())
+        let heard = async {
+            let messages = self.caller.clone().messages(channel, from).await?;
+            collect(messages).await
+        };
+        heard.await.map_err(|status: Status| status.to_string())
     }
 
     async fn conclude(&self, root: &WorkerTask, extra: &str) {
