@@ -395,10 +395,10 @@ fn many() -> Vec<Scenario> {
             "equal_proofs_share_equally",
             "none: 3 equal proofs",
             async |world| {
-                // One alone takes some five seconds.
+                // One alone takes some seven seconds. A worker has room for one execution.
                 let names = ["p0", "p1", "p2"];
                 for name in names {
-                    let shape = Shape::shards(120, 500).spec("suspend", true);
+                    let shape = Shape::shards(200, 500).spec("suspend", true);
                     world.prove(name, &shape).await;
                 }
                 let go = names.map(|name| world.edit(name, json!({"suspend": false})));
@@ -427,7 +427,7 @@ fn many() -> Vec<Scenario> {
                 assert!(2 * most <= 3 * least, "{shares:?}");
             },
         )
-        .setup(|setup| setup.workers = 2),
+        .setup(|setup| setup.workers = 3),
         Scenario::new(
             "priority_goes_first",
             "none: a proof of high priority comes last",
