@@ -35,8 +35,6 @@ pub enum News {
 pub struct PodBook {
     pods: HashMap<String, Pod>,
     reported: HashSet<String>,
-    /// Names of the pods that get no tasks.
-    cordoned: HashSet<String>,
     /// Pods of the list that is being received.
     listed: Option<HashSet<String>>,
 }
@@ -63,8 +61,8 @@ impl PodBook {
 
     fn seen(&mut self, pod: &Pod) -> Vec<News> {
         let id = id(pod);
-        self.pods.insert(id.clone(), pod.clone());
-        let cordoned = self.cordon(pod, !is_capacity(pod));
+        let before = self.pods.insert(id.clone(), pod.clone());
+        let cordoned = cordon(before.as_ref(), Some(pod));
         let ended = self.report(&id, pod, false);
         cordoned.into_iter().chain(ended).collect()
     }
@@ -72,10 +70,10 @@ impl PodBook {
     fn gone(&mut self, pod: &Pod) -> Vec<News> {
         let id = id(pod);
         let ended = self.report(&id, pod, true);
-        // Its name may be another's one day.
-        let free = self.cordon(pod, false);
-        self.pods.remove(&id);
+        let before = self.pods.remove(&id);
         self.reported.remove(&id);
+        // Its name may be another's one day.
+        let free = cordon(before.as_ref(), None);
         ended.into_iter().chain(free).collect()
     }
 
@@ -93,15 +91,6 @@ impl PodBook {
         lost.iter().flat_map(|pod| self.gone(pod)).collect()
     }
 
-    fn cordon(&mut self, pod: &Pod, cordoned: bool) -> Option<News> {
-        let name = pod.name_any();
-        let changed = match cordoned {
-            true => self.cordoned.insert(name.clone()),
-            false => self.cordoned.remove(&name),
-        };
-        changed.then_some(News::Cordoned(name, cordoned))
-    }
-
     fn report(&mut self, id: &str, pod: &Pod, deleted: bool) -> Option<News> {
         let end = classify(pod, deleted).filter(|_| !self.reported.contains(id))?;
         self.reported.insert(id.to_owned());
@@ -112,6 +101,14 @@ impl PodBook {
             end,
         }))
     }
+}
+
+/// What follows for its tasks when a pod changes, appears or goes.
+fn cordon(before: Option<&Pod>, now: Option<&Pod>) -> Option<News> {
+    let cordoned = |pod: Option<&Pod>| pod.is_some_and(|pod| !is_capacity(pod));
+    let changed = cordoned(before) != cordoned(now);
+    let name = now.or(before)?.name_any();
+    changed.then(|| News::Cordoned(name, cordoned(now)))
 }
 
 /// The pod's uid; its name for an object that did not come from the API server.
@@ -199,6 +196,6 @@ mod tests {
         );
         let gone = book.follow(&Event::Delete(pod));
         assert_eq!(gone.last(), Some(&cordoned(false)));
-        assert!(book.cordoned.is_empty());
+        assert!(book.pods.is_empty());
     }
 }

@@ -213,11 +213,11 @@ impl Caller {
         self.client.fail_task(request).await.map(drop)
     }
 
-    pub(crate) async fn complete_proof(&mut self, proof: &str) -> Result<(), Status> {
+    pub(crate) async fn complete_proof(&mut self, proof: &str, extra: &str) -> Result<(), Status> {
         let request = CompleteProofRequest {
             worker_id: self.worker.clone(),
             proof_id: proof.to_owned(),
-            extra_data: Some(r#"{"cycles":7}"#.to_owned()),
+            extra_data: Some(extra.to_owned()),
         };
         self.client.complete_proof(request).await.map(drop)
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use provost_coordinator::{Config, Root};
+use provost_coordinator::{Config, MemoryState, Root, TaskId};
 use provost_proto::worker::TaskType::*;
 use provost_proto::worker::{
     AckSubRequest, GetTaskStatusesRequest, OpenSubRequest, TaskStatus, UpdateSubRequest,
@@ -119,10 +119,10 @@ async fn an_outcome_that_is_said_again_is_stored_once() {
     node.task().await;
     let mut me = node.caller();
     for _ in 0..2 {
-        me.complete_proof("p").await.unwrap();
+        me.complete_proof("p", "{}").await.unwrap();
         assert_eq!(state.calls.load(Ordering::SeqCst), 3);
     }
-    let unknown = me.complete_proof("q").await.unwrap_err();
+    let unknown = me.complete_proof("q", "{}").await.unwrap_err();
     assert_eq!(unknown.code(), Code::NotFound);
 }
 
@@ -139,17 +139,23 @@ async fn a_task_that_is_created_again_under_its_name_is_the_same() {
     assert_eq!(node.task().await.task_id, other);
 }
 
-#[tokio::test]
-async fn what_an_earlier_run_says_is_refused() {
+/// A worker that executes, and may be without a stream for so long.
+async fn executing(lost_grace: Duration) -> (Server, Arc<MemoryState>, Node, TaskId) {
     let config = Config {
-        lost_grace: Duration::from_millis(300),
+        lost_grace,
         ..Config::default()
     };
-    let (server, _) = start_in_memory(config).await;
-    let mut first = server.worker("a/execute", WorkerType::Cpu, 16).await;
+    let (server, state) = start_in_memory(config).await;
+    let mut node = server.worker("a/execute", WorkerType::Cpu, 16).await;
     let proof = spec("p", Root::Execute);
     let root = server.coordinator.submit_proof(proof).await.unwrap();
-    first.task().await;
+    node.task().await;
+    (server, state, node, root)
+}
+
+#[tokio::test]
+async fn what_an_earlier_run_says_is_refused() {
+    let (server, _, first, root) = executing(Duration::from_millis(300)).await;
     let mut second = server.worker("b/execute", WorkerType::Cpu, 16).await;
     drop(first);
     second.task().await;
@@ -161,18 +167,10 @@ async fn what_an_earlier_run_says_is_refused() {
 
 #[tokio::test]
 async fn a_worker_that_comes_back_in_time_goes_on() {
-    let config = Config {
-        lost_grace: Duration::from_secs(5),
-        ..Config::default()
-    };
-    let (server, state) = start_in_memory(config).await;
-    let mut first = server.worker("a/execute", WorkerType::Cpu, 16).await;
-    let proof = spec("p", Root::Execute);
-    let root = server.coordinator.submit_proof(proof).await.unwrap();
-    first.task().await;
+    let (server, state, first, root) = executing(Duration::from_secs(5)).await;
     drop(first);
     let back = server.worker("a/execute", WorkerType::Cpu, 16).await;
     back.caller().beat(&[("p", &root)]).await.unwrap();
-    back.caller().complete_proof("p").await.unwrap();
+    back.caller().complete_proof("p", "{}").await.unwrap();
     assert!(state.outcome("p").is_some());
 }

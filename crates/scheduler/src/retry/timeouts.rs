@@ -47,24 +47,17 @@ impl Default for Timeouts {
 impl Timeouts {
     /// How long a task of a type may take.
     pub const fn of(&self, kind: TaskKind) -> Millis {
-        match kind {
-            TaskKind::Controller => self.controller,
-            TaskKind::CoreExecute => self.core_execute,
-            TaskKind::ExecuteOnly => self.execute_only,
-            TaskKind::SetupVkey => self.setup_vkey,
-            TaskKind::ProveShard => self.prove_shard,
-            TaskKind::RecursionDeferred => self.recursion_deferred,
-            TaskKind::RecursionReduce => self.recursion_reduce,
-            TaskKind::ShrinkWrap => self.shrink_wrap,
-            TaskKind::PlonkWrap => self.plonk_wrap,
-            TaskKind::Groth16Wrap => self.groth16_wrap,
-            TaskKind::UtilVkeyMapController | TaskKind::UtilVkeyMapChunk => self.util,
-        }
+        let mut copy = *self;
+        *copy.field(kind)
     }
 
     /// Lets tasks of a type take so long.
     pub const fn set(&mut self, kind: TaskKind, limit: Millis) {
-        let field = match kind {
+        *self.field(kind) = limit;
+    }
+
+    const fn field(&mut self, kind: TaskKind) -> &mut Millis {
+        match kind {
             TaskKind::Controller => &mut self.controller,
             TaskKind::CoreExecute => &mut self.core_execute,
             TaskKind::ExecuteOnly => &mut self.execute_only,
@@ -76,8 +69,7 @@ impl Timeouts {
             TaskKind::PlonkWrap => &mut self.plonk_wrap,
             TaskKind::Groth16Wrap => &mut self.groth16_wrap,
             TaskKind::UtilVkeyMapController | TaskKind::UtilVkeyMapChunk => &mut self.util,
-        };
-        *field = limit;
+        }
     }
 }
 

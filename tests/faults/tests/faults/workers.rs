@@ -17,7 +17,7 @@ use provost_faults::scenario::Scenario;
 use provost_faults::wait::eventually;
 use provost_faults::worker::Worker;
 use provost_faults::world::World;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// The scenarios.
@@ -547,11 +547,8 @@ fn sent_away() -> Vec<Scenario> {
                 world.prove("p", &Shape::shards(250, 700)).await;
                 let worker = leaf_worker(world).await;
                 let there = |all: &Executions| {
-                    let mut shards = all.starts("PROVE_SHARD");
-                    shards
-                        .by_ref()
-                        .filter(|note| note.pod() == worker.pod)
-                        .count()
+                    let shards = all.starts("PROVE_SHARD");
+                    shards.filter(|note| note.pod() == worker.pod).count()
                 };
                 world.strikes();
                 node_ready(world, &worker.pod, "False").await;
@@ -646,25 +643,26 @@ fn sent_away() -> Vec<Scenario> {
     ]
 }
 
-/// What the node controller does to a pod of a node that is not reachable: it marks it, and deletes it.
-/// What the node controller writes about each pod of a node that becomes ready, or ceases to be.
-async fn node_ready(world: &World, pod: &str, ready: &str) {
+/// Conditions of a pod, as the node controller writes them.
+async fn condition(world: &World, pod: &str, conditions: Value) {
     let pods = world.api.namespaced::<Pod>();
-    let conditions = json!([{"type": "Ready", "status": ready}]);
     let patch = Patch::Strategic(json!({"status": {"conditions": conditions}}));
     pods.patch_status(pod, &PatchParams::default(), &patch)
         .await
         .unwrap();
 }
 
+/// What the node controller writes about each pod of a node that becomes ready, or ceases to be.
+async fn node_ready(world: &World, pod: &str, ready: &str) {
+    condition(world, pod, json!([{"type": "Ready", "status": ready}])).await;
+}
+
+/// What the node controller does to a pod of a node that is not reachable: it marks it, and deletes it.
 async fn taint(world: &World, pod: &str) {
-    let pods = world.api.namespaced::<Pod>();
     let conditions = json!([{"type": "DisruptionTarget", "status": "True", "reason": "DeletionByTaintManager",
         "message": "Taint manager: deleting due to NoExecute taint"}, {"type": "Ready", "status": "False"}]);
-    let patch = Patch::Strategic(json!({"status": {"conditions": conditions}}));
-    pods.patch_status(pod, &PatchParams::default(), &patch)
-        .await
-        .unwrap();
+    condition(world, pod, conditions).await;
+    let pods = world.api.namespaced::<Pod>();
     pods.delete(pod, &DeleteParams::default()).await.unwrap();
 }
 

@@ -3,9 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use provost_proto::worker::server_message::Message;
-use provost_proto::worker::{
-    CompleteProofRequest, FailProofRequest, TaskStatus, TaskType, WorkerTask, WorkerType,
-};
+use provost_proto::worker::{FailProofRequest, TaskStatus, TaskType, WorkerTask, WorkerType};
 
 use tonic::Status;
 
@@ -154,13 +152,8 @@ impl Hand for UnaryHand {
     }
 
     async fn conclude(&self, root: &WorkerTask, extra: &str) {
-        let request = CompleteProofRequest {
-            worker_id: self.caller.worker.clone(),
-            proof_id: root.proof().to_owned(),
-            extra_data: Some(extra.to_owned()),
-        };
-        let mut client = self.caller.client.clone();
-        client.complete_proof(request).await.unwrap();
+        let mut me = self.caller.clone();
+        me.complete_proof(root.proof(), extra).await.unwrap();
     }
 
     async fn give_up(&self, root: &WorkerTask, extra: &str) {
