@@ -126,6 +126,37 @@ fn what_executes_for_long_is_no_room_for_the_children_of_others() {
 }
 
 #[test]
+fn a_controller_takes_no_room_that_another_expects_to_fill() {
+    let mut s = scheduler();
+    let (controller, execution) = (
+        Shape::new(Class::Cpu, 1).with_reserve(8),
+        Shape::new(Class::Cpu, 8),
+    );
+    for pod in 1..=2 {
+        worker(&mut s, WorkerKind::Cpu, 9, pod);
+    }
+    let proofs: Vec<_> = (0..3).map(|_| proof(&mut s)).collect();
+    for p in &proofs {
+        task(&mut s, *p, controller);
+    }
+    assert_eq!(decide(&mut s, 0).len(), 2, "a third would leave one place");
+    // On a worker too small for an execution it is in nobody's way.
+    let small = worker(&mut s, WorkerKind::Cpu, 1, 3);
+    assert_eq!(decide(&mut s, 0).len(), 1);
+    s.remove_worker(small).unwrap();
+    let executions = [proofs[0], proofs[1]].map(|p| task(&mut s, p, execution));
+    assert_eq!(decide(&mut s, 0).len(), 2, "both at once");
+    let third = task(&mut s, proofs[2], controller);
+    assert_eq!(decide(&mut s, 0), [], "no place for its execution");
+    for execution in executions {
+        s.complete(execution).unwrap();
+    }
+    let placed = decide(&mut s, 0);
+    assert_eq!(placed.len(), 1, "nobody expects to fill the two places");
+    assert_eq!(placed[0].0, third);
+}
+
+#[test]
 fn hints_are_followed_where_they_can_be() {
     let mut s = scheduler();
     let p = proof(&mut s);

@@ -1,9 +1,7 @@
 //! The workers that tasks of some shapes can go to, ready to be searched.
 
-use std::cmp::Reverse;
-use std::collections::BTreeSet;
-
 use super::ladder::Ladder;
+use super::rooms;
 use super::tree::Load;
 use super::worker::Worker;
 use crate::shape::{Class, Requirement, Shape, Slot};
@@ -16,6 +14,15 @@ pub(super) struct Filter {
     slot: Option<Slot>,
     requirement: Option<Requirement>,
     min_capacity: u32,
+    /// Only where a lasting task of the weight takes no place from children of the reserve.
+    sparing: Option<Lasting>,
+}
+
+/// Weight and reserve of lasting tasks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Lasting {
+    weight: u32,
+    reserve: u32,
 }
 
 impl Filter {
@@ -25,7 +32,21 @@ impl Filter {
             slot: shape.slot,
             requirement: shape.requirement,
             min_capacity: shape.min_capacity,
+            sparing: None,
         }
+    }
+
+    /// The same, but for workers on which it takes away a place for children.
+    pub(super) const fn sparing(shape: &Shape) -> Self {
+        let (weight, reserve) = (shape.weight, shape.reserve);
+        Self {
+            sparing: Some(Lasting { weight, reserve }),
+            ..Self::of(shape)
+        }
+    }
+
+    pub(super) const fn class(&self) -> Class {
+        self.class
     }
 
     fn passes(&self, worker: &Worker) -> bool {
@@ -36,6 +57,10 @@ impl Filter {
             && worker.places(self.class) > 0
             && worker.has_slot(self.slot)
             && worker.provides(self.requirement)
+            && self.sparing.is_none_or(|lasting| {
+                let room = worker.room_beside(self.class);
+                rooms::taken(room, lasting.weight, lasting.reserve) == 0
+            })
     }
 }
 
@@ -60,92 +85,12 @@ impl Index {
             .then_some(Load::new(worker.used(), worker.spec.capacity))
     }
 
-    pub(super) fn refresh(&mut self, number: u32, worker: &Worker) {
+    /// Brings it up to date about a worker. Whether it comes to be among those that a lasting task takes no place from: that happens when tasks come, too.
+    pub(super) fn refresh(&mut self, number: u32, worker: &Worker) -> bool {
         let load = self.load(worker);
+        let comes =
+            self.filter.sparing.is_some() && load.is_some() && self.workers.get(number).is_none();
         self.workers.set(number, load);
-    }
-}
-
-/// The open workers that the children of a lasting task can go to, by what they could give to one of them.
-pub(super) struct Rooms {
-    pub(super) class: Class,
-    pub(super) requirement: Option<Requirement>,
-    rooms: BTreeSet<(Reverse<u64>, u32)>,
-    by_worker: Vec<Option<u64>>,
-}
-
-impl Rooms {
-    pub(super) const fn new(class: Class, requirement: Option<Requirement>) -> Self {
-        Self {
-            class,
-            requirement,
-            rooms: BTreeSet::new(),
-            by_worker: Vec::new(),
-        }
-    }
-
-    /// What it should say of a worker.
-    pub(super) fn room(&self, worker: &Worker) -> Option<u64> {
-        let counts =
-            worker.open && worker.spec.kind.serves(self.class) && worker.provides(self.requirement);
-        counts.then(|| worker.room_beside(self.class))
-    }
-
-    pub(super) fn get(&self, number: u32) -> Option<u64> {
-        self.by_worker.get(number as usize).copied().flatten()
-    }
-
-    pub(super) fn set(&mut self, number: u32, room: Option<u64>) {
-        let index = number as usize;
-        if self.by_worker.len() <= index {
-            self.by_worker.resize(index + 1, None);
-        }
-        let old = std::mem::replace(&mut self.by_worker[index], room);
-        if old == room {
-            return;
-        }
-        if let Some(old) = old {
-            self.rooms.remove(&(Reverse(old), number));
-        }
-        if let Some(room) = room {
-            self.rooms.insert((Reverse(room), number));
-        }
-    }
-
-    /// Where a lasting task of this weight may go, so that some worker can then give that reserve to its children.
-    pub(super) fn gate(&self, weight: u32, reserve: u32) -> Gate {
-        let (weight, reserve) = (u64::from(weight), u64::from(reserve));
-        let mut largest = self.rooms.iter().map(|(room, number)| (room.0, *number));
-        let Some((room, number)) = largest.next() else {
-            return Gate::Shut;
-        };
-        if room < reserve {
-            return Gate::Shut;
-        }
-        if room >= reserve + weight || largest.next().is_some_and(|(next, _)| next >= reserve) {
-            return Gate::Open;
-        }
-        Gate::NotOn(number)
-    }
-}
-
-/// Which workers a task may go to, for the sake of its children.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Gate {
-    /// Any.
-    Open,
-    /// Any but the one that the children need.
-    NotOn(u32),
-    /// None.
-    Shut,
-}
-
-impl Gate {
-    pub(super) fn bars(self, number: u32) -> bool {
-        match self {
-            Self::Open => false,
-            Self::NotOn(other) => other == number,
-            Self::Shut => true,
-        }
+        comes
     }
 }

@@ -4,12 +4,14 @@ mod index;
 mod ladder;
 mod pick;
 mod reservation;
+mod rooms;
 mod tree;
 mod verify;
 mod worker;
 
-use index::{Filter, Index, Rooms};
+use index::{Filter, Index};
 pub(crate) use pick::Want;
+use rooms::Rooms;
 pub(crate) use worker::Hold;
 use worker::Worker;
 pub use worker::{Pod, WorkerKind, WorkerSpec, WorkerView};
@@ -28,6 +30,8 @@ pub(crate) struct Fleet {
     shapes: Vec<Known>,
     /// The workers that are kept for something. Never more than there are shapes.
     reserved: Vec<u32>,
+    /// How many lasting tasks of the class wait for their first child to be placed.
+    expecting: [u32; 2],
     /// Goes up whenever a task of the class may fit that did not before.
     epochs: [u64; 2],
     /// Goes up whenever a worker may have become fit to be kept for something.
@@ -37,29 +41,42 @@ pub(crate) struct Fleet {
 /// Where to look for workers for a shape.
 struct Known {
     filter: usize,
-    rooms: Option<usize>,
+    lasting: Option<Lasting>,
+}
+
+/// Where to look, besides, for a lasting shape.
+struct Lasting {
+    rooms: usize,
+    /// The workers that it takes no place from.
+    sparing: usize,
 }
 
 impl Fleet {
     /// Learns the next shape: they come in the order of their numbers.
     pub(crate) fn learn(&mut self, shape: &Shape) {
-        let filter = Filter::of(shape);
+        let filter = self.index_for(Filter::of(shape));
+        let lasting = shape.lasts().then(|| Lasting {
+            rooms: self.rooms_for(shape),
+            sparing: self.index_for(Filter::sparing(shape)),
+        });
+        self.shapes.push(Known { filter, lasting });
+    }
+
+    fn index_for(&mut self, filter: Filter) -> usize {
         let found = self.indexes.iter().position(|i| i.filter == filter);
-        let filter = found.unwrap_or_else(|| {
+        found.unwrap_or_else(|| {
             let mut index = Index::new(filter);
             for (key, worker) in self.workers.iter() {
                 index.refresh(number(key), worker);
             }
             self.indexes.push(index);
             self.indexes.len() - 1
-        });
-        let rooms = shape.lasts().then(|| self.rooms_for(shape));
-        self.shapes.push(Known { filter, rooms });
+        })
     }
 
     fn rooms_for(&mut self, shape: &Shape) -> usize {
         let same = |r: &Rooms| r.class == shape.class && r.requirement == shape.requirement;
-        self.rooms.iter().position(same).unwrap_or_else(|| {
+        let found = self.rooms.iter().position(same).unwrap_or_else(|| {
             let mut rooms = Rooms::new(shape.class, shape.requirement);
             for (key, worker) in self.workers.iter() {
                 let room = rooms.room(worker);
@@ -67,7 +84,9 @@ impl Fleet {
             }
             self.rooms.push(rooms);
             self.rooms.len() - 1
-        })
+        });
+        self.rooms[found].learn(shape.reserve);
+        found
     }
 
     pub(crate) fn add(&mut self, spec: WorkerSpec) -> WorkerKey {
@@ -94,6 +113,9 @@ impl Fleet {
         }
         self.refresh(number(key));
         let worker = self.workers.remove(key)?;
+        for hold in &worker.holds {
+            self.expect_no_more(*hold);
+        }
         let holds = worker.holds.into_iter();
         Some(holds.filter_map(|hold| self.holds.remove(hold)).collect())
     }
@@ -145,6 +167,7 @@ impl Fleet {
             tenant,
             task: Some(task),
             lasts: shape.lasts(),
+            expects: false,
             slot: shape.slot,
             beside: false,
             place: u32::try_from(w.holds.len()).unwrap_or(u32::MAX),
@@ -172,6 +195,7 @@ impl Fleet {
 
     /// Frees what was taken up.
     pub(crate) fn release(&mut self, key: HoldKey) -> Option<Hold> {
+        self.expect_no_more(key);
         let hold = self.holds.remove(key)?;
         let w = self.workers.at_mut(hold.worker)?;
         w.holds.swap_remove(hold.place as usize);
@@ -203,9 +227,47 @@ impl Fleet {
 
     /// Leaves a hold without its task: the room stays taken.
     pub(crate) fn strand(&mut self, key: HoldKey) -> Option<Hold> {
+        self.expect_no_more(key);
         let hold = self.holds.get_mut(key)?;
         hold.task = None;
         Some(*hold)
+    }
+
+    /// A lasting task will shortly have a child to be placed; `false` for one that does not last.
+    pub(crate) fn expect(&mut self, key: HoldKey) -> bool {
+        let Some(hold) = self.holds.get_mut(key).filter(|hold| hold.lasts) else {
+            return false;
+        };
+        if !hold.expects {
+            hold.expects = true;
+            self.expecting[hold.class.index()] += 1;
+        }
+        true
+    }
+
+    pub(crate) fn expects(&self, key: HoldKey) -> bool {
+        self.holds.get(key).is_some_and(|hold| hold.expects)
+    }
+
+    /// A child of the class is placed: a lasting task of that class expects none any more. Whether it expects none at all.
+    pub(crate) fn settle(&mut self, key: HoldKey, class: Class) -> bool {
+        let Some(hold) = self.holds.get_mut(key).filter(|hold| hold.expects) else {
+            return true;
+        };
+        let settled = hold.class == class;
+        if settled {
+            self.expect_no_more(key);
+        }
+        settled
+    }
+
+    fn expect_no_more(&mut self, key: HoldKey) {
+        if let Some(hold) = self.holds.get_mut(key)
+            && std::mem::take(&mut hold.expects)
+        {
+            self.expecting[hold.class.index()] -= 1;
+            self.epochs[hold.class.index()] += 1;
+        }
     }
 
     pub(crate) fn hold_of(&self, key: HoldKey) -> Option<&Hold> {
@@ -271,7 +333,9 @@ impl Fleet {
             return;
         };
         for index in &mut self.indexes {
-            index.refresh(number, worker);
+            if index.refresh(number, worker) {
+                self.epochs[index.filter.class().index()] += 1;
+            }
         }
         for rooms in &mut self.rooms {
             let room = rooms.room(worker);

@@ -5,7 +5,6 @@
 //! pods would get several tasks before the small ones get any. That this leaves crumbs of room everywhere is what reservations are for.
 
 use super::Fleet;
-use super::index::Gate;
 use super::worker::{Pod, Worker};
 use crate::shape::{Shape, ShapeId};
 
@@ -30,19 +29,28 @@ impl Fleet {
     /// a worker is kept for.
     pub(crate) fn pick(&self, want: &Want<'_>, precedes: impl Fn(ShapeId) -> bool) -> Option<u32> {
         let known = &self.shapes[want.id as usize];
-        let gate = known.rooms.map_or(Gate::Open, |rooms| {
-            self.rooms[rooms].gate(want.shape.weight, want.shape.reserve)
-        });
-        if gate == Gate::Shut {
-            return None;
-        }
+        let (gate, index) = match &known.lasting {
+            None => (None, known.filter),
+            Some(lasting) => {
+                let expecting = self.expecting[want.shape.class.index()];
+                let gate = self.rooms[lasting.rooms].gate(want.shape, expecting)?;
+                let none_to_spare = gate.spare == 0;
+                let index = if none_to_spare {
+                    lasting.sparing
+                } else {
+                    known.filter
+                };
+                (Some(gate), index)
+            }
+        };
+        let bars = |number: u32| gate.as_ref().is_some_and(|gate| gate.bars(number));
         let weight = u64::from(want.shape.weight);
         let fits = |number: u32, worker: &Worker| {
             worker.open
                 && worker.suits(want.shape)
                 && worker.has_slot(want.shape.slot)
                 && worker.places(want.shape.class) > 0
-                && !gate.bars(number)
+                && !bars(number)
                 && allowance(worker, want, &precedes) >= weight
         };
         let avoided = |number: u32| {
@@ -64,14 +72,14 @@ impl Fleet {
             });
             kept.min().map(|(_, _, number)| number)
         };
-        let workers = &self.indexes[known.filter].workers;
+        let workers = &self.indexes[index].workers;
         workers
-            .first(want.shape.weight, &|n| gate.bars(n) || avoided(n))
+            .first(want.shape.weight, &|n| bars(n) || avoided(n))
             .or_else(|| kept(false))
             .or_else(|| {
                 want.avoid?;
                 workers
-                    .first(want.shape.weight, &|n| gate.bars(n))
+                    .first(want.shape.weight, &|n| bars(n))
                     .or_else(|| kept(true))
             })
     }

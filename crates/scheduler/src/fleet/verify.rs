@@ -1,6 +1,7 @@
 //! Whether the fleet's books agree: for tests.
 
-use super::index::{Index, Rooms};
+use super::index::Index;
+use super::rooms::Rooms;
 use super::{Fleet, Hold, number};
 use crate::shape::Class;
 
@@ -34,6 +35,14 @@ impl Fleet {
             if !self.indexes.iter().all(indexed) || !self.rooms.iter().all(roomed) {
                 return Err(format!("an index is wrong about {key:?}"));
             }
+        }
+        let expecting = |class| {
+            let holds = self.holds.iter().map(|(_, hold)| hold);
+            holds.filter(|h| h.expects && h.class == class).count()
+        };
+        let expected = Class::ALL.map(expecting);
+        if self.expecting.map(|n| n as usize) != expected || !self.rooms.iter().all(Rooms::verify) {
+            return Err("what lasting tasks expect, or have places for, is wrong".to_owned());
         }
         let held: usize = self.workers.iter().map(|(_, w)| w.holds.len()).sum();
         if held != self.holds.len() {

@@ -102,6 +102,8 @@ pub(crate) struct Hold {
     /// The task that runs there; `None` once it was given up.
     pub(crate) task: Option<TaskKey>,
     pub(super) lasts: bool,
+    /// Whether its first child is to be placed yet.
+    pub(super) expects: bool,
     pub(super) slot: Option<Slot>,
     /// Whether it counts as beside the task that the worker is kept for.
     pub(super) beside: bool,

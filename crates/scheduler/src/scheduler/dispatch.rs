@@ -98,6 +98,7 @@ impl Scheduler {
         let kept = self.fleet.kept_for(worker);
         let beside = kept.is_some_and(|other| other != shape && !self.precedes(key, other));
         self.hold(task, worker, beside);
+        self.expect(task);
         self.unstuck(shape);
         let worker = self.fleet.key(worker)?;
         Some(Placement { task, worker })

@@ -68,9 +68,15 @@ impl Scheduler {
         };
         let (id, tenant) = (task.proof, proof.spec.tenant);
         let shape = self.queue.shape(task.shape);
-        let (class, weight) = (shape.class, shape.weight);
+        let (class, weight, lasts) = (shape.class, shape.weight, shape.lasts());
         let hold = self.fleet.hold(worker, shape, tenant, key, beside);
         let Some(hold) = hold else { return };
+        if !lasts {
+            let fleet = &mut self.fleet;
+            proof
+                .expecting
+                .retain(|parent| !fleet.settle(*parent, class));
+        }
         let take = (task.state == State::Waiting).then_some((task.entry, task.rank));
         task.state = State::Held(hold);
         proof.charge(class, weight);
@@ -78,6 +84,19 @@ impl Scheduler {
             tenant.account.charge(class, weight);
         }
         self.shift(id, class, take);
+    }
+
+    /// A lasting task that was just given a worker will shortly have a child that is to be placed. One that a worker turned out to have is not taken to: most of those have theirs.
+    pub(super) fn expect(&mut self, key: TaskKey) {
+        if let Some(task) = self.tasks.get(key)
+            && let State::Held(hold) = task.state
+            && let Some(proof) = self.proofs.get_mut(task.proof)
+            && self.fleet.expect(hold)
+        {
+            let fleet = &self.fleet;
+            proof.expecting.retain(|parent| fleet.expects(*parent));
+            proof.expecting.push(hold);
+        }
     }
 
     /// Takes a task from wherever it is: it is adrift then.

@@ -3,7 +3,7 @@
 use super::Scheduler;
 use crate::Millis;
 use crate::error::Refused;
-use crate::keys::{ProofKey, TenantKey};
+use crate::keys::{HoldKey, ProofKey, TenantKey};
 use crate::order::{Band, Deadline, Rank};
 use crate::queue::{By, EntryId, Seat, Shift};
 use crate::shape::{Class, ShapeId};
@@ -29,6 +29,8 @@ pub(crate) struct Proof {
     /// Tasks on provers now.
     pub(crate) on_provers: u32,
     pub(crate) tasks: u32,
+    /// What its lasting tasks hold whose first child is to be placed yet. May name some that are over.
+    pub(super) expecting: Vec<HoldKey>,
     /// Its latest start, if it is urgent.
     start_by: Option<Millis>,
     /// When that changes by itself.
@@ -95,6 +97,7 @@ impl Scheduler {
             account: Account::new(1),
             on_provers: 0,
             tasks: 0,
+            expecting: Vec::new(),
             start_by: None,
             timer: None,
             entries: Vec::new(),

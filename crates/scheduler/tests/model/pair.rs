@@ -371,7 +371,8 @@ impl Pair {
         if let State::Held(hold) = self.state(task) {
             match stranded {
                 Some(key) => {
-                    self.model.holds[hold].as_mut().unwrap().task = None;
+                    let left = self.model.holds[hold].as_mut().unwrap();
+                    (left.task, left.expects) = (None, false);
                     self.stranded.push((key, hold));
                 }
                 None => self.model.holds[hold] = None,

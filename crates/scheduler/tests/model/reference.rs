@@ -45,6 +45,8 @@ pub(crate) struct Hold {
     pub(crate) task: Option<usize>,
     pub(crate) shape: Shape,
     pub(crate) beside: bool,
+    /// Lasts, and none of its children was given a worker yet.
+    pub(crate) expects: bool,
 }
 
 pub(crate) struct Worker {
@@ -111,7 +113,9 @@ impl Reference {
         }
         let kept = self.shapes.iter().position(|s| s.kept == Some(worker));
         let beside = kept.is_some_and(|other| other != shape && !self.precedes(task, other));
-        self.hold(task, worker, kept.is_some() && beside);
+        let hold = self.hold(task, worker, kept.is_some() && beside);
+        let hold = self.holds[hold].as_mut().unwrap();
+        hold.expects = hold.shape.reserve > 0;
         self.shapes[shape].since = None;
         self.shapes[shape].kept = None;
         Some((task, worker))
@@ -126,7 +130,16 @@ impl Reference {
             task: Some(task),
             shape: found.shape,
             beside: kept && (beside || found.shape.reserve > 0),
+            expects: false,
         };
+        let (proof, shape) = (found.proof, found.shape);
+        if shape.reserve == 0 {
+            for other in self.holds.iter_mut().flatten() {
+                let parent = other.task.and_then(|t| self.tasks[t].as_ref());
+                let parent = parent.is_some_and(|t| t.proof == proof);
+                other.expects &= !(parent && other.shape.class == shape.class);
+            }
+        }
         self.holds.push(Some(hold));
         let hold = self.holds.len() - 1;
         self.tasks[task].as_mut().unwrap().state = State::Held(hold);
@@ -328,13 +341,18 @@ impl Reference {
         if shape.reserve == 0 {
             return true;
         }
-        let mut workers = self
+        let places = |w: usize, taken: u32| {
+            let room = self.room_beside(w, shape.class);
+            room.saturating_sub(u64::from(taken)) / u64::from(shape.reserve)
+        };
+        let workers = self
             .open_workers()
             .filter(|w| self.serves(*w, shape.class, shape.requirement));
-        workers.any(|w| {
-            let taken = if w == chosen { shape.weight } else { 0 };
-            self.room_beside(w, shape.class) >= u64::from(shape.reserve) + u64::from(taken)
-        })
+        let before: u64 = workers.map(|w| places(w, 0)).sum();
+        let after = before - places(chosen, 0) + places(chosen, shape.weight);
+        let holds = self.holds.iter().flatten();
+        let expecting = holds.filter(|h| h.expects && h.shape.class == shape.class);
+        after >= 1 && after >= before.min(expecting.count() as u64)
     }
 
     fn allowance(&self, task: usize, worker: usize) -> u64 {
