@@ -7,6 +7,7 @@ pub mod api;
 pub mod cli;
 pub mod controllers;
 pub mod elf;
+pub mod elsewhere;
 pub mod http;
 pub mod inputs;
 pub mod key;

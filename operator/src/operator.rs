@@ -25,6 +25,7 @@ use crate::controllers::proof_request::running::Running;
 use crate::controllers::worker_pool::fleet::Fleet;
 use crate::controllers::worker_pool::pods::WorkerSettings;
 use crate::controllers::{proof_request, worker_pool};
+use crate::elsewhere::Elsewhere;
 use crate::http::health::{Part, Readiness};
 use crate::inputs::Inputs;
 use crate::leadership::{Candidate, Label, Leader, Takeover, Timing};
@@ -164,9 +165,11 @@ impl Operator {
         }
         tracker.spawn(candidate.run(shutdown.clone()));
 
+        let elsewhere = Elsewhere::new(client.clone(), settings.scope.clone());
         let proof_context = proof_request::Context {
             client: client.clone(),
             requests: requests.clone(),
+            elsewhere: elsewhere.clone(),
             pools: pools.store(),
             journal,
             inputs: inputs.clone(),
@@ -196,7 +199,7 @@ impl Operator {
 
         tracker.spawn(until(
             shutdown.clone(),
-            sweeper::run(inputs.clone(), requests, leads.clone()),
+            sweeper::run(inputs.clone(), requests, elsewhere, leads.clone()),
         ));
 
         let fleet = Arc::new(Fleet::default());

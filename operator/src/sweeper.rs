@@ -14,6 +14,7 @@ use provost_crds::ProofRequest;
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
+use crate::elsewhere::Elsewhere;
 use crate::inputs::{Inputs, UPLOAD_TTL};
 use crate::key::ProofKey;
 
@@ -23,7 +24,13 @@ const PERIOD: Duration = Duration::from_secs(600);
 const MIN_AGE: Duration = UPLOAD_TTL;
 
 /// Sweeps for ever, the first time after a period: by then the cache is synced and all requests have been seen.
-pub async fn run(inputs: Arc<Inputs>, requests: Cache<ProofRequest>, leads: watch::Receiver<bool>) {
+/// What requests need that are not served counts, too.
+pub async fn run(
+    inputs: Arc<Inputs>,
+    requests: Cache<ProofRequest>,
+    elsewhere: Elsewhere,
+    leads: watch::Receiver<bool>,
+) {
     let mut ticks = interval(PERIOD);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks.tick().await;
@@ -32,8 +39,16 @@ pub async fn run(inputs: Arc<Inputs>, requests: Cache<ProofRequest>, leads: watc
         if !*leads.borrow() {
             continue;
         }
+        let others = match elsewhere.requests().await {
+            Ok(others) => others,
+            Err(error) => {
+                tracing::warn!(reason = error.reason(), %error, "nothing is swept: what other namespaces need could not be read");
+                continue;
+            }
+        };
         for kind in Kind::ALL {
-            let known = Known::of(&requests.state());
+            let served = requests.state();
+            let known = Known::of(served.iter().map(AsRef::as_ref).chain(&others));
             match inputs
                 .remove_orphans(kind, |object| known.orphan(kind, object, SystemTime::now()))
                 .await
@@ -61,21 +76,16 @@ struct Known {
 }
 
 impl Known {
-    fn of(requests: &[Arc<ProofRequest>]) -> Self {
-        let inputs = requests
-            .iter()
-            .flat_map(|request| crate::key::named(request))
-            .map(str::to_owned);
-        let proofs = requests.iter().filter_map(|request| {
-            let proof = request.status.as_ref()?.proof.as_ref()?;
-            Some(proof.artifact.clone())
-        });
-        let named = inputs.chain(proofs).collect();
-        let tags = requests
-            .iter()
-            .filter(|request| !request.terminal())
-            .map(|request| ProofKey::of(request).tag())
-            .collect();
+    fn of<'a>(requests: impl Iterator<Item = &'a ProofRequest>) -> Self {
+        let (mut named, mut tags) = (HashSet::new(), HashSet::new());
+        for request in requests {
+            named.extend(crate::key::named(request).into_iter().map(str::to_owned));
+            let status = request.status.as_ref();
+            named.extend(status.and_then(|s| Some(s.proof.as_ref()?.artifact.clone())));
+            if !request.terminal() {
+                tags.insert(ProofKey::of(request).tag());
+            }
+        }
         Self { named, tags }
     }
 
@@ -113,7 +123,7 @@ mod tests {
 
     fn orphan(of: &ProofRequest, kind: Kind, id: &str, age: Duration) -> bool {
         let modified = SystemTime::UNIX_EPOCH;
-        Known::of(&[Arc::new(of.clone())]).orphan(
+        Known::of([of].into_iter()).orphan(
             kind,
             &ListedObject {
                 id: id.to_owned(),

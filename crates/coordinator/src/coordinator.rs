@@ -131,8 +131,8 @@ impl Coordinator {
         })
     }
 
-    /// Drops a proof with all memory of it, and stores no outcome. False if it is not known.
-    pub async fn forget_proof(&self, proof_id: &str) -> bool {
+    /// Drops a proof with all memory of it, and stores no outcome. Answers which run it was in; `None` if it is not known.
+    pub async fn forget_proof(&self, proof_id: &str) -> Option<u32> {
         let id = ProofId::from(proof_id);
         self.shared.react(|r| r.proof_forgotten(&id))
     }

@@ -70,6 +70,11 @@ pub enum WaitReason {
     Recovering,
     /// It is the root of a run that is not stored yet.
     Storing,
+    /// It is the root of a run that is not stored, and will not be until somebody changes something.
+    Refused {
+        /// What the state says.
+        why: String,
+    },
     /// Proofs of a higher priority, or nearer to their deadline, come first.
     Behind {
         /// The priority of the first of them.
@@ -88,7 +93,10 @@ impl WaitReason {
     pub const fn is_blocking(&self) -> bool {
         matches!(
             self,
-            Self::NoWorker { .. } | Self::ShardsTooLarge { .. } | Self::TooLarge { .. }
+            Self::NoWorker { .. }
+                | Self::ShardsTooLarge { .. }
+                | Self::TooLarge { .. }
+                | Self::Refused { .. }
         )
     }
 
@@ -103,6 +111,7 @@ impl WaitReason {
             Self::BackOff { .. } => "BackOff",
             Self::Recovering => "Recovering",
             Self::Storing => "Storing",
+            Self::Refused { .. } => "Refused",
             Self::Behind { .. } => "Behind",
             Self::Reserved => "Reserved",
             Self::Busy => "Busy",
@@ -167,6 +176,12 @@ impl fmt::Display for Wait {
                 "{name} waits until all workers have told the new leader what they run"
             ),
             WaitReason::Storing => write!(f, "{name} waits until its run is stored"),
+            WaitReason::Refused { why } => {
+                write!(
+                    f,
+                    "{name} waits until its run is stored, which is refused: {why}"
+                )
+            }
             WaitReason::Behind { urgent: true, .. } => {
                 write!(
                     f,
@@ -216,7 +231,12 @@ impl Core {
     fn why(&self, task: &Task) -> WaitReason {
         match task.phase() {
             Phase::Held(Held::Recovery) => return WaitReason::Recovering,
-            Phase::Held(Held::Storing(_)) => return WaitReason::Storing,
+            Phase::Held(Held::Storing(_)) => {
+                let refused = self
+                    .proof(&task.proof)
+                    .and_then(|proof| proof.refused.clone());
+                return refused.map_or(WaitReason::Storing, |why| WaitReason::Refused { why });
+            }
             _ => {}
         }
         let class = class_name(class_of(task.kind));

@@ -31,6 +31,9 @@ pub struct ProofSpec {
     pub deadline_ms: Option<Millis>,
     /// When it fails with Timeout, if it has not ended. Without a deadline, that is the deadline.
     pub expires_at_ms: Option<Millis>,
+    /// The number of its first run: 0, or for a proof that was forgotten and comes again one above all that it had. What a worker of an earlier life still says is told apart
+    /// by that.
+    pub first_run: u32,
 }
 
 impl ProofSpec {

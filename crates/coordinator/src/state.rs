@@ -57,6 +57,9 @@ pub enum StateError {
     /// Try again later.
     #[error("the outcome could not be stored: {0}")]
     Unavailable(String),
+    /// Try again later: somebody must change something first, and is told so.
+    #[error("{0}")]
+    Refused(String),
     /// Nobody waits for the outcome any more: the proof was deleted, or ended otherwise. Not tried again.
     #[error("the proof is gone: {0}")]
     Gone(String),
@@ -67,6 +70,7 @@ impl StateError {
     pub const fn reason(&self) -> &'static str {
         match self {
             Self::Unavailable(_) => "StateUnavailable",
+            Self::Refused(_) => "StateRefused",
             Self::Gone(_) => "ProofGone",
         }
     }

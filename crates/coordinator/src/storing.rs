@@ -44,7 +44,7 @@ impl Storing {
 
     async fn outcome(self, outcome: ProofOutcome) {
         let again = || self.state.finish_proof(outcome.clone());
-        match self.insist(&outcome.proof, again).await {
+        match self.insist(&outcome.proof, again, |_| {}).await {
             Some(Stored::Yes | Stored::Gone) => self.say(|r| r.proof_stored(&outcome.proof)),
             None => {}
         }
@@ -52,7 +52,8 @@ impl Storing {
 
     async fn run(self, start: RunStart) {
         let again = || self.state.begin_run(start.clone());
-        match self.insist(&start.proof, again).await {
+        let refused = |why| self.say(|r| r.run_refused(&start.proof, start.run, why));
+        match self.insist(&start.proof, again, refused).await {
             Some(Stored::Yes) => self.say(|r| r.run_stored(&start.proof, start.run)),
             Some(Stored::Gone) => self.say(|r| {
                 r.proof_forgotten(&start.proof);
@@ -61,11 +62,12 @@ impl Storing {
         }
     }
 
-    /// Tries until it is stored, or the term ends.
+    /// Tries until it is stored, or the term ends. Hands on what people must change.
     async fn insist<'a>(
         &'a self,
         proof: &str,
         again: impl Fn() -> BoxFuture<'a, Result<(), StateError>>,
+        refused: impl Fn(String),
     ) -> Option<Stored> {
         let (mut wait, longest) = BACKOFF;
         loop {
@@ -75,8 +77,11 @@ impl Storing {
                     tracing::info!(proof, why, "nobody waits for the proof");
                     return Some(Stored::Gone);
                 }
-                Err(error @ StateError::Unavailable(_)) => {
+                Err(error) => {
                     tracing::warn!(proof, %error, reason = error.reason(), "not stored, trying again");
+                    if let StateError::Refused(why) = error {
+                        refused(why);
+                    }
                 }
             }
             tokio::select! {

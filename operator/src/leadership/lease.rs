@@ -102,12 +102,13 @@ impl Candidate {
                 () = shutdown.cancelled() => break,
             }
         }
+        // Nothing is begun in this term from here on: another may lead before the answer to the Lease's return is here.
+        self.fence.set(None);
         if self.election.epoch().is_some()
             && let Err(error) = self.give_back().await
         {
             tracing::warn!(%error, "the Lease was not given back: the next leader waits until it has run out");
         }
-        self.fence.set(None);
         self.standing.send_replace(Standing::Follower);
     }
 

@@ -143,7 +143,7 @@ impl Takeover {
     /// Begins the term; `false` if workers know a later one.
     async fn begin(&self, epoch: u64) -> Result<bool, ApiError> {
         let tasks = self.tasks().await?;
-        let requests = self.requests.state();
+        let requests = self.requests(&tasks).await?;
         let mut proofs = recovered(&requests, &tasks);
         let finished = self.finished(&proofs).await;
         // Those are written down as any request is that starts: the proof is there already.
@@ -174,6 +174,29 @@ impl Takeover {
             self.running.set_submitted(&key.uid, true);
         }
         Ok(true)
+    }
+
+    /// The requests that have begun. The watch may be behind the last leader's writes: what it lacks of those with a root is read.
+    async fn requests(&self, tasks: &[ProvingTask]) -> Result<Vec<Arc<ProofRequest>>, ApiError> {
+        let mut requests = self.requests.state();
+        let late: Vec<ProofKey> = behind(&requests, tasks).into_iter().collect();
+        for some in late.chunks(LOOKS) {
+            let mut reads = JoinSet::new();
+            for key in some.iter().cloned() {
+                let api = Api::<ProofRequest>::namespaced(self.client.clone(), &key.namespace);
+                reads.spawn(async move {
+                    let found = within("read a ProofRequest", api.get_opt(&key.name)).await?;
+                    Ok::<_, ApiError>(found.filter(|r| r.uid().as_ref() == Some(&key.uid)))
+                });
+            }
+            for read in reads.join_all().await {
+                if let Some(request) = read? {
+                    requests.retain(|known| known.metadata.uid != request.metadata.uid);
+                    requests.push(Arc::new(request));
+                }
+            }
+        }
+        Ok(requests)
     }
 
     /// The proofs that are complete in the store: a leader was lost between their upload and the note of it. A store that does not
@@ -236,6 +259,28 @@ async fn first_epoch(standing: &mut watch::Receiver<Standing>) -> Option<u64> {
         Standing::Leader { epoch, .. } => Some(epoch),
         Standing::Follower => None,
     }
+}
+
+/// The requests with a root of which the cache does not have what the last leader had written before it made that root.
+fn behind(requests: &[Arc<ProofRequest>], tasks: &[ProvingTask]) -> HashSet<ProofKey> {
+    let begun = |request: &&Arc<ProofRequest>| submit::queued_before(request);
+    let current: HashSet<&str> = requests
+        .iter()
+        .filter(begun)
+        .filter_map(|request| request.metadata.uid.as_deref())
+        .collect();
+    let roots = tasks.iter().filter(|task| task.spec.root);
+    let owners = roots.filter_map(|task| {
+        let owner = task.metadata.owner_references.as_ref()?.first()?;
+        Some(ProofKey {
+            namespace: task.metadata.namespace.clone()?,
+            name: owner.name.clone(),
+            uid: owner.uid.clone(),
+        })
+    });
+    owners
+        .filter(|key| !current.contains(key.uid.as_str()))
+        .collect()
 }
 
 /// The proofs that had begun and have not ended: those with a root task.
@@ -329,6 +374,21 @@ mod tests {
         assert_eq!(found.len(), 1);
         assert_eq!((found[0].run, &*found[0].root), (1, "t2"));
         assert_eq!(found[0].spec.inputs[0], "program_1");
+    }
+
+    #[test]
+    fn a_request_that_the_watch_does_not_have_as_it_was_when_it_began_is_read() {
+        let mut fresh = ProofRequest::new("fresh", Default::default());
+        fresh.metadata.uid = Some("b".into());
+        let requests = [request("a", false), Arc::new(fresh)];
+        let mut tasks = ["a", "b", "c"].map(|uid| root(uid, "t", 0));
+        for task in &mut tasks {
+            task.metadata.namespace = Some("ns".into());
+        }
+        let late = behind(&requests, &tasks);
+        let mut uids: Vec<_> = late.iter().map(|key| key.uid.as_str()).collect();
+        uids.sort_unstable();
+        assert_eq!(uids, ["b", "c"], "not queued yet, and not there at all");
     }
 
     #[test]

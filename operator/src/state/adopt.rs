@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use provost_coordinator::RecoveredProof;
 use provost_crds::{ProvingTask, TaskState};
 
-use super::object::TaskRecord;
+use super::object::{self, TaskRecord};
 
 /// An object that was found, and is not left alone.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,11 +37,13 @@ pub(super) fn sort(tasks: Vec<ProvingTask>, go_on: &[RecoveredProof]) -> Vec<Fou
     found
 }
 
-/// What is to go unless its task is known: an earlier leader may have written it after this one had looked. Roots are not among them, since none
-/// is written without a Lease, and nor are failed tasks, which stay for people.
-pub(super) fn strange(tasks: Vec<ProvingTask>) -> Vec<Found> {
-    let here = |task: &ProvingTask| task.metadata.deletion_timestamp.is_none() && !task.spec.root;
-    all(tasks.into_iter().filter(here))
+/// What is to go unless its task is known to the leader of `epoch`: an earlier one may have written it after this one had looked. Roots of its own are not among
+/// them: one of a run that is over may be heard of late. Nor are failed tasks, which stay for people.
+pub(super) fn strange(tasks: Vec<ProvingTask>, epoch: u64) -> Vec<Found> {
+    let earlier = |task: &ProvingTask| object::epoch(task).is_some_and(|of| of < epoch);
+    let here = |task: &ProvingTask| task.metadata.deletion_timestamp.is_none();
+    let counts = |task: &ProvingTask| here(task) && (!task.spec.root || earlier(task));
+    all(tasks.into_iter().filter(counts))
 }
 
 /// The objects of tasks that have not failed, none of which goes on yet.
@@ -89,6 +91,7 @@ mod tests {
                 max_retries: None,
                 deadline_ms: None,
                 expires_at_ms: None,
+                first_run: 0,
             },
             run: 1,
             root: "root-1".into(),
@@ -137,18 +140,23 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_knows_goes_but_roots_and_failures() {
+    fn what_nobody_knows_goes_but_failures_and_roots_of_this_term() {
         let all = vec![
             found("child", false, 0, TaskState::Running),
             found("root", true, 0, TaskState::Running),
             found("failed", false, 0, TaskState::Failed),
         ];
-        let strange = strange(all);
-        let ids: Vec<_> = strange
-            .iter()
-            .map(|found| &*found.record.spec.task_id)
-            .collect();
-        assert_eq!(ids, ["child"]);
-        assert!(!strange[0].goes_on);
+        let strange = |epoch| {
+            let found = strange(all.clone(), epoch);
+            assert!(found.iter().all(|found| !found.goes_on));
+            let ids = found.into_iter().map(|found| found.record.spec.task_id);
+            ids.collect::<Vec<_>>()
+        };
+        assert_eq!(strange(1), ["child"]);
+        assert_eq!(
+            strange(2),
+            ["child", "root"],
+            "written by an earlier leader"
+        );
     }
 }

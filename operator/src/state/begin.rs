@@ -42,9 +42,8 @@ pub(super) async fn begin(state: &KubeState, start: RunStart) -> Result<(), Stat
     .await;
     match created {
         Err(error) if error.is_already_exists() => Ok(()),
-        Err(error) if error.is_not_found() || error.is_refused() => {
-            Err(StateError::Gone(error.to_string()))
-        }
+        // A quota, a policy, a namespace on its way out: the next attempt looks whether anybody still waits.
+        Err(error) if error.is_refused() => Err(StateError::Refused(error.to_string())),
         Err(error) => Err(unavailable(error)),
         Ok(_) => Ok(()),
     }

@@ -125,7 +125,7 @@ impl KubeState {
 
     /// Objects that are there now: those that this leader knows nothing of are deleted, as soon as it can know of them.
     pub fn found(&self, tasks: Vec<ProvingTask>) {
-        let found = adopt::strange(tasks);
+        let found = adopt::strange(tasks, self.parts.fence.epoch());
         if !found.is_empty() {
             self.tasks.found(found);
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference, Time};
-use kube::Resource;
+use kube::{Resource, ResourceExt};
 use provost_coordinator::{Failure, RunStart, TaskChange, TaskChangeKind, task_name};
 use provost_crds::{
     FailureClass, PROOF_LABEL, ProofRequest, ProvingTask, ProvingTaskSpec, ProvingTaskStatus,
@@ -18,7 +18,7 @@ use crate::key::ProofKey;
 
 /// Marks the tasks that stand for a whole proof, for people.
 const ROOT_LABEL: &str = "provost.dev/root";
-/// The epoch of the leader that made the object, for people who follow a change of leaders.
+/// The epoch of the leader that made the object, for people who follow a change of leaders, and for those leaders.
 const EPOCH_ANNOTATION: &str = "provost.dev/epoch";
 /// Longest message of a task, in characters.
 const MAX_MESSAGE: usize = 4096;
@@ -191,6 +191,11 @@ impl TaskRecord {
         };
         task
     }
+}
+
+/// The epoch of the leader that made an object.
+pub(super) fn epoch(object: &ProvingTask) -> Option<u64> {
+    object.annotations().get(EPOCH_ANNOTATION)?.parse().ok()
 }
 
 /// The API's class of the coordinator's.

@@ -42,7 +42,7 @@ impl Unstored {
         let mut since = self.since.lock().unwrap_or_else(PoisonError::into_inner);
         let thing = (kind, proof.clone());
         match result {
-            Err(StateError::Unavailable(_)) => {
+            Err(StateError::Unavailable(_) | StateError::Refused(_)) => {
                 since.entry(thing).or_insert(now);
             }
             Ok(()) | Err(StateError::Gone(_)) => {

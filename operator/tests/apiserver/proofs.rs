@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
-use kube::api::ListParams;
-use provost_crds::{ProvingTaskStatus, TaskState};
+use k8s_openapi::api::core::v1::ResourceQuota;
+use kube::ResourceExt;
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
+use provost_crds::{ProofRequest, ProvingTaskStatus, TaskState};
+use provost_operator::elsewhere::Elsewhere;
 use provost_proto::worker::TaskType;
 use serde_json::json;
 
-use crate::bench::{Bench, wait};
+use crate::bench::{Bench, create, wait};
 use crate::worker::{Habit, Worker};
 use provost_test_support::elf;
 
@@ -104,6 +107,68 @@ async fn execute_reports_and_a_shared_program_outlives_one_request() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_namespace_needs_that_is_not_served_stays() {
+    let bench = Bench::new("apart").await;
+    let other = Bench::space("elsewhere").await;
+    let _worker = Worker::start(&bench, "w-1", Habit::Diligent).await;
+    let program = json!({"inline": elf::inline(13)});
+    bench
+        .request("one", json!({"program": program, "mode": "Execute"}))
+        .await;
+    let status = bench.state("one", "Succeeded").await.status.unwrap();
+    let program = status.program_id.unwrap();
+    other
+        .request("two", json!({"program": {"artifact": program}}))
+        .await;
+    bench.delete("one").await;
+    assert_eq!(bench.stored().await, [format!("programs/{program}")]);
+    let seen = |scope: &str| Elsewhere::new(bench.operator_client(), Some(scope.to_owned()));
+    let found = seen(&bench.namespace).requests().await.unwrap();
+    let two = |r: &ProofRequest| r.namespace().as_ref() == Some(&other.namespace);
+    assert!(found.iter().any(two));
+    let found = seen(&other.namespace).requests().await.unwrap();
+    assert!(!found.iter().any(two));
+    other.close().await;
+    bench.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_proof_that_a_quota_keeps_from_beginning_says_so_and_begins_later() {
+    let bench = Bench::new("quota").await;
+    let _worker = Worker::start(&bench, "w-1", Habit::Diligent).await;
+    let quotas: Api<ResourceQuota> = Api::namespaced(bench.client.clone(), &bench.namespace);
+    let hard = json!({"count/provingtasks.provost.dev": "0"});
+    let quota = json!({"metadata": {"name": "none"}, "spec": {"hard": hard}});
+    create(&quotas, quota).await;
+    // The controller manager's part.
+    let status = Patch::Merge(json!({"status": {"hard": hard, "used": hard}}));
+    quotas
+        .patch_status("none", &PatchParams::default(), &status)
+        .await
+        .unwrap();
+    // The API server comes to know of it by a watch of its own.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    bench
+        .request(
+            "fib",
+            json!({"program": {"inline": elf::inline(14)}, "mode": "Core"}),
+        )
+        .await;
+    let request = bench.state("fib", "Unschedulable").await;
+    assert!(
+        request.message().contains("exceeded quota: none"),
+        "{}",
+        request.message()
+    );
+    quotas
+        .delete("none", &DeleteParams::default())
+        .await
+        .unwrap();
+    bench.state("fib", "Succeeded").await;
+    bench.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn suspend_deadline_and_ttl() {
     let bench = Bench::new("suspend").await;
     let _worker = Worker::start(&bench, "w-1", Habit::Diligent).await;
@@ -174,7 +239,9 @@ async fn a_running_proof_that_is_suspended_starts_over() {
     bench.state("fib", "Suspended").await;
     let _worker = Worker::start(&bench, "w-2", Habit::Diligent).await;
     bench.edit("fib", json!({"suspend": false})).await;
-    bench.state("fib", "Succeeded").await;
+    let request = bench.state("fib", "Succeeded").await;
+    // What the first life's workers may say yet is of an earlier run.
+    assert_eq!(request.status.unwrap().run, Some(1));
     bench.close().await;
 }
 

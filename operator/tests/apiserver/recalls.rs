@@ -216,6 +216,24 @@ async fn another_leader_takes_the_objects_over_as_they_are() {
             .contains("provost_task_recalls_total 0")
     );
 
+    // A root that the old leader had begun to write before it lost its Lease.
+    let mut late = stray;
+    late.metadata.name = Some(format!("fib-controller-{}", "0".repeat(10)));
+    late.metadata.annotations = Some([("provost.dev/epoch".to_owned(), "1".to_owned())].into());
+    late.spec.task_type = "Controller".into();
+    (late.spec.root, late.spec.run) = (true, 1);
+    bench
+        .tasks()
+        .create(&Default::default(), &late)
+        .await
+        .unwrap();
+    wait("the end of the late root", || async {
+        let found = bench.tasks().get_opt(&late.name_any()).await.unwrap();
+        found.is_none().then_some(())
+    })
+    .await;
+    assert_eq!(worker.starts(), begun, "nothing is begun again");
+
     // The new leader hears of deletions as the old one did.
     bench
         .tasks()

@@ -176,6 +176,7 @@ impl Machine {
             max_retries: None,
             deadline_ms: None,
             expires_at_ms: None,
+            first_run: 0,
         };
         self.state.take_changes();
         let submitted = Instant::now();

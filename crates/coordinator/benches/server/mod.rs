@@ -98,6 +98,7 @@ async fn serve(kind: &str, proofs: usize) {
             max_retries: None,
             deadline_ms: None,
             expires_at_ms: None,
+            first_run: 0,
         };
         coordinator.submit_proof(proof).await.unwrap();
     }

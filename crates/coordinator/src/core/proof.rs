@@ -35,6 +35,8 @@ pub(crate) struct Proof {
     pub(crate) shards: Option<ShardSize>,
     /// Failed attempts of tasks that restart the proof, over all runs.
     pub(crate) tallies: BTreeMap<TaskType, Tally>,
+    /// Why the present run is not stored, while people must change something first.
+    pub(crate) refused: Option<String>,
     /// When the root was first given to a worker.
     pub(crate) started_at: Option<Millis>,
     /// Set once it has ended.
@@ -113,6 +115,7 @@ impl Proof {
     pub(super) fn begin_again(&mut self) {
         self.run += 1;
         self.root = None;
+        self.refused = None;
         self.counts.clear();
         self.recovered = false;
         self.earlier.clear();
@@ -159,7 +162,7 @@ impl Core {
     /// Adds a proof without tasks. `reserve` is what a worker must be able to give to the Controller's children.
     pub(crate) fn add_proof(&mut self, spec: ProofSpec, reserve: u32) {
         let proof = Proof {
-            run: 0,
+            run: spec.first_run,
             root: None,
             tasks: OrderedSet::default(),
             dropped: Set::default(),
@@ -167,6 +170,7 @@ impl Core {
             gpu_ms: 0,
             shards: None,
             tallies: BTreeMap::new(),
+            refused: None,
             started_at: None,
             ended: None,
             links: BTreeSet::new(),

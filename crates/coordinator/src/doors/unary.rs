@@ -265,6 +265,7 @@ impl WorkerService for UnaryDoor {
             max_retries: None,
             deadline_ms: None,
             expires_at_ms: expiry(request.expires_at),
+            first_run: 0,
         };
         let root = self.submit(spec)?;
         let task_id = root.map(|root| root.to_string()).unwrap_or_default();
@@ -288,6 +289,7 @@ impl WorkerService for UnaryDoor {
             max_retries: None,
             deadline_ms: None,
             expires_at_ms: expiry(request.expires_at),
+            first_run: 0,
         })?;
         done()
     }

@@ -96,8 +96,18 @@ impl Reactor<'_> {
         let Some(root) = root else { return };
         if let Phase::Held(Held::Storing(not_before)) = *root.phase() {
             let id = root.id.clone();
+            if let Some(known) = self.core.proof_mut(proof) {
+                known.refused = None;
+            }
             self.core.set_phase(&id, self.waiting_until(not_before));
             self.dispatch();
+        }
+    }
+
+    /// A run is not stored, and will not be until people change something. It is tried again meanwhile.
+    pub(crate) fn run_refused(&mut self, proof: &ProofId, run: u32, why: String) {
+        if let Some(known) = self.core.proof_mut(proof).filter(|known| known.run == run) {
+            known.refused = Some(why);
         }
     }
 
@@ -214,16 +224,14 @@ impl Reactor<'_> {
     }
 
     /// A proof is dropped with all memory of it; there is no outcome to store.
-    pub(crate) fn proof_forgotten(&mut self, id: &ProofId) -> bool {
-        if self.core.proof(id).is_none() {
-            return false;
-        }
+    pub(crate) fn proof_forgotten(&mut self, id: &ProofId) -> Option<u32> {
+        let run = self.core.proof(id)?.run;
         self.clear(id);
         self.end_links(id);
         self.core.remove_proof(id);
         self.out.settled(id);
         self.dispatch();
-        true
+        Some(run)
     }
 
     /// A proof gets another place in the order.

@@ -90,6 +90,7 @@ pub(crate) fn spec(id: &str, kind: Root) -> ProofSpec {
         max_retries: None,
         deadline_ms: None,
         expires_at_ms: None,
+        first_run: 0,
     }
 }
 

@@ -52,6 +52,7 @@ fn spec(name: &str) -> ProofSpec {
         max_retries: None,
         deadline_ms: None,
         expires_at_ms: None,
+        first_run: 0,
     }
 }
 

@@ -75,7 +75,8 @@ pub async fn tidy(
 }
 
 /// Removes everything: intermediate artifacts, the proof, and the inputs that no other request names. `all` tells which requests there
-/// are: it is asked when the inputs' turn comes, so that of several that go at the same time the last one sees that the others go too.
+/// are: it is asked when the inputs' turn comes, so that of several that go at the same time the last one sees that the others go too. `None` if
+/// that cannot be told: the inputs stay then.
 ///
 /// # Errors
 /// The store fails.
@@ -83,7 +84,7 @@ pub async fn collect(
     inputs: &Inputs,
     request: &ProofRequest,
     key: &ProofKey,
-    all: impl Fn() -> Vec<Arc<ProofRequest>>,
+    all: impl Fn() -> Option<Vec<Arc<ProofRequest>>>,
 ) -> Result<(), CollectError> {
     sweep(inputs, key).await?;
     inputs
@@ -91,10 +92,11 @@ pub async fn collect(
         .await?;
     // One that is on its way out needs nothing: of two that go at the same time neither keeps anything for the other.
     let names = |id: &str| {
-        all().iter().any(|other| {
-            let needs = other.metadata.deletion_timestamp.is_none();
-            needs && other.metadata.uid.as_deref() != Some(&key.uid) && named(other).contains(id)
-        })
+        let needs = |other: &Arc<ProofRequest>| {
+            let stays = other.metadata.deletion_timestamp.is_none();
+            stays && other.metadata.uid.as_deref() != Some(&key.uid) && named(other).contains(id)
+        };
+        all().is_none_or(|all| all.iter().any(needs))
     };
     let created = created_ms(request);
     inputs
@@ -181,7 +183,7 @@ mod tests {
             .put(Kind::Program, "program_other", Bytes::new())
             .await
             .unwrap();
-        collect(&inputs, &mine, &key, || vec![Arc::new(mine.clone())])
+        collect(&inputs, &mine, &key, || Some(vec![Arc::new(mine.clone())]))
             .await
             .unwrap();
         let mut left = Vec::new();
@@ -236,14 +238,16 @@ mod tests {
         let mine = request("u1", json!({"program": {"artifact": "program_1"}}));
         let other = Arc::new(request("u2", json!({"program": {"artifact": "program_1"}})));
         let key = ProofKey::of(&mine);
-        collect(&inputs, &mine, &key, || vec![other.clone()])
+        collect(&inputs, &mine, &key, || Some(vec![other.clone()]))
             .await
             .unwrap();
+        assert_eq!(store.list(Kind::Program).await.unwrap().len(), 1);
+        collect(&inputs, &mine, &key, || None).await.unwrap();
         assert_eq!(store.list(Kind::Program).await.unwrap().len(), 1);
         let mut going = request("u2", json!({"program": {"artifact": "program_1"}}));
         going.metadata.deletion_timestamp = Some(Time(jiff::Timestamp::UNIX_EPOCH));
         let going = Arc::new(going);
-        collect(&inputs, &mine, &key, || vec![going.clone()])
+        collect(&inputs, &mine, &key, || Some(vec![going.clone()]))
             .await
             .unwrap();
         assert!(store.list(Kind::Program).await.unwrap().is_empty());

@@ -34,6 +34,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::backoff::Backoffs;
 use super::{begins_to_lead, run_synced};
+use crate::elsewhere::Elsewhere;
 use crate::inputs::Inputs;
 use crate::key::ProofKey;
 use crate::metrics::Metrics;
@@ -50,8 +51,10 @@ const NAME: &str = "proof_request";
 pub struct Context {
     /// The API server.
     pub client: Client,
-    /// All requests.
+    /// All requests that are served.
     pub requests: Store<ProofRequest>,
+    /// The others.
+    pub elsewhere: Elsewhere,
     /// All pools.
     pub pools: Store<WorkerPool>,
     /// Writes what happened.

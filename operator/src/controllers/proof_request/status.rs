@@ -42,7 +42,10 @@ pub enum Change {
     /// Time passed; nothing else changed.
     Tick,
     /// It was stopped by `spec.suspend`.
-    Suspended,
+    Suspended {
+        /// In which run, if one had begun.
+        run: Option<u32>,
+    },
     /// Terminal: the result is there.
     Succeeded {
         /// What executing the program gave, if known.
@@ -138,7 +141,7 @@ impl Next<'_> {
             Change::Schedulable if self.reason_is(reasons::UNSCHEDULABLE) => self.going(),
             Change::Schedulable => {}
             Change::Tick => self.duration(self.now),
-            Change::Suspended => self.suspended(),
+            Change::Suspended { run } => self.suspended(*run),
             Change::Succeeded { execution, proof } => {
                 self.succeeded(execution.as_ref(), proof.as_ref())
             }
@@ -224,8 +227,9 @@ impl Next<'_> {
             .then(|| millis(started, self.now) / 1000 * left / done)
     }
 
-    fn suspended(&mut self) {
+    fn suspended(&mut self, run: Option<u32>) {
         let status = &mut self.status;
+        status.run = status.run.max(run);
         status.progress = None;
         status.eta_seconds = None;
         status.tasks.clear();

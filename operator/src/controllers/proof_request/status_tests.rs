@@ -257,7 +257,7 @@ fn suspending_clears_what_ran() {
         Change::Progress(progress(&[("Controller", [0, 1, 0, 0])])),
         103,
     );
-    step(&mut p, Change::Suspended, 104);
+    step(&mut p, Change::Suspended { run: Some(2) }, 104);
     let status = p.status.clone().unwrap();
     assert_eq!(
         (status.progress, status.timings, status.duration),

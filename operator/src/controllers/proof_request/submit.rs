@@ -150,7 +150,14 @@ fn spec(request: &ProofRequest, key: &ProofKey, prepared: &Prepared) -> ProofSpe
         deadline_ms: deadline_ms(request),
         // The operator ends it as Expired itself.
         expires_at_ms: None,
+        first_run: first_run(request),
     }
+}
+
+/// The run that a start of the request begins: one after the last that is known of.
+fn first_run(request: &ProofRequest) -> u32 {
+    let last = request.status.as_ref().and_then(|status| status.run);
+    last.map_or(0, |last| last.saturating_add(1))
 }
 
 /// When the user wants it.

@@ -210,6 +210,7 @@ impl Cluster {
             max_retries: None,
             deadline_ms: None,
             expires_at_ms: None,
+            first_run: 0,
         };
         self.coordinator.submit_proof(spec).await.unwrap();
     }

@@ -159,6 +159,7 @@ pub(super) fn spec(id: &str) -> ProofSpec {
         max_retries: None,
         deadline_ms: None,
         expires_at_ms: None,
+        first_run: 0,
     }
 }
 

@@ -257,10 +257,10 @@ fn a_forgotten_proof_leaves_nothing() {
     env.open_pod("a", 16, 4);
     env.submit(spec("p"));
     env.create("a/execute", "p", ProveShard);
-    assert!(env.react(|r| r.proof_forgotten(&p("p"))));
+    assert_eq!(env.react(|r| r.proof_forgotten(&p("p"))), Some(0));
     assert!(env.outcome().is_none());
     assert_eq!(env.core.stats().active_tasks, 0);
-    assert!(!env.react(|r| r.proof_forgotten(&p("p"))));
+    assert_eq!(env.react(|r| r.proof_forgotten(&p("p"))), None);
     let gone = env.react(|r| r.proof_completed(&w("a/execute"), &p("p"), String::new()));
     assert_eq!(gone, Err(Refusal::UnknownProof(p("p"))));
 }

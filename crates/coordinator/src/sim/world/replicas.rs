@@ -203,6 +203,7 @@ impl World {
                 max_retries: Some(50),
                 deadline_ms: None,
                 expires_at_ms: None,
+                first_run: 0,
             },
             begun: None,
             outcome: None,

@@ -1,5 +1,6 @@
 //! What is left to do for a request that has ended or is being deleted.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -77,7 +78,12 @@ pub(in super::super) async fn collect(
     {
         return Ok(Action::requeue(COLLECT_AGAIN));
     }
-    let all = || context.requests.state();
+    let others = elsewhere(context).await?;
+    let all = || {
+        let mut all = context.requests.state();
+        all.extend(others.as_ref()?.iter().cloned());
+        Some(all)
+    };
     if let Err(error) = collecting::collect(&context.inputs, request, key, all).await {
         context
             .journal
@@ -89,6 +95,18 @@ pub(in super::super) async fn collect(
     context.running.forget(&key.uid);
     tracing::info!(proof = %key, "proof collected");
     Ok(Action::await_change())
+}
+
+/// The requests that are not served; `None` if this operator may not see them.
+async fn elsewhere(context: &Context) -> Result<Option<Vec<Arc<ProofRequest>>>, ApiError> {
+    match context.elsewhere.requests().await {
+        Ok(others) => Ok(Some(others.into_iter().map(Arc::new).collect())),
+        Err(error) if error.is_refused() => {
+            tracing::warn!(%error, "inputs stay in the store: other namespaces may need them");
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Forgets a request that is gone, whoever took its finalizer away.

@@ -14,6 +14,9 @@ use super::super::{Context, finalizer};
 use super::{WATCH, next_look};
 use crate::key::ProofKey;
 
+/// Wait before a request that the coordinator does not know goes to it again.
+const AGAIN: Duration = Duration::from_secs(1);
+
 /// Looks after a request that the coordinator has: why nothing runs, its priority and deadline, its duration.
 pub(in super::super) async fn watch(
     request: &ProofRequest,
@@ -29,11 +32,11 @@ pub(in super::super) async fn watch(
         .coordinator
         .set_deadline(&proof, deadline_ms(request))
         .await;
-    let explanation = context
-        .coordinator
-        .explain(&proof)
-        .await
-        .unwrap_or_default();
+    let Some(explanation) = context.coordinator.explain(&proof).await else {
+        // It let go of the proof, for want of somebody who waits for it: should the request be there still, it starts again.
+        context.running.set_submitted(&key.uid, false);
+        return Ok(Action::requeue(AGAIN));
+    };
     let started = request
         .status
         .as_ref()
@@ -90,13 +93,15 @@ pub(in super::super) async fn suspend(
     context: &Context,
 ) -> Result<Action, ProofError> {
     let request = finalizer::add(&context.client, request, key).await?;
+    let mut run = None;
     if context.running.submitted(&key.uid) {
-        context.coordinator.forget_proof(&key.proof_id()).await;
+        run = context.coordinator.forget_proof(&key.proof_id()).await;
         context.running.set_submitted(&key.uid, false);
     }
+    let suspended = Change::Suspended { run };
     context
         .journal
-        .note(key, &[Change::Suspended], Timestamp::now(), Some(&request))
+        .note(key, &[suspended], Timestamp::now(), Some(&request))
         .await?;
     Ok(Action::requeue(next_look(
         &request,
