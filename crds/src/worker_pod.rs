@@ -60,13 +60,13 @@ pub struct DeviceClaim {
 #[x_kube(cel)]
 pub struct EnvVar {
     /// Name of the variable. Names that the operator sets itself (PROVOST_..., AWS_..., POD_NAME,
-    /// POD_NAMESPACE) are refused.
+    /// POD_UID, POD_NAMESPACE) are refused.
     #[schemars(length(min = 1, max = 128))]
     #[x_kube(
         validation = Rule::new("self.matches('^[A-Za-z_][A-Za-z0-9_]*$')")
             .message("not the name of an environment variable: use letters, digits and '_', not starting with a digit"),
-        validation = Rule::new("!self.startsWith('PROVOST_') && !self.startsWith('AWS_') && self != 'POD_NAME' && self != 'POD_NAMESPACE'")
-            .message("the operator sets PROVOST_..., AWS_..., POD_NAME and POD_NAMESPACE itself").reason(Reason::FieldValueForbidden)
+        validation = Rule::new("!self.startsWith('PROVOST_') && !self.startsWith('AWS_') && self != 'POD_NAME' && self != 'POD_UID' && self != 'POD_NAMESPACE'")
+            .message("the operator itself sets PROVOST_..., AWS_..., POD_NAME, POD_UID, POD_NAMESPACE").reason(Reason::FieldValueForbidden)
     )]
     pub name: String,
     /// Value of the variable, taken literally. Default: empty.

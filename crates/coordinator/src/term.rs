@@ -63,6 +63,9 @@ pub struct RecoveredProof {
     pub shards: Option<ShardSize>,
     /// How many tasks of that run had succeeded, by type, as far as that is known. What ended after it was last stored may be missing.
     pub succeeded: BTreeMap<TaskType, u32>,
+    /// Whether the proof is complete in the store: its leader was lost before it could write that down. It is not made again; the worker that made it may yet say how it
+    /// was made.
+    pub finished: bool,
 }
 
 /// Something happened to the term.

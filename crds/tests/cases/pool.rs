@@ -7,7 +7,8 @@ const ABOVE: &str = "a request may not be above the limit of the same resource";
 const ENV_NAME: &str = "not the name of an environment variable: use letters, digits and '_', not starting with a digit";
 const CLAIM_NAME: &str =
     "not the name of a claim: use lower-case letters, digits and '-', for example gpu";
-const ENV_TAKEN: &str = "the operator sets PROVOST_..., AWS_..., POD_NAME and POD_NAMESPACE itself";
+const ENV_TAKEN: &str =
+    "the operator itself sets PROVOST_..., AWS_..., POD_NAME, POD_UID, POD_NAMESPACE";
 
 pub(super) fn cases() -> Vec<Case> {
     let mut cases = Cases::new("WorkerPool");
@@ -79,6 +80,7 @@ fn env(cases: &mut Cases) {
         "PROVOST_STORE_BUCKET",
         "AWS_SECRET_ACCESS_KEY",
         "POD_NAME",
+        "POD_UID",
         "POD_NAMESPACE",
     ] {
         add(

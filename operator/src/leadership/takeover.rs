@@ -146,8 +146,9 @@ impl Takeover {
         let requests = self.requests(&tasks).await?;
         let mut proofs = recovered(&requests, &tasks);
         let finished = self.finished(&proofs).await;
-        // Those are written down as any request is that starts: the proof is there already.
-        proofs.retain(|proof| !finished.contains(&proof.spec.proof_id));
+        for proof in &mut proofs {
+            proof.finished = finished.contains(&proof.spec.proof_id);
+        }
         let expected = expected(&self.pods.state());
         tracing::info!(
             epoch,

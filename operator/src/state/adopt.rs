@@ -99,6 +99,7 @@ mod tests {
             gpu_ms: 0,
             shards: None,
             succeeded: Default::default(),
+            finished: false,
         }
     }
 

@@ -63,6 +63,18 @@ impl Entry {
         (self.stored, self.uid, self.perhaps) = (None, None, false);
     }
 
+    /// Whether a proof has one task of its type, if any: what all else of it waits for.
+    pub(super) fn is_single(&self) -> bool {
+        let single = [
+            "CoreExecute",
+            "SetupVkey",
+            "ShrinkWrap",
+            "PlonkWrap",
+            "Groth16Wrap",
+        ];
+        single.contains(&self.record.spec.task_type.as_str())
+    }
+
     /// Whether it takes a place of the window.
     pub(super) fn counts(&self) -> bool {
         !self.record.spec.root && (self.stored.is_some() || self.in_flight || self.queued)

@@ -15,12 +15,15 @@ use super::entry::{Adopted, Entry};
 use super::object::TaskRecord;
 use crate::metrics::WriterState;
 
+/// Wait before a task that found no room for its object is looked at again, in milliseconds. There may be ten thousand such.
+const NO_ROOM_MS: i64 = 5_000;
+
 /// How much is written.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bounds {
     /// A task that ends within this many milliseconds of its assignment gets no object.
     pub(super) horizon_ms: i64,
-    /// Most tasks of a proof that have an object at the same time, besides its root and those that failed.
+    /// Most tasks of a proof that have an object at the same time, besides its root, those that failed, and those of which it has one.
     pub(super) per_proof: usize,
     /// The same for all proofs together.
     pub(super) total: usize,
@@ -324,7 +327,7 @@ impl Queue {
         }
     }
 
-    /// Queues the tasks whose horizon has passed, as far as the window has room. What finds none gets no object, unless it fails.
+    /// Queues the tasks whose horizon has passed, as far as the window has room. What finds none is looked at again later, if it still runs.
     fn ripen(&mut self, now: i64) {
         self.now = self.now.max(now);
         while let Some((due, task)) = self.young.first().cloned() {
@@ -336,7 +339,9 @@ impl Queue {
                 self.push(&task);
                 self.date(&task);
             } else if let Some(entry) = self.entries.get_mut(&task) {
-                entry.due = None;
+                let later = self.now + NO_ROOM_MS;
+                entry.due = Some(later);
+                self.young.insert((later, task));
             }
         }
     }
@@ -345,6 +350,9 @@ impl Queue {
         let Some(entry) = self.entries.get(task) else {
             return false;
         };
+        if entry.is_single() {
+            return true;
+        }
         let window = self.windows.get(&entry.record.key.proof_id());
         self.taken < self.bounds.total
             && window.copied().unwrap_or_default() < self.bounds.per_proof

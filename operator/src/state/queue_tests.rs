@@ -4,6 +4,7 @@ use super::super::object::tests::{assigned, change, created, requeued};
 use super::*;
 use provost_coordinator::{Failure, FailureClass};
 use provost_crds::TaskState;
+use provost_proto::worker::TaskType;
 
 /// Changes of the tests are at 1000 ms.
 const NOW: i64 = 1000;
@@ -197,6 +198,36 @@ fn the_window_bounds_objects_and_opens_again() {
     assert!(is_empty(&queue));
     record(&mut queue, "d", [created(false), assigned()]);
     assert!(matches!(write(&mut queue, LATER), Some(Job::Create(_))));
+}
+
+#[test]
+fn what_found_no_room_gets_its_object_when_there_is_some() {
+    let mut queue = Queue::new(Bounds {
+        per_proof: 1,
+        ..Bounds::default()
+    });
+    for task in ["a", "b"] {
+        record(&mut queue, task, [created(false), assigned()]);
+    }
+    let mut wrap = change("w", created(false));
+    wrap.task_type = TaskType::PlonkWrap;
+    queue.record(&wrap);
+    wrap.kind = assigned();
+    queue.record(&wrap);
+    while write(&mut queue, LATER).is_some() {}
+    assert_eq!(queue.state().objects, 2, "one shard's, and the wrap's");
+    record(&mut queue, "a", [succeeded()]);
+    assert!(matches!(write(&mut queue, LATER), Some(Job::Delete(_))));
+    assert_eq!(write(&mut queue, LATER + NO_ROOM_MS - 1), None);
+    let Some(Job::Create(late)) = write(&mut queue, LATER + NO_ROOM_MS) else {
+        panic!("it has no object")
+    };
+    assert_eq!(late.spec.task_id, "b");
+    for task in ["b", "w"] {
+        record(&mut queue, task, [succeeded()]);
+    }
+    while write(&mut queue, LATER + NO_ROOM_MS).is_some() {}
+    assert!(is_empty(&queue));
 }
 
 #[test]

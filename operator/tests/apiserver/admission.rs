@@ -10,7 +10,6 @@ use serde_json::{Value, json};
 
 use crate::bench::{Bench, config, create, wait};
 use crate::joined::Joined;
-use provost_test_support::elf;
 
 const POLICY: &str = include_str!("../../../config/admission/policy.yaml");
 const BINDING: &str = include_str!("../../../config/admission/binding.yaml");
@@ -117,7 +116,7 @@ async fn only_the_operator_writes_proving_tasks_and_everybody_may_delete_them() 
     assert!(message.ends_with(FIX), "{message}");
 
     // The operator's own way: it creates, patches and deletes as ever.
-    let spec = json!({"program": {"inline": elf::inline(8)}, "mode": "Core"});
+    let spec = json!({"program": {"inline": bench.program()}, "mode": "Core"});
     bench.request("fib", spec).await;
     let running = wait("a shard's object", || async {
         let tasks = bench.tasks().list(&ListParams::default()).await.unwrap();

@@ -20,7 +20,7 @@ use provost_operator::leadership::Leader;
 use provost_operator::metrics::Metrics;
 use provost_operator::operator::{Operator, Settings};
 use provost_operator::state::Writes;
-use provost_test_support::{install, kubeconfig};
+use provost_test_support::{elf, install, kubeconfig};
 use serde_json::{Value, json};
 
 use tokio::net::TcpListener;
@@ -216,6 +216,11 @@ impl Bench {
 
     pub fn pods(&self) -> Api<Pod> {
         Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    /// A program in base64 that no other test has: the programs that other namespaces name are not removed.
+    pub fn program(&self) -> String {
+        elf::named(&self.namespace)
     }
 
     /// Creates a ProofRequest.

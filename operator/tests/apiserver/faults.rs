@@ -10,7 +10,6 @@ use serde_json::json;
 
 use crate::bench::{Bench, create, wait};
 use crate::worker::{Habit, Worker};
-use provost_test_support::elf;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_bad_program_is_the_users_fault_and_says_why() {
@@ -44,7 +43,7 @@ async fn a_bad_program_is_the_users_fault_and_says_why() {
     bench
         .request(
             "wrap",
-            json!({"program": {"inline": elf::inline(8)}, "mode": "Groth16"}),
+            json!({"program": {"inline": bench.program()}, "mode": "Groth16"}),
         )
         .await;
     assert!(
@@ -80,7 +79,7 @@ async fn a_config_map_may_come_later() {
     );
     create(
         &maps,
-        json!({"metadata": {"name": "elf"}, "binaryData": {"fib": elf::inline(8)}}),
+        json!({"metadata": {"name": "elf"}, "binaryData": {"fib": bench.program()}}),
     )
     .await;
     bench.state("fib", "Succeeded").await;
@@ -95,7 +94,7 @@ async fn a_store_that_is_down_is_waited_for() {
     bench
         .request(
             "fib",
-            json!({"program": {"inline": elf::inline(8)}, "mode": "Core"}),
+            json!({"program": {"inline": bench.program()}, "mode": "Core"}),
         )
         .await;
     let request = bench.state("fib", "StoreUnavailable").await;
@@ -119,7 +118,7 @@ async fn a_fault_that_a_worker_reports_ends_the_proof() {
     bench
         .request(
             "fib",
-            json!({"program": {"inline": elf::inline(8)}, "mode": "Core"}),
+            json!({"program": {"inline": bench.program()}, "mode": "Core"}),
         )
         .await;
     let request = bench.state("fib", "ProgramFault").await;
@@ -138,7 +137,7 @@ async fn cancel_is_quick_and_frees_the_worker() {
     bench
         .request(
             "fib",
-            json!({"program": {"inline": elf::inline(8)}, "mode": "Core"}),
+            json!({"program": {"inline": bench.program()}, "mode": "Core"}),
         )
         .await;
     bench.state("fib", "Proving").await;
@@ -185,7 +184,7 @@ async fn delete_while_running_leaves_nothing() {
     let request = bench
         .request(
             "fib",
-            json!({"program": {"inline": elf::inline(8)}, "mode": "Core"}),
+            json!({"program": {"inline": bench.program()}, "mode": "Core"}),
         )
         .await;
     bench.state("fib", "Proving").await;
@@ -209,7 +208,7 @@ async fn a_finished_proof_of_an_earlier_operator_is_not_made_again() {
     let request = bench
         .request(
             "fib",
-            json!({"program": {"inline": elf::inline(8)}, "mode": "Core"}),
+            json!({"program": {"inline": bench.program()}, "mode": "Core"}),
         )
         .await;
     bench.state("fib", "Proving").await;
@@ -234,7 +233,7 @@ async fn without_a_pool_the_way_out_is_named() {
     bench
         .request(
             "fib",
-            json!({"program": {"inline": elf::inline(8)}, "mode": "Core"}),
+            json!({"program": {"inline": bench.program()}, "mode": "Core"}),
         )
         .await;
     let request = bench.state("fib", "Unschedulable").await;
@@ -260,7 +259,7 @@ async fn a_proof_that_takes_three_workers_along_fails_though_each_time_another_l
     bench
         .request(
             "fib",
-            json!({"program": {"inline": elf::inline(8)}, "mode": "Core"}),
+            json!({"program": {"inline": bench.program()}, "mode": "Core"}),
         )
         .await;
     for round in 1..=3 {

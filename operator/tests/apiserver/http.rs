@@ -192,7 +192,7 @@ async fn a_replica_that_does_not_lead_takes_no_uploads_and_says_who_does() {
     bench
         .request(
             "fib",
-            json!({"program": {"inline": elf::inline(8)}, "mode": "Core"}),
+            json!({"program": {"inline": bench.program()}, "mode": "Core"}),
         )
         .await;
     bench.state("fib", "Succeeded").await;

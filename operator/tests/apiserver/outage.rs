@@ -5,7 +5,6 @@ use serde_json::json;
 
 use crate::bench::{Bench, wait};
 use crate::joined::{Joined, SHARDS};
-use provost_test_support::elf;
 
 /// Whether the operator's metrics have this line.
 fn shows(bench: &Bench, line: &str) -> bool {
@@ -23,7 +22,7 @@ async fn without_the_api_server_work_goes_on_and_what_must_be_stored_waits() {
     let gate = bench.gate().await;
     bench.start(&home).await;
     let worker = Joined::start(&bench, &[&bench.grpc], "w-1");
-    let program = json!({"inline": elf::inline(8)});
+    let program = json!({"inline": bench.program()});
     let first = bench
         .request("first", json!({"program": program, "mode": "Core"}))
         .await;

@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 
 use crate::bench::{Bench, wait};
 use crate::worker::{Habit, Worker};
-use provost_test_support::elf;
 
 fn ready() -> Value {
     json!({"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]})
@@ -91,7 +90,7 @@ async fn a_pool_keeps_its_size() {
     bench
         .request(
             "fib",
-            json!({"program": {"inline": elf::inline(8)}, "mode": "Core"}),
+            json!({"program": {"inline": bench.program()}, "mode": "Core"}),
         )
         .await;
     bench.state("fib", "Proving").await;
@@ -117,6 +116,15 @@ fn crashed(code: i32) -> Value {
         "name": "worker", "image": "", "imageID": "", "ready": false, "restartCount": 0,
         "state": {"terminated": {"exitCode": code, "reason": "Error", "startedAt": null, "finishedAt": null}},
     }]})
+}
+
+/// How many nodes the operator's metrics say that the pool `gpus` leaves out.
+fn left_out(bench: &Bench) -> Option<usize> {
+    let text = bench.metrics().render();
+    let count = text
+        .lines()
+        .find_map(|line| line.strip_prefix("provost_pool_quarantined_nodes{pool=\"gpus\"} "))?;
+    count.parse().ok()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -161,6 +169,18 @@ async fn a_node_whose_gpu_breaks_its_workers_is_left_out() {
     assert!(entry.message.contains("exit code 134"), "{}", entry.message);
     let message = &pool.ready_condition().unwrap().message;
     assert!(message.contains("node bad is left out until"), "{message}");
+    assert_eq!(left_out(&bench), Some(1));
+
+    let none = json!({"spec": {"resources": {"limits": {"nvidia.com/gpu": null}}}});
+    bench
+        .pools()
+        .patch("gpus", &PatchParams::default(), &Patch::Merge(none))
+        .await
+        .unwrap();
+    wait("no node is left out without GPUs", || async {
+        (left_out(&bench) == Some(0)).then_some(())
+    })
+    .await;
     bench.close().await;
 }
 
@@ -222,7 +242,7 @@ async fn three_kills_for_memory_end_the_proof_and_name_the_pool() {
         .await;
     let request = bench.request(
         "fib",
-        json!({"program": {"inline": elf::inline(8)}, "mode": "Core"}),
+        json!({"program": {"inline": bench.program()}, "mode": "Core"}),
     );
     request.await;
     let mut killed_pods = Vec::new();
@@ -271,7 +291,7 @@ async fn a_worker_that_does_not_let_go_is_replaced() {
     bench
         .request(
             "fib",
-            json!({"program": {"inline": elf::inline(8)}, "mode": "Core"}),
+            json!({"program": {"inline": bench.program()}, "mode": "Core"}),
         )
         .await;
     bench.state("fib", "Proving").await;
@@ -301,7 +321,7 @@ async fn a_pod_that_is_deleted_takes_its_tasks_elsewhere_at_once() {
     bench
         .request(
             "fib",
-            json!({"program": {"inline": elf::inline(8)}, "mode": "Core"}),
+            json!({"program": {"inline": bench.program()}, "mode": "Core"}),
         )
         .await;
     bench.state("fib", "Proving").await;

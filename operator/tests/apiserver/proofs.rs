@@ -12,13 +12,12 @@ use serde_json::json;
 
 use crate::bench::{Bench, create, wait};
 use crate::worker::{Habit, Worker};
-use provost_test_support::elf;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_core_proof_from_spec_to_nothing_left() {
     let bench = Bench::new("core").await;
     let worker = Worker::start(&bench, "w-1", Habit::Diligent).await;
-    let spec = json!({"program": {"inline": elf::inline(8)}, "mode": "Core", "stdin": {"entries": [{"u32": 20}]}});
+    let spec = json!({"program": {"inline": bench.program()}, "mode": "Core", "stdin": {"entries": [{"u32": 20}]}});
     bench.request("fib", spec).await;
     let request = bench.state("fib", "Succeeded").await;
     let status = request.status.unwrap();
@@ -77,7 +76,7 @@ async fn execute_reports_and_a_shared_program_outlives_one_request() {
         bench
             .request(
                 name,
-                json!({"program": {"inline": elf::inline(9)}, "mode": "Execute"}),
+                json!({"program": {"inline": bench.program()}, "mode": "Execute"}),
             )
             .await;
     }
@@ -111,7 +110,7 @@ async fn what_a_namespace_needs_that_is_not_served_stays() {
     let bench = Bench::new("apart").await;
     let other = Bench::space("elsewhere").await;
     let _worker = Worker::start(&bench, "w-1", Habit::Diligent).await;
-    let program = json!({"inline": elf::inline(13)});
+    let program = json!({"inline": bench.program()});
     bench
         .request("one", json!({"program": program, "mode": "Execute"}))
         .await;
@@ -151,7 +150,7 @@ async fn a_proof_that_a_quota_keeps_from_beginning_says_so_and_begins_later() {
     bench
         .request(
             "fib",
-            json!({"program": {"inline": elf::inline(14)}, "mode": "Core"}),
+            json!({"program": {"inline": bench.program()}, "mode": "Core"}),
         )
         .await;
     let request = bench.state("fib", "Unschedulable").await;
@@ -172,7 +171,7 @@ async fn a_proof_that_a_quota_keeps_from_beginning_says_so_and_begins_later() {
 async fn suspend_deadline_and_ttl() {
     let bench = Bench::new("suspend").await;
     let _worker = Worker::start(&bench, "w-1", Habit::Diligent).await;
-    let program = json!({"inline": elf::inline(10)});
+    let program = json!({"inline": bench.program()});
     bench
         .request(
             "late",
@@ -217,7 +216,7 @@ async fn a_running_proof_that_is_suspended_starts_over() {
     bench
         .request(
             "fib",
-            json!({"program": {"inline": elf::inline(12)}, "mode": "Core"}),
+            json!({"program": {"inline": bench.program()}, "mode": "Core"}),
         )
         .await;
     bench.state("fib", "Proving").await;
@@ -253,7 +252,7 @@ async fn a_restarted_operator_takes_up_what_was_running() {
     bench
         .request(
             "fib",
-            json!({"program": {"inline": elf::inline(11)}, "mode": "Core"}),
+            json!({"program": {"inline": bench.program()}, "mode": "Core"}),
         )
         .await;
     bench.state("fib", "Proving").await;

@@ -8,7 +8,6 @@ use serde_json::json;
 use crate::bench::{Bench, wait};
 use crate::joined::{Joined, SHARDS};
 use crate::worker::{Habit, Worker};
-use provost_test_support::elf;
 
 /// The objects of running tasks: the root, and the others in the order of their names.
 async fn running(bench: &Bench) -> (Option<ProvingTask>, Vec<ProvingTask>) {
@@ -37,7 +36,7 @@ async fn all_running(bench: &Bench) -> (ProvingTask, Vec<ProvingTask>) {
 }
 
 async fn begin(bench: &Bench) {
-    let spec = json!({"program": {"inline": elf::inline(8)}, "mode": "Core"});
+    let spec = json!({"program": {"inline": bench.program()}, "mode": "Core"});
     bench.request("fib", spec).await;
 }
 
@@ -128,7 +127,7 @@ async fn what_the_operator_deletes_itself_does_not_run_again() {
     let bench = Bench::new("recall-own").await;
     let worker = Worker::start(&bench, "w-1", Habit::Diligent).await;
     for name in ["one", "two"] {
-        let spec = json!({"program": {"inline": elf::inline(8)}, "mode": "Core"});
+        let spec = json!({"program": {"inline": bench.program()}, "mode": "Core"});
         bench.request(name, spec).await;
     }
     for name in ["one", "two"] {

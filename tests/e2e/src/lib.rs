@@ -2,15 +2,19 @@
 //! what is tested is what a user sees.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod containers;
 mod manifest;
+mod store;
 mod tools;
 
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+pub use containers::{all_well, well};
 pub use manifest::{Manifest, guest};
-pub use tools::{Answer, kubectl, kubectl_ok, plugin, run, verify};
+pub use store::nothing_left;
+pub use tools::{Answer, kubectl, kubectl_ok, plugin, run, verify, verify_by_name};
 
 /// The namespace of all requests that the tests make.
 pub const NAMESPACE: &str = "provost-e2e";
@@ -95,20 +99,6 @@ pub fn wait_failed(name: &str, limit: Duration, reason: &str) -> String {
     message
 }
 
-/// Reasons and notes of the events about a request, a line each.
-pub fn events(name: &str) -> String {
-    kubectl_ok(&[
-        "-n",
-        NAMESPACE,
-        "get",
-        "events",
-        "--field-selector",
-        &format!("involvedObject.name={name}"),
-        "-o",
-        r#"jsonpath={range .items[*]}{.reason}: {.message}{"\n"}{end}"#,
-    ])
-}
-
 /// Waits for an event with `reason` about this very request: one of its name may have had another. Events follow the status they tell of.
 pub fn wait_event(name: &str, reason: &str) {
     let uid = get(name)["metadata"]["uid"]
@@ -164,6 +154,19 @@ pub fn roles(pool: &str) -> String {
         pool,
         "-o",
         "jsonpath={.status.roles}",
+    ])
+}
+
+/// What the workers of the default pool that are there now have said.
+pub fn worker_log() -> String {
+    kubectl_ok(&[
+        "-n",
+        SYSTEM,
+        "logs",
+        "-l",
+        "provost.dev/pool=workers",
+        "--tail",
+        "-1",
     ])
 }
 

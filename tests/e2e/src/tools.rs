@@ -75,3 +75,14 @@ pub fn verify(name: &str, elf: &str) -> String {
     );
     verified.stdout
 }
+
+/// The same in one command, the kubectl plugin's own.
+pub fn verify_by_name(name: &str, elf: &str) -> String {
+    let verified = plugin(&["verify", name, "-n", crate::NAMESPACE, "--elf", elf]);
+    assert!(
+        verified.ok,
+        "verify {name}: {}{}",
+        verified.stdout, verified.stderr
+    );
+    verified.stdout
+}

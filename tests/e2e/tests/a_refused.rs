@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use provost_e2e::{
-    Manifest, delete, events, namespace, plugin, succeeded, wait_failed, wait_terminal,
+    Manifest, delete, namespace, plugin, succeeded, wait_event, wait_failed, wait_terminal,
 };
 use serde_json::json;
 
@@ -66,11 +66,7 @@ fn a_file_that_is_no_elf_is_a_program_fault() {
         message.contains("ELF") && message.contains("spec.program"),
         "{message}"
     );
-    assert!(
-        events("no-elf").contains("ProgramFault"),
-        "{}",
-        events("no-elf")
-    );
+    wait_event("no-elf", "ProgramFault");
     // The plugin says the same and its exit code tells that the request failed.
     let why = plugin(&["why", "no-elf", "-n", provost_e2e::NAMESPACE]);
     assert!(

@@ -1,9 +1,12 @@
-//! Mode Execute on SP1's own executor.
+//! Mode Execute on SP1's own executor, by kubectl and by its plugin.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use provost_e2e::{Manifest, delete, kubectl_ok, namespace, wait_succeeded};
+use provost_e2e::{
+    Manifest, NAMESPACE, delete, get, guest, kubectl_ok, namespace, plugin, wait_succeeded,
+};
+use serde_json::Value;
 
 const EXECUTION: Duration = Duration::from_secs(30);
 
@@ -25,7 +28,7 @@ fn a_execute_reports_cycles_gas_exit_code_and_public_values() {
             .len(),
         64
     );
-    let row = kubectl_ok(&["-n", provost_e2e::NAMESPACE, "get", "proofs", "execute"]);
+    let row = kubectl_ok(&["-n", NAMESPACE, "get", "proofs", "execute"]);
     assert!(row.contains("Succeeded"), "{row}");
     delete("execute");
 }
@@ -38,4 +41,79 @@ fn b_a_non_zero_exit_is_a_result_of_execute() {
     let proof = wait_succeeded("execute-exit7", EXECUTION);
     assert_eq!(proof["status"]["execution"]["exitCode"].as_u64(), Some(7));
     delete("execute-exit7");
+}
+
+#[test]
+fn c_submit_uploads_waits_and_tells_what_came_of_it() {
+    namespace();
+    delete("submitted");
+    let submitted = plugin(&[
+        "submit",
+        &guest("fibonacci"),
+        "--u32",
+        "1000",
+        "--mode",
+        "execute",
+        "--upload",
+        "--name",
+        "submitted",
+        "-n",
+        NAMESPACE,
+        "--wait",
+        "--timeout",
+        "30s",
+    ]);
+    assert!(submitted.ok, "{}{}", submitted.stdout, submitted.stderr);
+    let proof = get("submitted");
+    let told = format!(
+        "proofrequest.provost.dev/submitted Succeeded: {} cycles, gas {}, exit code 0, public values ",
+        proof["status"]["execution"]["cycles"], proof["status"]["execution"]["gas"]
+    );
+    assert!(submitted.stdout.starts_with(&told), "{}", submitted.stdout);
+    let spec = &proof["spec"];
+    let program = spec["program"]["artifact"].as_str().unwrap_or_default();
+    assert!(program.starts_with("program_"), "{spec}");
+    assert!(spec["stdin"]["artifact"].is_string(), "{spec}");
+    delete("submitted");
+}
+
+#[test]
+fn d_bench_tells_its_figures_and_deletes_its_requests() {
+    namespace();
+    let bench = plugin(&[
+        "bench",
+        "fibonacci",
+        "0.02",
+        "--mode",
+        "execute",
+        "-o",
+        "json",
+        "-n",
+        NAMESPACE,
+        "--timeout",
+        "30s",
+    ]);
+    assert!(bench.ok, "{}{}", bench.stdout, bench.stderr);
+    let report: Value = serde_json::from_str(&bench.stdout).unwrap();
+    assert_eq!(report["program"], "fibonacci", "{report}");
+    assert_eq!(report["mode"], "Execute", "{report}");
+    assert_eq!(report["runs"].as_array().unwrap().len(), 1, "{report}");
+    let run = &report["runs"][0];
+    let cycles = run["cycles"].as_u64().unwrap();
+    assert!((19_900..20_100).contains(&cycles), "{report}");
+    for figure in ["queueSeconds", "proveSeconds", "totalSeconds"] {
+        let measured = run[figure].as_f64();
+        assert!(measured.is_some(), "{figure}: {report}");
+        let median = &report["summary"][figure]["median"];
+        assert_eq!(median.as_f64(), measured, "{figure}: {report}");
+    }
+    let deleted = Instant::now();
+    loop {
+        let left = kubectl_ok(&["-n", NAMESPACE, "get", "proofrequests", "-o", "name"]);
+        if !left.contains("bench-fibonacci") {
+            return;
+        }
+        assert!(deleted.elapsed() < EXECUTION, "{left}");
+        std::thread::sleep(Duration::from_millis(200));
+    }
 }

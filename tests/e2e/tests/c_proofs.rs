@@ -6,8 +6,8 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use provost_e2e::{
-    Manifest, SYSTEM, delete, guest, kubectl_ok, namespace, verify, wait_prover, wait_succeeded,
-    wait_until,
+    Manifest, SYSTEM, all_well, delete, guest, kubectl_ok, namespace, nothing_left, verify,
+    verify_by_name, wait_prover, wait_succeeded, wait_until, well, worker_log,
 };
 use serde_json::{Value, json};
 
@@ -40,6 +40,8 @@ fn worker() -> String {
 }
 
 fn kill(pod: &str) {
+    // Its log goes with it.
+    well(pod);
     kubectl_ok(&[
         "-n",
         SYSTEM,
@@ -60,19 +62,6 @@ fn proving(request: Manifest, name: &str) -> Value {
     wait_until(name, PROVING, "proving a shard", |proof| {
         proof["status"]["tasks"]["ProveShard"]["running"].as_u64() > Some(0)
     })
-}
-
-/// What the workers that are there now have said.
-fn worker_log() -> String {
-    kubectl_ok(&[
-        "-n",
-        SYSTEM,
-        "logs",
-        "-l",
-        "provost.dev/pool=workers",
-        "--tail",
-        "-1",
-    ])
 }
 
 /// How often they began each task of the proof.
@@ -136,10 +125,17 @@ fn b_core_proof_of_keccak_verifies_though_the_worker_is_killed() {
 
     wait_succeeded(name, CORE_PROOF);
     assert_ne!(worker(), before);
-    let printed = verify(name, &guest("keccak"));
+    let printed = verify_by_name(name, &guest("keccak"));
     assert!(
         printed.contains("0x1c8aff95"),
         "keccak256 of \"hello\": {printed}"
     );
     delete(name);
+}
+
+#[test]
+fn c_proofs_that_are_deleted_leave_nothing() {
+    // What comes next takes the store's pod away, and its disk with it.
+    all_well();
+    nothing_left();
 }

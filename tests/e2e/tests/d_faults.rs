@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use provost_e2e::{
     Manifest, NAMESPACE, SYSTEM, delete, get, kubectl_ok, namespace, plugin, run, scale, succeeded,
-    wait_event, wait_failed, wait_prover, wait_succeeded, wait_until,
+    wait_event, wait_failed, wait_prover, wait_succeeded, wait_until, worker_log,
 };
 use serde_json::json;
 
@@ -38,6 +38,37 @@ fn a_cycle_limit_exceeded_is_a_program_fault() {
     );
     wait_event("cycle-limit", "ProgramFault");
     delete("cycle-limit");
+}
+
+#[test]
+fn a_cycle_limit_exceeded_ends_a_proof_before_its_first_shard() {
+    namespace();
+    wait_prover("workers");
+    delete("cycle-limit-core");
+    Manifest::new("cycle-limit-core", "spin", "Core", &[1_000_000])
+        .with("/spec/limits", json!({ "cycles": 100_000 }))
+        .apply_ok();
+    let limit = Duration::from_secs(120);
+    let message = wait_failed("cycle-limit-core", limit, "ProgramFault");
+    assert!(
+        message.contains("100000") && message.contains("spec.limits.cycles"),
+        "{message}"
+    );
+    let proof = get("cycle-limit-core");
+    let status = &proof["status"];
+    assert_eq!(status["failure"]["taskType"], "CoreExecute", "{status}");
+    assert!(status["tasks"]["ProveShard"].is_null(), "{status}");
+    // The counts may be a second old; the worker's log is not.
+    let uid = proof["metadata"]["uid"].as_str().unwrap();
+    let log = worker_log();
+    let started = |kind: &str| {
+        log.lines()
+            .any(|line| line.contains("task started") && line.contains(uid) && line.contains(kind))
+    };
+    assert!(started("CORE_EXECUTE"));
+    assert!(!started("PROVE_SHARD"));
+    wait_event("cycle-limit-core", "ProgramFault");
+    delete("cycle-limit-core");
 }
 
 #[test]
@@ -99,6 +130,7 @@ fn c_cancel_while_running_takes_two_seconds_and_recycles_the_busy_worker() {
 fn d_a_store_that_is_down_delays_and_loses_nothing() {
     namespace();
     delete("store-down");
+    // Its disk goes with it: c_proofs has looked at what real proofs leave there.
     kubectl_ok(&[
         "-n",
         SYSTEM,

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::promises::now;
+
 /// A line of a worker's notes.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Note {
@@ -75,6 +77,13 @@ pub struct Tally {
 }
 
 impl Executions {
+    /// How long ago something last began or ended.
+    pub fn quiet(&self) -> Duration {
+        let last = self.notes.iter().map(|note| note.ms).max();
+        let quiet = last.map_or(0, |last| now().saturating_sub(last));
+        Duration::from_millis(u64::try_from(quiet).unwrap_or_default())
+    }
+
     /// The attempts of a type that began.
     pub fn starts<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a Note> {
         self.notes

@@ -11,15 +11,21 @@ pub async fn within<T, F: Future<Output = Option<T>>>(
     what: &str,
     look: impl Fn() -> F,
 ) -> T {
+    let found = search(limit, look).await;
+    found.unwrap_or_else(|| panic!("waited {limit:?} for {what} in vain"))
+}
+
+/// Waits until `look` finds something; `None` when `limit` has passed.
+pub async fn search<T, F: Future<Output = Option<T>>>(
+    limit: Duration,
+    look: impl Fn() -> F,
+) -> Option<T> {
     let start = Instant::now();
     loop {
-        if let Some(found) = look().await {
+        let found = look().await;
+        if found.is_some() || start.elapsed() >= limit {
             return found;
         }
-        assert!(
-            start.elapsed() < limit,
-            "waited {limit:?} for {what} in vain"
-        );
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

@@ -61,8 +61,15 @@ async fn run_one(client: &Client, engine: Engine, order: Order, health: &Health)
     );
 
     let work = dispatch(client, engine.clone(), &order);
+    let mut held_ms = None;
     // A panic of SP1 must not take the report with it.
-    let work = std::panic::AssertUnwindSafe(work).catch_unwind();
+    let work = std::panic::AssertUnwindSafe(work)
+        .catch_unwind()
+        .inspect(|result| {
+            if let Ok(Ok(metadata)) = result {
+                held_ms = metadata.gpu_ms;
+            }
+        });
     let cancelled = order.cancelled.clone();
     let outcome = match engine {
         // Dropping an execution ends it: its child process and channels go with it.
@@ -91,7 +98,10 @@ async fn run_one(client: &Client, engine: Engine, order: Order, health: &Health)
     let seconds = started.elapsed().as_secs_f32();
     let kind = kind.as_str_name();
     match &outcome {
-        Outcome::Completed(_) => tracing::info!(proof_id, task_id, kind, seconds, "task done"),
+        Outcome::Completed(_) => {
+            // Without the waits and preparations that `seconds` has too: only what a task that proves held a prover for, a GPU's or a CPU's.
+            tracing::info!(proof_id, task_id, kind, seconds, held_ms, "task done");
+        }
         Outcome::Failed { class, message, .. } => {
             tracing::warn!(
                 proof_id,

@@ -47,6 +47,8 @@ pub(crate) struct Proof {
     pub(crate) concluders: BTreeSet<(LinkId, u32)>,
     /// Whether this run was begun under another leader.
     pub(crate) recovered: bool,
+    /// Whether the proof of a recovered run is complete in the store.
+    pub(crate) finished: bool,
     /// How many tasks of a recovered run had succeeded, by what was stored, less those that somebody still speaks of. Markers are left out.
     pub(crate) earlier: BTreeMap<TaskType, u32>,
     /// Tasks of a recovered run that are spoken of and not known.
@@ -118,6 +120,7 @@ impl Proof {
         self.refused = None;
         self.counts.clear();
         self.recovered = false;
+        self.finished = false;
         self.earlier.clear();
         self.strays.clear();
     }
@@ -176,6 +179,7 @@ impl Core {
             links: BTreeSet::new(),
             concluders: BTreeSet::new(),
             recovered: false,
+            finished: false,
             earlier: BTreeMap::new(),
             strays: BTreeMap::new(),
             steps: 1,

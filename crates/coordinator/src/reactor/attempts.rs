@@ -12,7 +12,7 @@ use crate::failure::{Failure, FailureClass, Loss, task_name};
 use crate::ids::{ProofId, TaskId};
 use crate::output::ReaderEnd;
 use crate::proof_spec::Root;
-use crate::state::TaskChangeKind;
+use crate::state::{ProofResult, TaskChangeKind};
 
 impl Reactor<'_> {
     /// A worker says how its attempt failed, and whether another may do better. A proof that does not verify gets its second attempt whatever the worker
@@ -321,7 +321,13 @@ impl Reactor<'_> {
     }
 
     /// Begins a proof again: Controller and CoreExecute can not go on without each other, nor without what they had taken in.
+    /// One that is in the store already has ended: who made it is gone, and how it was made is not known.
     fn restart(&mut self, proof: &ProofId, because: &TaskId, failure: Failure, at: Millis) {
+        if self.core.proof(proof).is_some_and(|known| known.finished) {
+            let extra_data = String::new();
+            self.end_proof(proof, ProofResult::Succeeded { extra_data });
+            return;
+        }
         tracing::warn!(%proof, task = %because, class = %failure.class, message = failure.message, "proof begins again");
         let avoid = self.core.task(because).and_then(|task| task.avoid);
         let requeued = TaskChangeKind::Requeued {

@@ -70,6 +70,7 @@ impl Reactor<'_> {
             gpu_ms,
             shards,
             succeeded,
+            finished,
         } = proof;
         let id = spec.proof_id.clone();
         if let Some(known) = self.core.proof(&id) {
@@ -87,6 +88,7 @@ impl Reactor<'_> {
         if let Some(proof) = self.core.proof_mut(&id) {
             proof.run = run;
             proof.recovered = true;
+            proof.finished = finished;
             proof.recall(&attempts);
             proof.gpu_ms = gpu_ms;
             proof.shards = shards;

@@ -136,6 +136,7 @@ async fn a_replica_leads_and_ceases_to_on_the_same_streams() {
             gpu_ms: 0,
             shards: None,
             succeeded: Default::default(),
+            finished: false,
         }],
         ..Term::first(5)
     };

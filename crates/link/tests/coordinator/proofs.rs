@@ -131,6 +131,7 @@ async fn replace(pause: u64, gone: bool) {
             gpu_ms: 0,
             shards: None,
             succeeded: Default::default(),
+            finished: false,
         }],
         ..Term::first(2)
     };

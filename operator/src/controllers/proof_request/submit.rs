@@ -102,6 +102,7 @@ pub fn recovered(
         gpu_ms: gpu_ms(status),
         shards: root.spec.shard_size.map(shards::recovered),
         succeeded: succeeded(status, root.spec.run),
+        finished: false,
     })
 }
 

@@ -210,13 +210,14 @@ async fn step(pool: &WorkerPool, context: &Context) -> Result<Action, PoolError>
 
 /// The nodes that new workers of the pool stay away from. A worker for CPUs says little of its machine when it crashes: that is for GPUs.
 async fn quarantine(pool: &WorkerPool, context: &Context, pods: &[&Pod]) -> Vec<QuarantinedNode> {
+    let name = pool.name_any();
     if !pool.spec.asks_for_gpu() {
+        context.metrics.set_pool_quarantined(&name, 0);
         return Vec::new();
     }
     let ready = pods.iter().filter(|pod| classify::ready(pod));
     let ready: BTreeSet<String> = ready.filter_map(|pod| node(pod)).collect();
     let decided = pool.status.as_ref().map(|s| s.quarantined_nodes.as_slice());
-    let name = pool.name_any();
     let (new, nodes) = context.fleet.with_quarantine(&name, |quarantine| {
         quarantine.recall(decided.unwrap_or_default());
         let new = quarantine.decide(&ready, Timestamp::now());

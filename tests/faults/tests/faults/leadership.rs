@@ -156,6 +156,9 @@ fn killed_at_each_step() -> Vec<Scenario> {
                 let proof = world.succeeds("p").await;
                 world.recovered();
                 assert!(provost_faults::check::has_proof(&proof));
+                // What only its Controller knew is not lost either.
+                let execution = proof.status.unwrap().execution;
+                assert!(execution.is_some_and(|execution| execution.cycles > 0));
             },
         ),
         Scenario::new(

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use kube::api::DeleteParams;
-use provost_faults::check::has_proof;
+use provost_faults::check::{another_run, has_proof};
 use provost_faults::executions::Note;
 use provost_faults::promises::{RECYCLE_GRACE, after, now};
 use provost_faults::proof::Shape;
@@ -297,7 +297,8 @@ fn ended_early() -> Vec<Scenario> {
             world.succeeds("p").await;
             // It starts from the beginning, as its field says.
             assert_eq!(world.executions().starts("CONTROLLER").count(), 2);
-        }),
+        })
+        .allow(another_run(30)),
         Scenario::new(
             "deleted_by_its_ttl",
             "spec.ttlSecondsAfterFinished",

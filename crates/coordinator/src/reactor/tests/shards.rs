@@ -107,6 +107,7 @@ fn the_next_leader_goes_on_with_the_same_size_and_the_next_run_chooses_again() {
         gpu_ms: 0,
         shards: Some(Full),
         succeeded: Default::default(),
+        finished: false,
     };
     let term = Term {
         proofs: vec![recovered],

@@ -16,6 +16,7 @@ use crate::core::{Held, Phase};
 use crate::explain::WaitReason;
 use crate::failure::{FailureClass, Loss};
 use crate::ids::TaskId;
+use crate::state::ProofResult;
 use crate::term::{RecoveredProof, Term};
 
 /// A leader of epoch 2 that recovers proof `p` in run 3 with root `root`, and expects the given pods.
@@ -30,6 +31,10 @@ fn lead(env: &mut Env, expected: &[&str]) {
 }
 
 fn lead_with(env: &mut Env, expected: &[&str], succeeded: BTreeMap<TaskType, u32>) {
+    lead_of(env, expected, succeeded, false);
+}
+
+fn lead_of(env: &mut Env, expected: &[&str], succeeded: BTreeMap<TaskType, u32>, finished: bool) {
     let recovered = RecoveredProof {
         spec: spec("p"),
         run: 3,
@@ -38,6 +43,7 @@ fn lead_with(env: &mut Env, expected: &[&str], succeeded: BTreeMap<TaskType, u32
         gpu_ms: 0,
         shards: None,
         succeeded,
+        finished,
     };
     let term = Term {
         epoch: 2,
@@ -60,6 +66,13 @@ fn rooted() -> wire::Report {
         .running
         .push(running(of(), "root", Controller, "execute"));
     report
+}
+
+/// Proof `p`, which is complete in the store, recovered by a leader that expects pod `a`.
+fn finished() -> Env {
+    let mut env = Env::standby(Config::default());
+    lead_of(&mut env, &["a"], BTreeMap::new(), true);
+    env
 }
 
 const HELD: Option<Phase> = Some(Phase::Held(Held::Recovery));
@@ -104,6 +117,40 @@ fn a_root_that_runs_nowhere_begins_again_once_that_is_stored() {
     assert!(start.attempts.values().all(Attempts::is_empty));
     env.react(|r| r.run_stored(&p("p"), 4));
     assert_eq!(env.heard(&a), [format!("Assign {root} 1")]);
+}
+
+#[test]
+fn a_proof_that_is_in_the_store_ends_as_its_maker_says() {
+    let mut env = finished();
+    let a = env.hello("a", 1);
+    let mut report = last();
+    report.conclusions.push(conclude(of(), "root", false));
+    env.hear(&a, [Up::Report(report)]);
+    let ProofResult::Succeeded { extra_data } = env.outcome().unwrap().result else {
+        panic!("it did not succeed")
+    };
+    assert!(!extra_data.is_empty());
+}
+
+#[test]
+fn a_proof_that_is_in_the_store_is_not_made_again() {
+    let succeeded = |mut env: Env| {
+        let result = env.outcome().unwrap().result;
+        let extra_data = String::new();
+        assert_eq!(result, ProofResult::Succeeded { extra_data });
+        assert_eq!(env.core.proof("p").unwrap().run, 3);
+    };
+    let mut env = finished();
+    let loss = Loss::new(FailureClass::NodeLost, "");
+    env.react(|r| r.pod_lost("a", &loss));
+    succeeded(env);
+    // Its Controller runs, and is lost before it has said how it ended.
+    let mut env = finished();
+    let a = env.hello("a", 1);
+    env.hear(&a, [Up::Report(rooted())]);
+    assert!(env.outcome().is_none());
+    env.react(|r| r.pod_lost("a", &loss));
+    succeeded(env);
 }
 
 #[test]
@@ -461,6 +508,7 @@ fn a_proof_that_is_recovered_late_finds_what_was_said_of_it() {
         gpu_ms: 0,
         shards: None,
         succeeded: Default::default(),
+        finished: false,
     };
     env.react(|r| r.proof_recovered(recovered)).unwrap();
     assert_eq!(env.worker_of(&t("root")).as_deref(), Some("a/execute"));
@@ -597,6 +645,7 @@ fn what_restarted_a_proof_is_stored_with_each_run_and_recalled() {
         gpu_ms: 0,
         shards: None,
         succeeded: Default::default(),
+        finished: false,
     };
     let term = Term {
         proofs: vec![recovered],

@@ -93,6 +93,7 @@ impl World {
                 gpu_ms: 0,
                 shards: begun.shards,
                 succeeded: Default::default(),
+                finished: false,
             })
         });
         let term = Term {
