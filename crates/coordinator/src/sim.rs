@@ -2,7 +2,7 @@
 //! moment. A seed decides everything; a failing one is printed.
 //!
 //! * `PROVOST_SIM_SEED=7` replays one seed, and prints what happens.
-//! * `PROVOST_SIM_SEEDS=5000` runs that many, from `PROVOST_SIM_FIRST` on.
+//! * `PROVOST_SIM_SEEDS=5000` runs that many, from `PROVOST_SIM_FIRST` on. Without, it runs some that are always the same, and as many of the day.
 //!
 //! What must hold, besides [`crate::core::Core::check`] at every tick: every proof ends exactly once; nothing is started that runs or is done in the
 //! same run on a process that nobody had a reason to give up; a run begins again only when something that it depends on is gone; in the end no room
@@ -17,6 +17,7 @@ mod rng;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::UNIX_EPOCH;
 
 use world::World;
 
@@ -37,11 +38,20 @@ fn whatever_fails_every_proof_ends_once_and_nothing_is_done_twice() {
         simulate(seed, true);
         return;
     }
-    let first = number("PROVOST_SIM_FIRST").unwrap_or(0);
-    let count = number("PROVOST_SIM_SEEDS").unwrap_or(300);
+    let seeds: Vec<u64> = match number("PROVOST_SIM_SEEDS") {
+        Some(count) => {
+            let first = number("PROVOST_SIM_FIRST").unwrap_or(0);
+            (first..first + count).collect()
+        }
+        None => {
+            let day = UNIX_EPOCH.elapsed().map_or(0, |t| t.as_secs() / 86_400) * 1_000;
+            (0..300).chain(day..day + 300).collect()
+        }
+    };
+    let count = seeds.len();
     let mut tasks = 0;
     let mut failed = Vec::new();
-    for seed in first..first + count {
+    for seed in seeds {
         match catch_unwind(AssertUnwindSafe(|| simulate(seed, false))) {
             Ok(starts) => tasks += starts,
             Err(_) => failed.push(seed),

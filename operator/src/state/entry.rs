@@ -77,7 +77,8 @@ impl Entry {
 
     /// Whether it takes a place of the window.
     pub(super) fn counts(&self) -> bool {
-        !self.record.spec.root && (self.stored.is_some() || self.in_flight || self.queued)
+        let windowed = !self.record.spec.root && !self.is_single();
+        windowed && (self.stored.is_some() || self.in_flight || self.queued)
     }
 
     pub(super) fn behind(&self) -> bool {

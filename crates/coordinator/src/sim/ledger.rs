@@ -31,8 +31,10 @@ pub(super) struct Ledger {
     hosts: BTreeMap<Run, BTreeSet<usize>>,
     /// Runs in which a unit failed by itself.
     broken: BTreeSet<Run>,
-    /// Processes that died, or were out of reach for so long that giving them up is right.
+    /// Processes that died or leave.
     excused: BTreeSet<usize>,
+    /// Until when processes are excused that are out of reach.
+    frozen: BTreeMap<usize, Millis>,
     /// Until when processes are excused that a leader gave up because they were not back at once.
     away: BTreeMap<usize, Millis>,
     pub(super) now: Millis,
@@ -42,6 +44,12 @@ pub(super) struct Ledger {
 impl Ledger {
     pub(super) fn excuse(&mut self, process: usize) {
         self.excused.insert(process);
+    }
+
+    /// A process is out of reach for a while.
+    pub(super) fn excuse_for(&mut self, process: usize, millis: Millis) {
+        let until = self.frozen.entry(process).or_default();
+        *until = (*until).max(self.now + millis + UNDER_WAY);
     }
 
     /// A leader gives a process up.
@@ -57,8 +65,9 @@ impl Ledger {
     }
 
     fn is_excused(&self, process: usize) -> bool {
-        let away = self.away.get(&process);
-        self.excused.contains(&process) || away.is_some_and(|until| *until >= self.now)
+        let until = [&self.frozen, &self.away].map(|times| times.get(&process));
+        let excused = |until: &Millis| *until >= self.now;
+        self.excused.contains(&process) || until.into_iter().flatten().any(excused)
     }
 
     /// A task begins. It must not run, nor be done, in the same run on a process that nobody had a reason to give up.

@@ -154,6 +154,38 @@ fn ended_early() -> Vec<Scenario> {
             cancel(world).await;
         })
         .lingers(),
+        Scenario::new("cancel_while_reducing", "spec.cancel", async |world| {
+            let shape = Shape::shards(20, 20).takes("RECURSION_REDUCE", 3000);
+            world.prove("p", &shape).await;
+            world.begun("RECURSION_REDUCE", 1).await;
+            cancel(world).await;
+        })
+        .lingers(),
+        Scenario::new(
+            "cancel_while_suspended",
+            "spec.cancel of a suspended proof",
+            async |world| {
+                world.prove("p", &Shape::shards(20, 1000)).await;
+                world.begun("PROVE_SHARD", 2).await;
+                world.edit("p", json!({"suspend": true})).await;
+                world.state("p", "Suspended").await;
+                cancel(world).await;
+            },
+        )
+        .lingers(),
+        Scenario::new(
+            "cancel_while_the_leader_is_away",
+            "spec.cancel, leader SIGKILL",
+            async |world| {
+                world.prove("p", &Shape::shards(20, 1000)).await;
+                world.begun("PROVE_SHARD", 2).await;
+                let (leader, _) = world.term().await;
+                world.replicas[leader].kill();
+                cancel(world).await;
+                world.replicas[leader].start();
+            },
+        )
+        .lingers(),
         Scenario::new(
             "cancel_at_the_end",
             "spec.cancel of a proof that is finished and not reported",

@@ -15,7 +15,7 @@ impl World {
             Fault::KillWorker(w, seen) => self.kill_worker(w, seen),
             Fault::Freeze(w, millis) => {
                 let process = self.some_worker(w);
-                self.ledger.excuse(process);
+                self.ledger.excuse_for(process, millis);
                 self.workers[process].frozen_until = self.now + millis;
             }
             Fault::KillLeader { worker } => {
