@@ -1,43 +1,71 @@
 //! The ProofRequests that this operator does not serve: what they need is in the same store.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use kube::api::{Api, ListParams};
 use kube::{Client, ResourceExt};
 use provost_crds::ProofRequest;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 use crate::api::{ApiError, within};
 
 /// Requests in one answer of the API server: one may hold a program of a megabyte.
 const PAGE: u32 = 100;
+/// For how long an answer is good: many requests may be deleted at once.
+const FRESH: Duration = Duration::from_secs(5);
 
-/// Reads them.
+/// Reads them. Cheap to clone.
 #[derive(Clone)]
 pub struct Elsewhere {
     client: Client,
     /// The only namespace that is served; `None` for all.
     scope: Option<String>,
+    last: Arc<Mutex<Option<(Instant, Others)>>>,
 }
+
+/// Requests that are not served.
+pub type Others = Arc<Vec<Arc<ProofRequest>>>;
 
 impl Elsewhere {
     /// For an operator that serves the namespace `scope` alone, or all.
     pub fn new(client: Client, scope: Option<String>) -> Self {
-        Self { client, scope }
+        Self {
+            client,
+            scope,
+            last: Arc::default(),
+        }
     }
 
-    /// The requests of the namespaces that are not served, as they are now.
+    /// The requests of the namespaces that are not served, as they were a few seconds ago at most.
     ///
     /// # Errors
     /// The API server fails, or does not let this operator see them.
-    pub async fn requests(&self) -> Result<Vec<ProofRequest>, ApiError> {
-        let mut found = Vec::new();
+    pub async fn requests(&self) -> Result<Others, ApiError> {
         let Some(scope) = &self.scope else {
-            return Ok(found);
+            return Ok(Others::default());
         };
+        let mut last = self.last.lock().await;
+        if let Some((at, others)) = &*last
+            && at.elapsed() < FRESH
+        {
+            return Ok(others.clone());
+        }
+        let others = Others::new(self.list(scope).await?);
+        *last = Some((Instant::now(), others.clone()));
+        Ok(others)
+    }
+
+    async fn list(&self, scope: &str) -> Result<Vec<Arc<ProofRequest>>, ApiError> {
         let api = Api::<ProofRequest>::all(self.client.clone());
         let mut page = ListParams::default().limit(PAGE);
+        let mut found = Vec::new();
         loop {
             let list = within("list ProofRequests", api.list(&page)).await?;
-            let others = list.items.into_iter();
-            found.extend(others.filter(|request| request.namespace().as_ref() != Some(scope)));
+            let all = list.items.into_iter();
+            let others = all.filter(|request| request.namespace().as_deref() != Some(scope));
+            found.extend(others.map(Arc::new));
             match list.metadata.continue_.filter(|token| !token.is_empty()) {
                 Some(token) => page = page.continue_token(&token),
                 None => return Ok(found),

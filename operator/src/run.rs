@@ -137,6 +137,7 @@ fn settings(args: &RunArgs) -> Settings {
             store_region: args.store_region.clone(),
             store_secret: args.store_secret.clone(),
             store_in_flight_mib: args.store_in_flight_mib,
+            shards_ahead: args.shards_ahead,
         },
         concurrency: args.concurrency,
         writes: Writes {

@@ -48,7 +48,7 @@ pub async fn run(
         };
         for kind in Kind::ALL {
             let served = requests.state();
-            let known = Known::of(served.iter().map(AsRef::as_ref).chain(&others));
+            let known = Known::of(served.iter().chain(others.iter()).map(AsRef::as_ref));
             match inputs
                 .remove_orphans(kind, |object| known.orphan(kind, object, SystemTime::now()))
                 .await

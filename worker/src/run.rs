@@ -1,6 +1,7 @@
 //! `worker run`: plays the pool's roles until it is told to stop.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,7 +14,7 @@ use provost_proto::worker::WorkerType;
 use sp1_prover::SP1_CIRCUIT_VERSION;
 use tokio_util::task::TaskTracker;
 
-use crate::artifacts::Artifacts;
+use crate::artifacts::{Artifacts, SHARDS_AHEAD};
 use crate::cli::NO_DEVICE;
 use crate::coordinator::Client;
 use crate::engine::{self, Build, ExecuteEngine, ProveEngine, Steps};
@@ -57,6 +58,9 @@ pub struct RunArgs {
     /// Prove something whose answer is known before taking tasks that prove, and end with exit code 69 if it comes out otherwise.
     #[arg(long, env = "PROVOST_KNOWN_ANSWER")]
     pub known_answer: bool,
+    /// Most shards of a proof that are in the store and not proven yet: its execution waits before it makes more.
+    #[arg(long, env = "PROVOST_SHARDS_AHEAD", default_value_t = SHARDS_AHEAD)]
+    pub shards_ahead: NonZeroU32,
     /// Memory limit in bytes, in place of the cgroup's.
     #[arg(long, env = "PROVOST_MEMORY_LIMIT_BYTES")]
     pub memory_limit_bytes: Option<u64>,
@@ -131,7 +135,7 @@ pub async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
         roles.push(status::PROVE);
     }
     let worker = Arc::new(Worker {
-        artifacts: Artifacts::new(Arc::new(store)),
+        artifacts: Artifacts::new(Arc::new(store), args.shards_ahead),
         status: Status::new((began, looked), &roles, plan.clone(), device, link.clone()),
         client: Client::new(link),
         tracker: TaskTracker::new(),

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::time::Instant;
+use rustix::time::{ClockId, clock_gettime};
 
 /// Cheap to clone. It does not hold before the first term.
 #[derive(Debug, Clone)]
 pub struct Fence {
-    start: Instant,
-    /// Milliseconds after `start` until which the Lease holds.
+    clock: fn() -> Duration,
+    /// Milliseconds of that clock until which the Lease holds.
     until: Arc<AtomicU64>,
     /// Of the Lease that holds, or held last.
     epoch: Arc<AtomicU64>,
@@ -20,7 +20,7 @@ pub struct Fence {
 impl Default for Fence {
     fn default() -> Self {
         Self {
-            start: Instant::now(),
+            clock: since_boot,
             until: Arc::default(),
             epoch: Arc::default(),
         }
@@ -45,7 +45,7 @@ impl Fence {
 
     /// The clock that `until` of [`Fence::set`] is on.
     pub(super) fn now(&self) -> Duration {
-        self.start.elapsed()
+        (self.clock)()
     }
 
     /// The Lease holds until then; `None` when this replica does not lead.
@@ -56,21 +56,39 @@ impl Fence {
     }
 }
 
+/// Time since the machine was started, during which it may have slept: others count that time, too.
+fn since_boot() -> Duration {
+    let now = clock_gettime(ClockId::Boottime);
+    let seconds = u64::try_from(now.tv_sec).unwrap_or_default();
+    Duration::new(seconds, u32::try_from(now.tv_nsec).unwrap_or_default())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[tokio::test(start_paused = true)]
-    async fn it_holds_until_the_lease_has_run_out_and_again_when_it_is_renewed() {
-        let fence = Fence::default();
+    static NOW: AtomicU64 = AtomicU64::new(0);
+
+    #[test]
+    fn it_holds_until_the_lease_has_run_out_and_again_when_it_is_renewed() {
+        let fence = Fence {
+            clock: || Duration::from_millis(NOW.load(Ordering::Relaxed)),
+            ..Fence::default()
+        };
         assert!(!fence.holds());
         fence.set(Some(Duration::from_secs(3)));
         assert!(fence.clone().holds());
-        tokio::time::advance(Duration::from_secs(3)).await;
+        NOW.store(3_000, Ordering::Relaxed);
         assert!(!fence.holds());
         fence.set(Some(fence.now() + Duration::from_secs(3)));
         assert!(fence.holds());
         fence.set(None);
         assert!(!fence.holds());
+    }
+
+    #[test]
+    fn its_own_clock_goes() {
+        let (first, then) = (since_boot(), since_boot());
+        assert!(first > Duration::ZERO && then >= first);
     }
 }

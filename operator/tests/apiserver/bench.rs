@@ -420,6 +420,7 @@ fn worker_settings() -> WorkerSettings {
         store_region: "us-east-1".into(),
         store_secret: "provost-store".into(),
         store_in_flight_mib: None,
+        shards_ahead: None,
     }
 }
 

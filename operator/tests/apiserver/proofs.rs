@@ -1,5 +1,6 @@
 //! Proofs that go well.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::ResourceQuota;
@@ -123,7 +124,7 @@ async fn what_a_namespace_needs_that_is_not_served_stays() {
     assert_eq!(bench.stored().await, [format!("programs/{program}")]);
     let seen = |scope: &str| Elsewhere::new(bench.operator_client(), Some(scope.to_owned()));
     let found = seen(&bench.namespace).requests().await.unwrap();
-    let two = |r: &ProofRequest| r.namespace().as_ref() == Some(&other.namespace);
+    let two = |r: &Arc<ProofRequest>| r.namespace().as_ref() == Some(&other.namespace);
     assert!(found.iter().any(two));
     let found = seen(&other.namespace).requests().await.unwrap();
     assert!(!found.iter().any(two));

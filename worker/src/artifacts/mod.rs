@@ -3,14 +3,21 @@
 pub mod origin;
 mod scope;
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use provost_artifacts::{Kind, S3Store, Store as _, StoreError, codec, id};
 use serde::Serialize;
-use sp1_prover_types::{Artifact, ArtifactBatch, ArtifactClient, ArtifactId, ArtifactType};
+use sp1_prover_types::{
+    Artifact, ArtifactBatch, ArtifactClient, ArtifactId, ArtifactType, ShardPermit,
+};
+use tokio::sync::Semaphore;
 
 pub(crate) use scope::random;
 pub use scope::{INVALID_PROOF, ProofScope};
+
+/// Shards of a proof that may wait in the store to be proven, unless something else is said. A shard's record is some tens of MB there.
+pub const SHARDS_AHEAD: NonZeroU32 = NonZeroU32::new(1024).expect("it is not 0");
 
 /// Marks, in an error's text, that the store did not answer in time.
 pub const STORE_UNAVAILABLE: &str = "artifact store unavailable";
@@ -21,12 +28,21 @@ pub const STORE_UNAVAILABLE: &str = "artifact store unavailable";
 pub struct Artifacts {
     store: Arc<S3Store>,
     scope: Option<Arc<ProofScope>>,
+    shards_ahead: NonZeroU32,
+    /// What is left of those.
+    shards: Arc<Semaphore>,
 }
 
 impl Artifacts {
-    /// A client that is bound to no proof.
-    pub fn new(store: Arc<S3Store>) -> Self {
-        Self { store, scope: None }
+    /// A client that is bound to no proof. An execution is held up while so many shards of its proof wait to be proven: it is faster than the provers, and would fill the
+    /// store.
+    pub fn new(store: Arc<S3Store>, shards_ahead: NonZeroU32) -> Self {
+        Self {
+            store,
+            scope: None,
+            shards_ahead,
+            shards: permits(shards_ahead),
+        }
     }
 
     /// The same store, bound to a proof.
@@ -34,6 +50,8 @@ impl Artifacts {
         Self {
             store: self.store.clone(),
             scope: Some(scope),
+            shards_ahead: self.shards_ahead,
+            shards: permits(self.shards_ahead),
         }
     }
 
@@ -44,6 +62,10 @@ impl Artifacts {
             .await
             .map_err(to_anyhow)
     }
+}
+
+fn permits(shards: NonZeroU32) -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(shards.get() as usize))
 }
 
 /// Where SP1's artifact types live.
@@ -70,6 +92,13 @@ fn to_anyhow(error: StoreError) -> anyhow::Error {
 }
 
 impl ArtifactClient for Artifacts {
+    /// SP1 asks before it stores a shard's record, and holds the permit until the shard is proven.
+    async fn acquire_shard_permit(&self, _: &impl ArtifactId) -> ShardPermit {
+        let permit = self.shards.clone().acquire_owned().await;
+        // Nobody closes it.
+        permit.map_or_else(|_| ShardPermit::noop(), ShardPermit::new)
+    }
+
     async fn upload_raw(
         &self,
         artifact: &impl ArtifactId,

@@ -1,5 +1,6 @@
 //! Tests of the worker, in one program: each would link SP1 again.
 
+mod ahead;
 mod device;
 mod download;
 mod failure;

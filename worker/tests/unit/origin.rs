@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use provost_artifacts::id::ProofTag;
 use provost_artifacts::{S3Config, S3Store};
-use provost_worker::artifacts::{Artifacts, origin};
+use provost_worker::artifacts::{Artifacts, SHARDS_AHEAD, origin};
 use sp1_prover_types::{ArtifactClient as _, ArtifactId as _};
 use tracing::Instrument as _;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -40,7 +40,7 @@ async fn a_minted_id_belongs_to_the_proof_of_its_task() {
         retry_total: S3Config::RETRY_TOTAL,
         in_flight_bytes: S3Config::default_in_flight_bytes(),
     };
-    let client = Artifacts::new(Arc::new(S3Store::new(config)));
+    let client = Artifacts::new(Arc::new(S3Store::new(config)), SHARDS_AHEAD);
     let (first, second) = tokio::join!(
         minted_deep(client.clone()).instrument(origin::span("ns/a/1")),
         minted_deep(client.clone()).instrument(origin::span("ns/b/2")),

@@ -51,6 +51,8 @@ pub(super) fn build(pool: &WorkerPool, settings: &WorkerSettings) -> Vec<EnvVar>
     }
     let in_flight = settings.store_in_flight_mib;
     env.extend(in_flight.map(|mib| literal("PROVOST_STORE_IN_FLIGHT_MIB", mib.to_string())));
+    let ahead = settings.shards_ahead;
+    env.extend(ahead.map(|shards| literal("PROVOST_SHARDS_AHEAD", shards.to_string())));
     env.extend(spec.env.iter().map(|e| literal(&e.name, &e.value)));
     env
 }

@@ -15,6 +15,7 @@ fn settings() -> WorkerSettings {
         store_region: "us-east-1".into(),
         store_secret: "provost-store".into(),
         store_in_flight_mib: None,
+        shards_ahead: None,
     }
 }
 

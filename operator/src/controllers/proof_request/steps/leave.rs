@@ -1,6 +1,5 @@
 //! What is left to do for a request that has ended or is being deleted.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -12,6 +11,7 @@ use super::super::decide::until;
 use super::super::error::ProofError;
 use super::super::{Context, collect as collecting, finalizer};
 use crate::api::{ApiError, within};
+use crate::elsewhere::Others;
 use crate::key::ProofKey;
 
 /// Time between two looks at workers that still hold a task of a proof that is being collected.
@@ -98,9 +98,9 @@ pub(in super::super) async fn collect(
 }
 
 /// The requests that are not served; `None` if this operator may not see them.
-async fn elsewhere(context: &Context) -> Result<Option<Vec<Arc<ProofRequest>>>, ApiError> {
+async fn elsewhere(context: &Context) -> Result<Option<Others>, ApiError> {
     match context.elsewhere.requests().await {
-        Ok(others) => Ok(Some(others.into_iter().map(Arc::new).collect())),
+        Ok(others) => Ok(Some(others)),
         Err(error) if error.is_refused() => {
             tracing::warn!(%error, "inputs stay in the store: other namespaces may need them");
             Ok(None)
