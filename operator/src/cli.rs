@@ -96,10 +96,13 @@ pub struct RunArgs {
     /// process's memory.
     #[arg(long, env = "PROVOST_STORE_IN_FLIGHT_MIB")]
     pub store_in_flight_mib: Option<NonZeroU32>,
-    /// Most shards of a proof that are in the store and not proven yet: the execution waits before it makes more. Two for each prover that one proof is to keep busy are
-    /// enough. Default: 1024.
+    /// Most shards of an execution that are in the store and not proven yet: it waits before it makes more. Two for each prover that one proof is to keep busy are
+    /// enough. Default: 256.
     #[arg(long, env = "PROVOST_SHARDS_AHEAD")]
     pub shards_ahead: Option<NonZeroU32>,
+    /// Take requests of modes Groth16 and Plonk: for tests, since simulated workers alone wrap.
+    #[arg(long, env = "PROVOST_SIMULATED_WRAPS", hide = true)]
+    pub simulated_wraps: bool,
     /// ProofRequests reconciled at the same time.
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub concurrency: u16,

@@ -65,11 +65,20 @@ impl Elsewhere {
             let list = within("list ProofRequests", api.list(&page)).await?;
             let all = list.items.into_iter();
             let others = all.filter(|request| request.namespace().as_deref() != Some(scope));
-            found.extend(others.map(Arc::new));
+            found.extend(others.map(|request| Arc::new(slim(request))));
             match list.metadata.continue_.filter(|token| !token.is_empty()) {
                 Some(token) => page = page.continue_token(&token),
                 None => return Ok(found),
             }
         }
     }
+}
+
+/// Without what may be large and nobody asks about: answers are kept.
+fn slim(mut request: ProofRequest) -> ProofRequest {
+    request.spec.program.inline = None;
+    request.spec.stdin = request.spec.stdin.filter(|stdin| stdin.artifact.is_some());
+    request.metadata.managed_fields = None;
+    request.metadata.annotations = None;
+    request
 }

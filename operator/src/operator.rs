@@ -53,6 +53,8 @@ pub struct Settings {
     pub worker: WorkerSettings,
     /// ProofRequests reconciled at the same time.
     pub concurrency: u16,
+    /// Whether requests of modes Groth16 and Plonk are taken.
+    pub wraps: bool,
     /// How much is written to the API server.
     pub writes: Writes,
     /// The coordinator's settings.
@@ -176,6 +178,7 @@ impl Operator {
             coordinator: coordinator.clone(),
             weights,
             metrics: metrics.clone(),
+            wraps: settings.wraps,
             running,
             leads: leads.clone(),
             backoffs: Backoffs::default(),

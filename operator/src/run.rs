@@ -140,6 +140,7 @@ fn settings(args: &RunArgs) -> Settings {
             shards_ahead: args.shards_ahead,
         },
         concurrency: args.concurrency,
+        wraps: args.simulated_wraps,
         writes: Writes {
             per_second: args.writes_per_second,
             horizon: Duration::from_millis(args.persist_horizon_ms.into()),

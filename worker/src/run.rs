@@ -58,7 +58,7 @@ pub struct RunArgs {
     /// Prove something whose answer is known before taking tasks that prove, and end with exit code 69 if it comes out otherwise.
     #[arg(long, env = "PROVOST_KNOWN_ANSWER")]
     pub known_answer: bool,
-    /// Most shards of a proof that are in the store and not proven yet: its execution waits before it makes more.
+    /// Most shards of an execution that are in the store and not proven yet: it waits before it makes more.
     #[arg(long, env = "PROVOST_SHARDS_AHEAD", default_value_t = SHARDS_AHEAD)]
     pub shards_ahead: NonZeroU32,
     /// Memory limit in bytes, in place of the cgroup's.

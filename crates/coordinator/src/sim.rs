@@ -2,7 +2,8 @@
 //! moment. A seed decides everything; a failing one is printed.
 //!
 //! * `PROVOST_SIM_SEED=7` replays one seed, and prints what happens.
-//! * `PROVOST_SIM_SEEDS=5000` runs that many, from `PROVOST_SIM_FIRST` on. Without, it runs some that are always the same, and as many of the day.
+//! * `PROVOST_SIM_SEEDS=5000` runs that many, from `PROVOST_SIM_FIRST` on. Without, it runs some that are always the same, and as many of the day: what fails of those joins
+//!   the others.
 //!
 //! What must hold, besides [`crate::core::Core::check`] at every tick: every proof ends exactly once; nothing is started that runs or is done in the
 //! same run on a process that nobody had a reason to give up; a run begins again only when something that it depends on is gone; in the end no room

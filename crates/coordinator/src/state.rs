@@ -34,6 +34,12 @@ pub trait State: Send + Sync + 'static {
         let _ = start;
         futures::future::ready(Ok(())).boxed()
     }
+
+    /// A run does not begin after all, whether it was stored or not: its proof was forgotten, or ended, before that was known.
+    fn abandon_run(&self, start: RunStart) -> BoxFuture<'_, ()> {
+        let _ = start;
+        futures::future::ready(()).boxed()
+    }
 }
 
 /// A run of a proof that is to begin.

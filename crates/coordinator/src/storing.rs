@@ -44,30 +44,45 @@ impl Storing {
 
     async fn outcome(self, outcome: ProofOutcome) {
         let again = || self.state.finish_proof(outcome.clone());
-        match self.insist(&outcome.proof, again, |_| {}).await {
-            Some(Stored::Yes | Stored::Gone) => self.say(|r| r.proof_stored(&outcome.proof)),
-            None => {}
+        match self.insist(&outcome.proof, again, |_| {}, || true).await {
+            Some(Stored::Yes | Stored::Gone) => {
+                self.say(|r| r.proof_stored(&outcome.proof));
+            }
+            Some(Stored::Unwanted) | None => {}
         }
     }
 
     async fn run(self, start: RunStart) {
         let again = || self.state.begin_run(start.clone());
-        let refused = |why| self.say(|r| r.run_refused(&start.proof, start.run, why));
-        match self.insist(&start.proof, again, refused).await {
-            Some(Stored::Yes) => self.say(|r| r.run_stored(&start.proof, start.run)),
-            Some(Stored::Gone) => self.say(|r| {
-                r.proof_forgotten(&start.proof);
-            }),
+        let refused = |why| {
+            self.say(|r| r.run_refused(&start.proof, start.run, why));
+        };
+        let wanted = || {
+            let storing = self.say(|r| r.is_storing(&start.proof, start.run));
+            storing.unwrap_or_default()
+        };
+        match self.insist(&start.proof, again, refused, wanted).await {
+            Some(Stored::Yes) => {
+                let begins = self.say(|r| r.run_stored(&start.proof, start.run));
+                if begins == Some(false) {
+                    self.state.abandon_run(start.clone()).await;
+                }
+            }
+            Some(Stored::Gone) => {
+                self.say(|r| r.proof_forgotten(&start.proof));
+            }
+            Some(Stored::Unwanted) => self.state.abandon_run(start.clone()).await,
             None => {}
         }
     }
 
-    /// Tries until it is stored, or the term ends. Hands on what people must change.
+    /// Tries until it is stored, nobody wants that any more, or the term ends. Hands on what people must change.
     async fn insist<'a>(
         &'a self,
         proof: &str,
         again: impl Fn() -> BoxFuture<'a, Result<(), StateError>>,
         refused: impl Fn(String),
+        wanted: impl Fn() -> bool,
     ) -> Option<Stored> {
         let (mut wait, longest) = BACKOFF;
         loop {
@@ -88,23 +103,25 @@ impl Storing {
                 () = self.ends.cancelled() => return None,
                 () = tokio::time::sleep(wait) => {}
             }
+            if !self.ends.is_cancelled() && !wanted() {
+                return Some(Stored::Unwanted);
+            }
             wait = longest.min(wait * 2);
         }
     }
 
     /// Gives the reactor an event, if it is still the same term.
-    fn say(&self, event: impl FnOnce(&mut Reactor<'_>)) {
-        if let Some(shared) = self.shared.upgrade() {
-            let mut inner = shared.lock();
-            if inner.core.epoch() == self.epoch {
-                inner.react(event);
-            }
-        }
+    fn say<R>(&self, event: impl FnOnce(&mut Reactor<'_>) -> R) -> Option<R> {
+        let shared = self.shared.upgrade()?;
+        let mut inner = shared.lock();
+        (inner.core.epoch() == self.epoch).then(|| inner.react(event))
     }
 }
 
 enum Stored {
     Yes,
+    /// Whoever wanted it wants it no more.
+    Unwanted,
     /// Nobody wants it.
     Gone,
 }

@@ -296,7 +296,9 @@ fn recovered(requests: &[Arc<ProofRequest>], tasks: &[ProvingTask]) -> Vec<Recov
         }
     }
     let goes_on = |request: &&Arc<ProofRequest>| {
-        !request.terminal() && request.metadata.deletion_timestamp.is_none()
+        let lives = !request.terminal() && request.metadata.deletion_timestamp.is_none();
+        // One that was suspended begins anew, whatever is left of its last run.
+        lives && submit::queued_before(request)
     };
     requests
         .iter()

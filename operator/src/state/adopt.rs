@@ -1,7 +1,8 @@
 //! What becomes of the task objects that a new leader finds. Pure.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
+use kube::ResourceExt;
 use provost_coordinator::RecoveredProof;
 use provost_crds::{ProvingTask, TaskState};
 
@@ -37,12 +38,19 @@ pub(super) fn sort(tasks: Vec<ProvingTask>, go_on: &[RecoveredProof]) -> Vec<Fou
     found
 }
 
-/// What is to go unless its task is known to the leader of `epoch`: an earlier one may have written it after this one had looked. Roots of its own are not among
-/// them: one of a run that is over may be heard of late. Nor are failed tasks, which stay for people.
-pub(super) fn strange(tasks: Vec<ProvingTask>, epoch: u64) -> Vec<Found> {
-    let earlier = |task: &ProvingTask| object::epoch(task).is_some_and(|of| of < epoch);
+/// What is to go unless its task is known to the leader of `epoch`: an earlier one may have written it after this one had looked. Roots of its own, and those that were
+/// there when it began, are not among them: one of a run that is over may be heard of late. Nor are failed tasks, which stay for people.
+pub(super) fn strange(
+    tasks: Vec<ProvingTask>,
+    epoch: u64,
+    adopted: &HashSet<String>,
+) -> Vec<Found> {
+    let late = |task: &ProvingTask| {
+        let earlier = object::epoch(task).is_some_and(|of| of < epoch);
+        earlier && !task.uid().is_some_and(|uid| adopted.contains(&uid))
+    };
     let here = |task: &ProvingTask| task.metadata.deletion_timestamp.is_none();
-    let counts = |task: &ProvingTask| here(task) && (!task.spec.root || earlier(task));
+    let counts = |task: &ProvingTask| here(task) && (!task.spec.root || late(task));
     all(tasks.into_iter().filter(counts))
 }
 
@@ -142,22 +150,21 @@ mod tests {
 
     #[test]
     fn what_nobody_knows_goes_but_failures_and_roots_of_this_term() {
-        let all = vec![
+        let mut all = vec![
             found("child", false, 0, TaskState::Running),
             found("root", true, 0, TaskState::Running),
             found("failed", false, 0, TaskState::Failed),
         ];
-        let strange = |epoch| {
-            let found = strange(all.clone(), epoch);
+        all[1].metadata.uid = Some("root's".into());
+        let strange = |epoch, adopted: &[&str]| {
+            let adopted = adopted.iter().map(|uid| (*uid).to_owned()).collect();
+            let found = strange(all.clone(), epoch, &adopted);
             assert!(found.iter().all(|found| !found.goes_on));
             let ids = found.into_iter().map(|found| found.record.spec.task_id);
             ids.collect::<Vec<_>>()
         };
-        assert_eq!(strange(1), ["child"]);
-        assert_eq!(
-            strange(2),
-            ["child", "root"],
-            "written by an earlier leader"
-        );
+        assert_eq!(strange(1, &[]), ["child"]);
+        assert_eq!(strange(2, &[]), ["child", "root"], "of an earlier leader");
+        assert_eq!(strange(2, &["root's"]), ["child"], "not late");
     }
 }

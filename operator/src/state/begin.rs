@@ -1,6 +1,6 @@
 //! Writes a run's root task down before any worker sees it: the next leader takes the proof up by it.
 
-use kube::api::{Api, PostParams};
+use kube::api::{Api, DeleteParams, PostParams};
 use provost_coordinator::{RunStart, StateError};
 use provost_crds::{Mode, ProvingTask};
 use provost_proto::worker::TaskType;
@@ -46,6 +46,25 @@ pub(super) async fn begin(state: &KubeState, start: RunStart) -> Result<(), Stat
         Err(error) if error.is_refused() => Err(StateError::Refused(error.to_string())),
         Err(error) => Err(unavailable(error)),
         Ok(_) => Ok(()),
+    }
+}
+
+/// Deletes the root of a run that does not begin after all, if it is there.
+pub(super) async fn abandon(state: &KubeState, start: &RunStart) {
+    let Some(key) = ProofKey::parse(&start.proof) else {
+        return;
+    };
+    let api: Api<ProvingTask> = Api::namespaced(state.parts.client.clone(), &key.namespace);
+    for task_type in [TaskType::Controller, TaskType::ExecuteOnly] {
+        let name = TaskRecord::root(key.clone(), start, task_type, 0).name();
+        let params = DeleteParams::background();
+        let deleted = within("delete a root ProvingTask", api.delete(&name, &params));
+        match deleted.await {
+            Err(error) if !error.is_not_found() => {
+                tracing::warn!(proof = %key, %error, "the root of a run that does not begin may be left");
+            }
+            _ => {}
+        }
     }
 }
 

@@ -63,7 +63,7 @@ impl Entry {
         (self.stored, self.uid, self.perhaps) = (None, None, false);
     }
 
-    /// Whether a proof has one task of its type, if any: what all else of it waits for.
+    /// Whether a proof has one task of its type, if any.
     pub(super) fn is_single(&self) -> bool {
         let single = [
             "CoreExecute",

@@ -18,13 +18,14 @@ mod unstored;
 mod waits;
 mod writer;
 
+use std::collections::HashSet;
 use std::num::NonZeroU32;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
 use jiff::Timestamp;
-use kube::Client;
+use kube::{Client, ResourceExt};
 use provost_coordinator::{
     ProofOutcome, ProofProgress, RecoveredProof, RunStart, State, StateError, TaskChange, Weights,
 };
@@ -73,11 +74,13 @@ pub struct KubeState {
     board: Arc<Board>,
     waits: Waits,
     unstored: Unstored,
+    /// Uids of the roots that were there when this replica began to lead.
+    roots: Mutex<HashSet<String>>,
     parts: Parts,
 }
 
 impl KubeState {
-    /// State that writes to the API server; its background writers run on `tracker` until `shutdown`, then write what is left.
+    /// State that writes to the API server; its background writers run on `tracker` until `shutdown`; what is left then is the next leader's.
     pub fn start(
         parts: Parts,
         metrics: &Metrics,
@@ -111,6 +114,7 @@ impl KubeState {
             board,
             waits: Waits::new(metrics.tasks.clone()),
             unstored: Unstored::new(metrics.terms.clone()),
+            roots: Mutex::default(),
             parts,
         })
     }
@@ -120,12 +124,14 @@ impl KubeState {
     /// Takes over the objects of an earlier leader's tasks: those of the proofs that go on stay until [`KubeState::recovered`] knows more, those
     /// that failed stay for people, and the others are deleted.
     pub fn adopt(&self, tasks: Vec<ProvingTask>, go_on: &[RecoveredProof]) {
+        let roots = tasks.iter().filter(|task| task.spec.root);
+        *self.roots() = roots.filter_map(ResourceExt::uid).collect();
         self.tasks.adopt(adopt::sort(tasks, go_on));
     }
 
     /// Objects that are there now: those that this leader knows nothing of are deleted, as soon as it can know of them.
     pub fn found(&self, tasks: Vec<ProvingTask>) {
-        let found = adopt::strange(tasks, self.parts.fence.epoch());
+        let found = adopt::strange(tasks, self.parts.fence.epoch(), &self.roots());
         if !found.is_empty() {
             self.tasks.found(found);
         }
@@ -142,6 +148,12 @@ impl KubeState {
     }
 }
 
+impl KubeState {
+    fn roots(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.roots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl State for KubeState {
     fn record(&self, change: TaskChange) {
         self.waits.record(&change);
@@ -154,6 +166,13 @@ impl State for KubeState {
             let result = begin::begin(self, start).await;
             self.unstored.note(Kind::Run, &proof, &result, now());
             result
+        })
+    }
+
+    fn abandon_run(&self, start: RunStart) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            self.unstored.drop(Kind::Run, &start.proof, now());
+            begin::abandon(self, &start).await;
         })
     }
 

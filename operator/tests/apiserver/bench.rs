@@ -41,6 +41,8 @@ pub struct Bench {
     pub store: Arc<MemoryStore>,
     /// Where workers connect.
     pub grpc: String,
+    /// Writes of tasks and progress a second, of an operator that is to be started yet.
+    pub writes: NonZeroU32,
     operator_client: Option<Client>,
     /// Where the operator reaches the API server, if not as everybody does.
     way: Option<SocketAddr>,
@@ -89,6 +91,7 @@ impl Bench {
             namespace,
             store,
             grpc: String::new(),
+            writes: NonZeroU32::MAX,
             operator_client: None,
             way: None,
             running: None,
@@ -126,8 +129,9 @@ impl Bench {
             pod_name: Some("operator-test".into()),
             worker: worker_settings(),
             concurrency: 4,
+            wraps: false,
             writes: Writes {
-                per_second: NonZeroU32::MAX,
+                per_second: self.writes,
                 // Tests look at the objects of tasks that end at once.
                 horizon: Duration::ZERO,
             },

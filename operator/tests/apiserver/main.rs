@@ -12,6 +12,7 @@
 
 mod admission;
 mod bench;
+mod budget;
 mod faults;
 mod gate;
 mod http;

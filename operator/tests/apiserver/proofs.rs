@@ -160,11 +160,29 @@ async fn a_proof_that_a_quota_keeps_from_beginning_says_so_and_begins_later() {
         "{}",
         request.message()
     );
+    // One that is not to begin any more does not begin when it could.
+    bench
+        .request(
+            "later",
+            json!({"program": {"inline": bench.program()}, "mode": "Core"}),
+        )
+        .await;
+    bench.state("later", "Unschedulable").await;
+    bench.edit("later", json!({"suspend": true})).await;
+    bench.state("later", "Suspended").await;
     quotas
         .delete("none", &DeleteParams::default())
         .await
         .unwrap();
     bench.state("fib", "Succeeded").await;
+    // Longer than the wait before the next attempt.
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    let tasks = bench.tasks().list(&ListParams::default()).await.unwrap();
+    assert!(tasks.items.is_empty(), "{:?}", tasks.items);
+    let metrics = bench.metrics().render();
+    assert!(metrics.contains("provost_unstored{what=\"run\"} 0"));
+    bench.edit("later", json!({"suspend": false})).await;
+    bench.state("later", "Succeeded").await;
     bench.close().await;
 }
 

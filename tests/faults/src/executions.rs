@@ -77,11 +77,13 @@ pub struct Tally {
 }
 
 impl Executions {
-    /// How long ago something last began or ended.
-    pub fn quiet(&self) -> Duration {
-        let last = self.notes.iter().map(|note| note.ms).max();
-        let quiet = last.map_or(0, |last| now().saturating_sub(last));
-        Duration::from_millis(u64::try_from(quiet).unwrap_or_default())
+    /// How long ago something of the request `name` last began or ended; `None` if nothing has.
+    pub fn quiet(&self, name: &str) -> Option<Duration> {
+        let own = self.notes.iter().filter(|note| note.is_of(name));
+        let quiet = now().saturating_sub(own.map(|note| note.ms).max()?);
+        Some(Duration::from_millis(
+            u64::try_from(quiet).unwrap_or_default(),
+        ))
     }
 
     /// The attempts of a type that began.

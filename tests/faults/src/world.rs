@@ -399,10 +399,10 @@ impl World {
         };
         let Some(proof) = search(self.patience, look).await else {
             let what = format!("waited {:?} for the end of {name} in vain", self.patience);
-            match self.executions().quiet() {
+            match self.executions().quiet(name) {
                 // A loaded machine is slow; a proof of which nothing happens is lost.
-                quiet if quiet > HANGS => refuse(&self.name, &format!("{what}: nothing happens")),
-                _ => panic!("{what}"),
+                Some(quiet) if quiet < HANGS => panic!("{what}"),
+                _ => refuse(&self.name, &format!("{what}: nothing happens")),
             }
         };
         assert!(

@@ -16,8 +16,8 @@ use tokio::sync::Semaphore;
 pub(crate) use scope::random;
 pub use scope::{INVALID_PROOF, ProofScope};
 
-/// Shards of a proof that may wait in the store to be proven, unless something else is said. A shard's record is some tens of MB there.
-pub const SHARDS_AHEAD: NonZeroU32 = NonZeroU32::new(1024).expect("it is not 0");
+/// Shards that an execution has waiting in the store to be proven, unless something else is said. A shard's record is some tens of MB there.
+pub const SHARDS_AHEAD: NonZeroU32 = NonZeroU32::new(256).expect("it is not 0");
 
 /// Marks, in an error's text, that the store did not answer in time.
 pub const STORE_UNAVAILABLE: &str = "artifact store unavailable";

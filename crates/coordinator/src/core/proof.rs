@@ -120,7 +120,6 @@ impl Proof {
         self.refused = None;
         self.counts.clear();
         self.recovered = false;
-        self.finished = false;
         self.earlier.clear();
         self.strays.clear();
     }

@@ -66,6 +66,13 @@ impl Reactor<'_> {
     /// The same for a worker that may come back. A proof is begun again only once there is a place for it: until then its worker may take it back.
     pub(super) fn tasks_adrift(&mut self, lost: &[TaskId], loss: &Loss) {
         let lost = self.count_lost(lost, loss);
+        let (finished, lost): (Vec<_>, Vec<_>) = lost
+            .into_iter()
+            .partition(|(proof, ..)| self.core.proof(proof).is_some_and(|p| p.finished));
+        for (proof, lost, failure) in finished {
+            // It needs no place.
+            self.requeue_all(&proof, &lost, &failure);
+        }
         let mut units = false;
         for (proof, lost, failure) in &lost {
             for id in lost {
@@ -321,7 +328,7 @@ impl Reactor<'_> {
     }
 
     /// Begins a proof again: Controller and CoreExecute can not go on without each other, nor without what they had taken in.
-    /// One that is in the store already has ended: who made it is gone, and how it was made is not known.
+    /// One that is in the store already has ended: its run is over, and how it was made is not known.
     fn restart(&mut self, proof: &ProofId, because: &TaskId, failure: Failure, at: Millis) {
         if self.core.proof(proof).is_some_and(|known| known.finished) {
             let extra_data = String::new();

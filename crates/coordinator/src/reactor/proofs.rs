@@ -87,20 +87,31 @@ impl Reactor<'_> {
         Some(id)
     }
 
-    /// A run is stored: its root may go to a worker.
-    pub(crate) fn run_stored(&mut self, proof: &ProofId, run: u32) {
-        let Some(known) = self.core.proof(proof).filter(|known| known.run == run) else {
-            return;
+    /// A run is stored: its root may go to a worker. False if nobody waits for that.
+    pub(crate) fn run_stored(&mut self, proof: &ProofId, run: u32) -> bool {
+        let Some((root, not_before)) = self.storing(proof, run) else {
+            return false;
         };
-        let root = known.root.as_ref().and_then(|root| self.core.task(root));
-        let Some(root) = root else { return };
-        if let Phase::Held(Held::Storing(not_before)) = *root.phase() {
-            let id = root.id.clone();
-            if let Some(known) = self.core.proof_mut(proof) {
-                known.refused = None;
-            }
-            self.core.set_phase(&id, self.waiting_until(not_before));
-            self.dispatch();
+        if let Some(known) = self.core.proof_mut(proof) {
+            known.refused = None;
+        }
+        self.core.set_phase(&root, self.waiting_until(not_before));
+        self.dispatch();
+        true
+    }
+
+    /// Whether a run waits until it is stored.
+    pub(crate) fn is_storing(&self, proof: &ProofId, run: u32) -> bool {
+        self.storing(proof, run).is_some()
+    }
+
+    /// The root of a run that waits until it is stored, and until when it waits then.
+    fn storing(&self, proof: &ProofId, run: u32) -> Option<(TaskId, Millis)> {
+        let known = self.core.proof(proof).filter(|known| known.run == run)?;
+        let root = self.core.task(known.root.as_ref()?)?;
+        match *root.phase() {
+            Phase::Held(Held::Storing(not_before)) => Some((root.id.clone(), not_before)),
+            _ => None,
         }
     }
 

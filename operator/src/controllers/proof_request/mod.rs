@@ -67,6 +67,8 @@ pub struct Context {
     pub weights: Weights,
     /// Counts.
     pub metrics: Metrics,
+    /// Whether there are workers that wrap proofs.
+    pub wraps: bool,
     /// What this process works on.
     pub running: Arc<Running>,
     /// Whether this replica leads: only then it does anything.

@@ -19,6 +19,8 @@ pub struct Running {
 struct Entry {
     /// The coordinator has it.
     submitted: bool,
+    /// The last run that it is known to have had.
+    last_run: Option<u32>,
     /// Its intermediate artifacts were removed after its end.
     swept: bool,
     /// When its duration was last written.
@@ -36,6 +38,16 @@ impl Running {
     /// The coordinator has it, or has it no more.
     pub fn set_submitted(&self, uid: &str, submitted: bool) {
         self.edit(uid, |entry| entry.submitted = submitted);
+    }
+
+    /// The last run that it is known to have had, whether that was written down or not.
+    pub fn last_run(&self, uid: &str) -> Option<u32> {
+        self.lock().get(uid)?.last_run
+    }
+
+    /// It had this run.
+    pub fn had_run(&self, uid: &str, run: Option<u32>) {
+        self.edit(uid, |entry| entry.last_run = entry.last_run.max(run));
     }
 
     /// Whether its intermediate artifacts were removed.

@@ -65,7 +65,7 @@ pub fn queued_before(request: &ProofRequest) -> bool {
     timings.is_some_and(|timings| timings.queued_at.is_some())
 }
 
-/// Gives the proof to the coordinator. Doing it again changes nothing.
+/// Gives the proof to the coordinator, in a run after `last_run` and after what its status says. Doing it again changes nothing.
 ///
 /// # Errors
 /// The coordinator refuses it.
@@ -74,9 +74,14 @@ pub async fn submit(
     request: &ProofRequest,
     key: &ProofKey,
     prepared: &Prepared,
+    last_run: Option<u32>,
 ) -> Result<(), SubmitError> {
+    let spec = ProofSpec {
+        first_run: first_run(request, last_run),
+        ..spec(request, key, prepared)
+    };
     let root = coordinator
-        .submit_proof(spec(request, key, prepared))
+        .submit_proof(spec)
         .await
         .map_err(SubmitError::Refused)?;
     tracing::info!(proof = %key, mode = %request.spec.mode, %root, "proof queued");
@@ -151,13 +156,14 @@ fn spec(request: &ProofRequest, key: &ProofKey, prepared: &Prepared) -> ProofSpe
         deadline_ms: deadline_ms(request),
         // The operator ends it as Expired itself.
         expires_at_ms: None,
-        first_run: first_run(request),
+        first_run: 0,
     }
 }
 
 /// The run that a start of the request begins: one after the last that is known of.
-fn first_run(request: &ProofRequest) -> u32 {
-    let last = request.status.as_ref().and_then(|status| status.run);
+fn first_run(request: &ProofRequest, last_run: Option<u32>) -> u32 {
+    let written = request.status.as_ref().and_then(|status| status.run);
+    let last = written.max(last_run);
     last.map_or(0, |last| last.saturating_add(1))
 }
 
@@ -244,6 +250,22 @@ mod tests {
         assert_eq!(succeeded(&status, 1), known);
         assert!(succeeded(&status, 2).is_empty());
         assert!(succeeded(&ProofRequestStatus::default(), 0).is_empty());
+    }
+
+    #[test]
+    fn a_start_begins_the_run_after_the_last_that_is_known_of() {
+        let with = |run| {
+            let mut request = ProofRequest::new("p", ProofRequestSpec::default());
+            request.status = Some(ProofRequestStatus {
+                run,
+                ..ProofRequestStatus::default()
+            });
+            request
+        };
+        assert_eq!(first_run(&with(None), None), 0);
+        assert_eq!(first_run(&with(Some(0)), None), 1);
+        assert_eq!(first_run(&with(Some(0)), Some(2)), 3);
+        assert_eq!(first_run(&with(None), Some(0)), 1);
     }
 
     #[test]

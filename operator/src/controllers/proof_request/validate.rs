@@ -84,12 +84,16 @@ impl ValidateError {
     }
 }
 
-/// Checks `spec` with what it refers to.
+/// Checks `spec` with what it refers to. `wraps`: there are workers that wrap proofs.
 ///
 /// # Errors
 /// The first thing that is wrong.
-pub fn validate(spec: &ProofRequestSpec, referenced: &Referenced) -> Result<Valid, ValidateError> {
-    if matches!(spec.mode, Mode::Groth16 | Mode::Plonk) {
+pub fn validate(
+    spec: &ProofRequestSpec,
+    referenced: &Referenced,
+    wraps: bool,
+) -> Result<Valid, ValidateError> {
+    if !wraps && matches!(spec.mode, Mode::Groth16 | Mode::Plonk) {
         return Err(ValidateError::Mode(spec.mode));
     }
     Ok(Valid {
@@ -156,7 +160,9 @@ mod tests {
     }
 
     fn message(json: serde_json::Value, referenced: &Referenced) -> String {
-        validate(&spec(json), referenced).unwrap_err().to_string()
+        validate(&spec(json), referenced, false)
+            .unwrap_err()
+            .to_string()
     }
 
     #[test]
@@ -164,7 +170,7 @@ mod tests {
         let spec = spec(
             json!({"program": {"artifact": "program_1"}, "stdin": {"entries": [{"u32": 7}, {"base64": "aGk="}]}}),
         );
-        let valid = validate(&spec, &Referenced::default()).unwrap();
+        let valid = validate(&spec, &Referenced::default(), false).unwrap();
         assert_eq!(valid.program, ProgramInput::Stored("program_1".into()));
         let expected = codec::encode_stdin(&[vec![7, 0, 0, 0], b"hi".to_vec()]);
         assert_eq!(valid.stdin, StdinInput::Bincode(expected.into()));
@@ -175,6 +181,7 @@ mod tests {
         let valid = validate(
             &spec(json!({"program": {"artifact": "p"}})),
             &Referenced::default(),
+            false,
         )
         .unwrap();
         assert_eq!(

@@ -49,7 +49,7 @@ pub struct WorkerSettings {
     pub store_secret: String,
     /// Most MiB that a worker may have on their way to and from the store; `None` for its own default.
     pub store_in_flight_mib: Option<NonZeroU32>,
-    /// Most shards of a proof that wait in the store to be proven; `None` for the worker's own default.
+    /// Most shards of an execution that wait in the store to be proven; `None` for the worker's own default.
     pub shards_ahead: Option<NonZeroU32>,
 }
 

@@ -7,6 +7,7 @@ mod network;
 mod proofs;
 mod store;
 mod workers;
+mod wraps;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
         store::scenarios(),
         workers::scenarios(),
         network::scenarios(),
+        wraps::scenarios(),
     ];
     let trials = groups.into_iter().flatten();
     let trials = trials

@@ -151,6 +151,46 @@ fn a_proof_that_is_in_the_store_is_not_made_again() {
     assert!(env.outcome().is_none());
     env.react(|r| r.pod_lost("a", &loss));
     succeeded(env);
+    // Its process is gone, and may come back; nowhere is room for it.
+    let mut env = finished();
+    let a = env.hello("a", 1);
+    env.hear(&a, [Up::Report(rooted())]);
+    env.breaks(&a);
+    env.wait(10_000);
+    succeeded(env);
+    // It failed, later than the proof was there.
+    let mut env = finished();
+    let a = env.hello("a", 1);
+    let mut report = last();
+    report.conclusions.push(conclude(of(), "root", true));
+    env.hear(&a, [Up::Report(report)]);
+    succeeded(env);
+}
+
+#[test]
+fn a_run_that_is_refused_says_so_until_it_is_stored_and_nobody_stores_one_that_is_forgotten() {
+    let mut env = Env::new();
+    env.stores = false;
+    env.submit(spec("p"));
+    let why = |env: &Env| env.core.explain(&p("p")).unwrap().waits[0].reason.clone();
+    assert_eq!(why(&env), WaitReason::Storing);
+    env.react(|r| r.run_refused(&p("p"), 1, "of another run".into()));
+    assert_eq!(why(&env), WaitReason::Storing);
+    env.react(|r| r.run_refused(&p("p"), 0, "quota".into()));
+    let refused = WaitReason::Refused {
+        why: "quota".into(),
+    };
+    assert_eq!(why(&env), refused);
+    assert!(env.react(|r| r.is_storing(&p("p"), 0)));
+    assert!(!env.react(|r| r.run_stored(&p("p"), 1)));
+    assert!(env.react(|r| r.run_stored(&p("p"), 0)));
+    assert!(!env.react(|r| r.is_storing(&p("p"), 0)));
+    assert_ne!(why(&env), refused);
+
+    env.submit(spec("q"));
+    env.react(|r| r.proof_forgotten(&p("q")));
+    assert!(!env.react(|r| r.is_storing(&p("q"), 0)));
+    assert!(!env.react(|r| r.run_stored(&p("q"), 0)));
 }
 
 #[test]

@@ -159,7 +159,9 @@ impl World {
                 let run = start.run;
                 (
                     start.proof.clone(),
-                    Box::new(move |r| r.run_stored(&start.proof, run)),
+                    Box::new(move |r| {
+                        r.run_stored(&start.proof, run);
+                    }),
                 )
             }
             Stored::Finish(outcome) => {

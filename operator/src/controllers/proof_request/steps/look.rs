@@ -93,11 +93,12 @@ pub(in super::super) async fn suspend(
     context: &Context,
 ) -> Result<Action, ProofError> {
     let request = finalizer::add(&context.client, request, key).await?;
-    let mut run = None;
     if context.running.submitted(&key.uid) {
-        run = context.coordinator.forget_proof(&key.proof_id()).await;
+        let run = context.coordinator.forget_proof(&key.proof_id()).await;
+        context.running.had_run(&key.uid, run);
         context.running.set_submitted(&key.uid, false);
     }
+    let run = context.running.last_run(&key.uid);
     let suspended = Change::Suspended { run };
     context
         .journal

@@ -69,7 +69,8 @@ pub(in super::super) async fn start(
     if matches!(written, Written::Gone) {
         return Ok(Action::await_change());
     }
-    submit::submit(&context.coordinator, &request, key, &prepared).await?;
+    let last_run = context.running.last_run(&key.uid);
+    submit::submit(&context.coordinator, &request, key, &prepared, last_run).await?;
     context.running.set_submitted(&key.uid, true);
     Ok(Action::requeue(next_look(&request, WATCH)))
 }
@@ -80,7 +81,7 @@ async fn inputs(
     context: &Context,
 ) -> Result<Prepared, ProofError> {
     let referenced = resolve::resolve(&context.client, &key.namespace, &request.spec).await?;
-    let valid = validate::validate(&request.spec, &referenced)?;
+    let valid = validate::validate(&request.spec, &referenced, context.wraps)?;
     Ok(prepare::prepare(&context.inputs, request, key, valid).await?)
 }
 
