@@ -5,7 +5,7 @@ use std::fmt;
 
 use kube::ResourceExt;
 use provost_artifacts::id::{self, ProofTag};
-use provost_crds::ProofRequest;
+use provost_crds::{ProofRequest, ProvingTask};
 use sha2::{Digest, Sha256};
 
 /// Which ProofRequest: its namespace, name and uid. Written `namespace/name/uid`, it is the proof's id between coordinator and workers.
@@ -27,6 +27,16 @@ impl ProofKey {
             name: request.name_any(),
             uid: request.uid().unwrap_or_default(),
         }
+    }
+
+    /// The key of the request that owns a task's object; `None` for an object that no leader makes.
+    pub fn of_task(task: &ProvingTask) -> Option<Self> {
+        let owner = task.metadata.owner_references.as_ref()?.first()?;
+        Some(Self {
+            namespace: task.namespace()?,
+            name: owner.name.clone(),
+            uid: owner.uid.clone(),
+        })
     }
 
     /// Reads `namespace/name/uid`; `None` for an id that is not of this form (a stock client's own proof).

@@ -146,6 +146,7 @@ impl Operator {
             client: client.clone(),
             scope: settings.scope.clone(),
             requests: requests.clone(),
+            journal: journal.clone(),
             pods: pods.clone(),
             inputs: inputs.clone(),
             coordinator: coordinator.clone(),

@@ -51,6 +51,8 @@ pub struct RunStart {
     pub run: u32,
     /// Its root task.
     pub root: TaskId,
+    /// That task's type.
+    pub root_type: TaskType,
     /// Attempts that failed before, over all runs. A later leader goes on counting from there.
     pub attempts: AttemptsByType,
     /// How large its shards are; `None` where it has none.

@@ -10,6 +10,11 @@ use provost_scheduler::{
     WorkerSpec,
 };
 
+/// Light, and there until its children are done.
+const CONTROLLER: Shape = Shape::new(Class::Cpu, 1).with_reserve(8);
+/// The child that it is to have first.
+const EXECUTION: Shape = Shape::new(Class::Cpu, 8);
+
 #[test]
 fn the_least_loaded_worker_gets_it_and_the_smaller_of_two() {
     let mut s = scheduler();
@@ -73,15 +78,14 @@ fn two_plonk_wraps_never_share_a_worker() {
 #[test]
 fn controllers_leave_room_for_their_children() {
     let mut s = scheduler();
-    let controller = Shape::new(Class::Cpu, 1).with_reserve(8);
     let w = worker(&mut s, WorkerKind::Cpu, 10, 1);
     let proofs: Vec<_> = (0..12).map(|_| proof(&mut s)).collect();
     for p in &proofs {
-        task(&mut s, *p, controller);
+        task(&mut s, *p, CONTROLLER);
     }
     let placed = decide(&mut s, 0);
     assert_eq!(placed.len(), 2, "one more would leave 7 for a CoreExecute");
-    let child = task(&mut s, proofs[0], Shape::new(Class::Cpu, 8));
+    let child = task(&mut s, proofs[0], EXECUTION);
     assert_eq!(decide(&mut s, 0), [(child, w)]);
     // A second one is filled up: the first can still take the children.
     s.complete(child).unwrap();
@@ -94,28 +98,24 @@ fn controllers_leave_room_for_their_children() {
 #[test]
 fn what_executes_for_long_is_no_room_for_the_children_of_others() {
     let mut s = scheduler();
-    let (controller, execution) = (
-        Shape::new(Class::Cpu, 1).with_reserve(8),
-        Shape::new(Class::Cpu, 8),
-    );
     let two = [
         worker(&mut s, WorkerKind::Cpu, 9, 1),
         worker(&mut s, WorkerKind::Cpu, 9, 2),
     ];
     let large = proof(&mut s);
-    task(&mut s, large, controller);
-    task(&mut s, large, execution);
+    task(&mut s, large, CONTROLLER);
+    task(&mut s, large, EXECUTION);
     decide(&mut s, 0);
     let small: Vec<_> = (0..3).map(|_| proof(&mut s)).collect();
     for p in &small {
-        task(&mut s, *p, controller);
+        task(&mut s, *p, CONTROLLER);
     }
     assert_eq!(
         decide(&mut s, 0).len(),
         1,
         "none goes where the one room is left"
     );
-    let child = task(&mut s, small[0], execution);
+    let child = task(&mut s, small[0], EXECUTION);
     assert_eq!(decide(&mut s, 0), [(child, two[0])]);
     s.complete(child).unwrap();
     assert_eq!(
@@ -128,25 +128,21 @@ fn what_executes_for_long_is_no_room_for_the_children_of_others() {
 #[test]
 fn a_controller_takes_no_room_that_another_expects_to_fill() {
     let mut s = scheduler();
-    let (controller, execution) = (
-        Shape::new(Class::Cpu, 1).with_reserve(8),
-        Shape::new(Class::Cpu, 8),
-    );
     for pod in 1..=2 {
         worker(&mut s, WorkerKind::Cpu, 9, pod);
     }
     let proofs: Vec<_> = (0..3).map(|_| proof(&mut s)).collect();
     for p in &proofs {
-        task(&mut s, *p, controller);
+        task(&mut s, *p, CONTROLLER);
     }
     assert_eq!(decide(&mut s, 0).len(), 2, "a third would leave one place");
     // On a worker too small for an execution it is in nobody's way.
     let small = worker(&mut s, WorkerKind::Cpu, 1, 3);
     assert_eq!(decide(&mut s, 0).len(), 1);
     s.remove_worker(small).unwrap();
-    let executions = [proofs[0], proofs[1]].map(|p| task(&mut s, p, execution));
+    let executions = [proofs[0], proofs[1]].map(|p| task(&mut s, p, EXECUTION));
     assert_eq!(decide(&mut s, 0).len(), 2, "both at once");
-    let third = task(&mut s, proofs[2], controller);
+    let third = task(&mut s, proofs[2], CONTROLLER);
     assert_eq!(decide(&mut s, 0), [], "no place for its execution");
     for execution in executions {
         s.complete(execution).unwrap();

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, ListParams};
 use kube::runtime::reflector::Store;
@@ -17,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::lease::Standing;
 use crate::api::{ApiError, within};
+use crate::controllers::proof_request::journal::Journal;
 use crate::controllers::proof_request::running::Running;
 use crate::controllers::proof_request::submit;
 use crate::http::health::Readiness;
@@ -39,6 +41,8 @@ pub struct Takeover {
     pub scope: Option<String>,
     /// All requests.
     pub requests: Store<ProofRequest>,
+    /// Reads them anew.
+    pub journal: Arc<Journal>,
     /// The worker pods.
     pub pods: Store<Pod>,
     /// The artifact store.
@@ -180,22 +184,12 @@ impl Takeover {
     /// The requests that have begun. The watch may be behind the last leader's writes: what it lacks of those with a root is read.
     async fn requests(&self, tasks: &[ProvingTask]) -> Result<Vec<Arc<ProofRequest>>, ApiError> {
         let mut requests = self.requests.state();
-        let late: Vec<ProofKey> = behind(&requests, tasks).into_iter().collect();
-        for some in late.chunks(LOOKS) {
-            let mut reads = JoinSet::new();
-            for key in some.iter().cloned() {
-                let api = Api::<ProofRequest>::namespaced(self.client.clone(), &key.namespace);
-                reads.spawn(async move {
-                    let found = within("read a ProofRequest", api.get_opt(&key.name)).await?;
-                    Ok::<_, ApiError>(found.filter(|r| r.uid().as_ref() == Some(&key.uid)))
-                });
-            }
-            for read in reads.join_all().await {
-                if let Some(request) = read? {
-                    requests.retain(|known| known.metadata.uid != request.metadata.uid);
-                    requests.push(Arc::new(request));
-                }
-            }
+        let late = stream::iter(behind(&requests, tasks));
+        let reads = late.map(async |key| self.journal.read(&key).await);
+        let read: Vec<_> = reads.buffer_unordered(LOOKS).try_collect().await?;
+        for request in read.into_iter().flatten() {
+            requests.retain(|known| known.metadata.uid != request.metadata.uid);
+            requests.push(Arc::new(request));
         }
         Ok(requests)
     }
@@ -271,15 +265,8 @@ fn behind(requests: &[Arc<ProofRequest>], tasks: &[ProvingTask]) -> HashSet<Proo
         .filter_map(|request| request.metadata.uid.as_deref())
         .collect();
     let roots = tasks.iter().filter(|task| task.spec.root);
-    let owners = roots.filter_map(|task| {
-        let owner = task.metadata.owner_references.as_ref()?.first()?;
-        Some(ProofKey {
-            namespace: task.metadata.namespace.clone()?,
-            name: owner.name.clone(),
-            uid: owner.uid.clone(),
-        })
-    });
-    owners
+    roots
+        .filter_map(ProofKey::of_task)
         .filter(|key| !current.contains(key.uid.as_str()))
         .collect()
 }

@@ -2,8 +2,7 @@
 
 use kube::api::{Api, DeleteParams, PostParams};
 use provost_coordinator::{RunStart, StateError};
-use provost_crds::{Mode, ProvingTask};
-use provost_proto::worker::TaskType;
+use provost_crds::ProvingTask;
 
 use super::KubeState;
 use super::object::TaskRecord;
@@ -17,21 +16,17 @@ pub(super) async fn begin(state: &KubeState, start: RunStart) -> Result<(), Stat
         return Ok(());
     };
     let found = state.parts.journal.find(&key).await.map_err(unavailable)?;
-    let Some(request) = found.filter(|request| !request.terminal()) else {
+    if found.is_none_or(|request| request.terminal()) {
         return Err(StateError::Gone(
             "its ProofRequest was deleted or has ended".into(),
         ));
-    };
-    let task_type = match request.spec.mode {
-        Mode::Execute => TaskType::ExecuteOnly,
-        Mode::Core | Mode::Compressed | Mode::Groth16 | Mode::Plonk => TaskType::Controller,
-    };
+    }
     if !state.parts.fence.holds() {
         return Err(unavailable("this replica's Lease has run out"));
     }
-    let weight = state.parts.weights.of(task_type);
+    let weight = state.parts.weights.of(start.root_type);
     let api: Api<ProvingTask> = Api::namespaced(state.parts.client.clone(), &key.namespace);
-    let record = TaskRecord::root(key, &start, task_type, weight);
+    let record = TaskRecord::root(key, &start, weight);
     let created = within(
         "create a root ProvingTask",
         api.create(
@@ -55,16 +50,13 @@ pub(super) async fn abandon(state: &KubeState, start: &RunStart) {
         return;
     };
     let api: Api<ProvingTask> = Api::namespaced(state.parts.client.clone(), &key.namespace);
-    for task_type in [TaskType::Controller, TaskType::ExecuteOnly] {
-        let name = TaskRecord::root(key.clone(), start, task_type, 0).name();
-        let params = DeleteParams::background();
-        let deleted = within("delete a root ProvingTask", api.delete(&name, &params));
-        match deleted.await {
-            Err(error) if !error.is_not_found() => {
-                tracing::warn!(proof = %key, %error, "the root of a run that does not begin may be left");
-            }
-            _ => {}
-        }
+    let name = TaskRecord::root(key, start, 0).name();
+    let params = DeleteParams::background();
+    let deleted = within("delete a root ProvingTask", api.delete(&name, &params));
+    if let Err(error) = deleted.await
+        && !error.is_not_found()
+    {
+        tracing::warn!(proof = %start.proof, %error, "the root of a run that does not begin may be left");
     }
 }
 

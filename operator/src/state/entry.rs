@@ -1,6 +1,8 @@
 //! What is known of one task and of its object. Pure.
 
+use provost_coordinator::task_type;
 use provost_crds::{ProvingTaskStatus, TaskState};
+use provost_proto::worker::TaskType;
 
 use super::object::TaskRecord;
 
@@ -65,14 +67,11 @@ impl Entry {
 
     /// Whether a proof has one task of its type, if any.
     pub(super) fn is_single(&self) -> bool {
-        let single = [
-            "CoreExecute",
-            "SetupVkey",
-            "ShrinkWrap",
-            "PlonkWrap",
-            "Groth16Wrap",
-        ];
-        single.contains(&self.record.spec.task_type.as_str())
+        use TaskType::{CoreExecute, Groth16Wrap, PlonkWrap, SetupVkey, ShrinkWrap};
+        matches!(
+            task_type(&self.record.spec.task_type),
+            Some(CoreExecute | SetupVkey | ShrinkWrap | PlonkWrap | Groth16Wrap)
+        )
     }
 
     /// Whether it takes a place of the window.

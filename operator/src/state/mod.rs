@@ -146,9 +146,7 @@ impl KubeState {
     pub fn vanished(&self, task: &str, uid: &str) {
         self.tasks.vanished(&task.into(), uid);
     }
-}
 
-impl KubeState {
     fn roots(&self) -> MutexGuard<'_, HashSet<String>> {
         self.roots.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -171,7 +169,8 @@ impl State for KubeState {
 
     fn abandon_run(&self, start: RunStart) -> BoxFuture<'_, ()> {
         Box::pin(async move {
-            self.unstored.drop(Kind::Run, &start.proof, now());
+            // Nobody waits for it any more.
+            self.unstored.note(Kind::Run, &start.proof, &Ok(()), now());
             begin::abandon(self, &start).await;
         })
     }

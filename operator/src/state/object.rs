@@ -10,7 +10,6 @@ use provost_crds::{
     FailureClass, PROOF_LABEL, ProofRequest, ProvingTask, ProvingTaskSpec, ProvingTaskStatus,
     TaskState,
 };
-use provost_proto::worker::TaskType;
 use sha2::{Digest, Sha256};
 
 use super::{attempts, shards};
@@ -58,11 +57,11 @@ impl TaskRecord {
     }
 
     /// The record of a proof's root task that no worker has seen yet.
-    pub(super) fn root(key: ProofKey, start: &RunStart, task_type: TaskType, weight: u32) -> Self {
+    pub(super) fn root(key: ProofKey, start: &RunStart, weight: u32) -> Self {
         let spec = ProvingTaskSpec {
             proof: key.name.clone(),
             task_id: start.root.to_string(),
-            task_type: task_name(task_type).to_owned(),
+            task_type: task_name(start.root_type).to_owned(),
             weight,
             root: true,
             run: start.run,
@@ -78,13 +77,8 @@ impl TaskRecord {
 
     /// The record of a task that an earlier leader wrote down; `None` for an object that no leader makes.
     pub(super) fn of(object: &ProvingTask) -> Option<Self> {
-        let owner = object.metadata.owner_references.as_ref()?.first()?;
         let record = Self {
-            key: ProofKey {
-                namespace: object.metadata.namespace.clone()?,
-                name: owner.name.clone(),
-                uid: owner.uid.clone(),
-            },
+            key: ProofKey::of_task(object)?,
             spec: object.spec.clone(),
             status: object.status.clone().unwrap_or_default(),
         };
@@ -218,6 +212,7 @@ pub(super) mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use provost_coordinator::WorkerId;
+    use provost_proto::worker::TaskType;
 
     pub(in crate::state) fn change(task: &str, kind: TaskChangeKind) -> TaskChange {
         TaskChange {

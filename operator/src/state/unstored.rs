@@ -31,11 +31,6 @@ impl Unstored {
         }
     }
 
-    /// Nobody wants it any more.
-    pub(super) fn drop(&self, kind: Kind, proof: &ProofId, now: i64) {
-        self.note(kind, proof, &Ok(()), now);
-    }
-
     /// Notes what became of an attempt at `now`.
     pub(super) fn note(
         &self,

@@ -69,15 +69,10 @@ impl TaskBook {
 }
 
 fn read(task: ProvingTask) -> Option<Gone> {
-    let owner = task.metadata.owner_references?.into_iter().next()?;
     Some(Gone {
+        proof: ProofKey::of_task(&task)?,
         uid: task.metadata.uid?,
         task: task.spec.task_id,
-        proof: ProofKey {
-            namespace: task.metadata.namespace?,
-            name: owner.name,
-            uid: owner.uid,
-        },
     })
 }
 

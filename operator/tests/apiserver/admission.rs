@@ -116,8 +116,7 @@ async fn only_the_operator_writes_proving_tasks_and_everybody_may_delete_them() 
     assert!(message.ends_with(FIX), "{message}");
 
     // The operator's own way: it creates, patches and deletes as ever.
-    let spec = json!({"program": {"inline": bench.program()}, "mode": "Core"});
-    bench.request("fib", spec).await;
+    bench.core("fib").await;
     let running = wait("a shard's object", || async {
         let tasks = bench.tasks().list(&ListParams::default()).await.unwrap();
         tasks.into_iter().find(|t| {

@@ -227,6 +227,12 @@ impl Bench {
         elf::named(&self.namespace)
     }
 
+    /// Creates a ProofRequest of mode Core that says nothing else.
+    pub async fn core(&self, name: &str) -> ProofRequest {
+        let spec = json!({"program": {"inline": self.program()}, "mode": "Core"});
+        self.request(name, spec).await
+    }
+
     /// Creates a ProofRequest.
     pub async fn request(&self, name: &str, spec: Value) -> ProofRequest {
         create(

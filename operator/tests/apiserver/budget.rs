@@ -4,7 +4,6 @@ use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use kube::api::ListParams;
-use serde_json::json;
 
 use crate::bench::{Bench, wait};
 use crate::joined::{Joined, SHARDS};
@@ -15,8 +14,7 @@ const ROOM: usize = 6;
 /// A proof whose Controller and first shards run.
 async fn begun(bench: &Bench) -> Joined {
     let worker = Joined::start(bench, &[&bench.grpc], "w-1");
-    let spec = json!({"program": {"inline": bench.program()}, "mode": "Core"});
-    bench.request("fib", spec).await;
+    bench.core("fib").await;
     wait("the first shards", || async {
         (worker.shards().len() == SHARDS).then_some(())
     })

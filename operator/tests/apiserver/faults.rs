@@ -91,12 +91,7 @@ async fn a_store_that_is_down_is_waited_for() {
     let bench = Bench::new("store").await;
     let _worker = Worker::start(&bench, "w-1", Habit::Diligent).await;
     bench.store.set_available(false);
-    bench
-        .request(
-            "fib",
-            json!({"program": {"inline": bench.program()}, "mode": "Core"}),
-        )
-        .await;
+    bench.core("fib").await;
     let request = bench.state("fib", "StoreUnavailable").await;
     assert_eq!(request.succeeded_condition().unwrap().status, "Unknown");
     bench.event("fib", "StoreUnavailable").await;
@@ -115,12 +110,7 @@ async fn a_store_that_is_down_is_waited_for() {
 async fn a_fault_that_a_worker_reports_ends_the_proof() {
     let bench = Bench::new("fault").await;
     let _worker = Worker::start(&bench, "w-1", Habit::Faulty).await;
-    bench
-        .request(
-            "fib",
-            json!({"program": {"inline": bench.program()}, "mode": "Core"}),
-        )
-        .await;
+    bench.core("fib").await;
     let request = bench.state("fib", "ProgramFault").await;
     assert!(
         request.message().contains("exit code 1"),
@@ -134,12 +124,7 @@ async fn a_fault_that_a_worker_reports_ends_the_proof() {
 async fn cancel_is_quick_and_frees_the_worker() {
     let bench = Bench::new("cancel").await;
     let worker = Worker::start(&bench, "w-1", Habit::Slow).await;
-    bench
-        .request(
-            "fib",
-            json!({"program": {"inline": bench.program()}, "mode": "Core"}),
-        )
-        .await;
+    bench.core("fib").await;
     bench.state("fib", "Proving").await;
     let began = Instant::now();
     bench.edit("fib", json!({"cancel": true})).await;
@@ -181,12 +166,7 @@ async fn cancel_is_quick_and_frees_the_worker() {
 async fn delete_while_running_leaves_nothing() {
     let bench = Bench::new("delete").await;
     let _worker = Worker::start(&bench, "w-1", Habit::Slow).await;
-    let request = bench
-        .request(
-            "fib",
-            json!({"program": {"inline": bench.program()}, "mode": "Core"}),
-        )
-        .await;
+    let request = bench.core("fib").await;
     bench.state("fib", "Proving").await;
     let key = provost_operator::key::ProofKey::of(&request);
     let leftover = provost_artifacts::id::mint(key.tag(), 1, 7);
@@ -205,12 +185,7 @@ async fn a_finished_proof_of_an_earlier_operator_is_not_made_again() {
     let mut bench = Bench::new("found").await;
     let home = bench.namespace.clone();
     let worker = Worker::start(&bench, "w-1", Habit::Slow).await;
-    let request = bench
-        .request(
-            "fib",
-            json!({"program": {"inline": bench.program()}, "mode": "Core"}),
-        )
-        .await;
+    let request = bench.core("fib").await;
     bench.state("fib", "Proving").await;
     bench.stop().await;
     drop(worker);
@@ -230,12 +205,7 @@ async fn a_finished_proof_of_an_earlier_operator_is_not_made_again() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_pool_the_way_out_is_named() {
     let bench = Bench::new("nopool").await;
-    bench
-        .request(
-            "fib",
-            json!({"program": {"inline": bench.program()}, "mode": "Core"}),
-        )
-        .await;
+    bench.core("fib").await;
     let request = bench.state("fib", "Unschedulable").await;
     assert!(
         request.message().contains("create a WorkerPool"),
@@ -256,12 +226,7 @@ async fn without_a_pool_the_way_out_is_named() {
 async fn a_proof_that_takes_three_workers_along_fails_though_each_time_another_leads() {
     let mut bench = Bench::new("poison").await;
     let home = bench.namespace.clone();
-    bench
-        .request(
-            "fib",
-            json!({"program": {"inline": bench.program()}, "mode": "Core"}),
-        )
-        .await;
+    bench.core("fib").await;
     for round in 1..=3 {
         let pod = format!("w-{round}");
         let worker = Worker::start(&bench, &pod, Habit::Slow).await;

@@ -189,12 +189,7 @@ async fn a_replica_that_does_not_lead_takes_no_uploads_and_says_who_does() {
     let bench = Bench::new("http-follower").await;
     let _worker = Worker::start(&bench, "w-1", Habit::Diligent).await;
     let user = token(&bench, "user", true).await;
-    bench
-        .request(
-            "fib",
-            json!({"program": {"inline": bench.program()}, "mode": "Core"}),
-        )
-        .await;
+    bench.core("fib").await;
     bench.state("fib", "Succeeded").await;
     let before = bench.stored().await;
     let put = format!("/v1/namespaces/{}/artifacts/program", bench.namespace);

@@ -87,12 +87,7 @@ async fn a_pool_keeps_its_size() {
     .await;
 
     // A busy worker is kept when the pool shrinks, an idle one is not.
-    bench
-        .request(
-            "fib",
-            json!({"program": {"inline": bench.program()}, "mode": "Core"}),
-        )
-        .await;
+    bench.core("fib").await;
     bench.state("fib", "Proving").await;
     let patch = Patch::Merge(json!({"spec": {"replicas": 1}}));
     bench
@@ -240,10 +235,7 @@ async fn three_kills_for_memory_end_the_proof_and_name_the_pool() {
             json!({"class": "All", "resources": {"limits": {"memory": "3Gi"}}, "capacity": 24}),
         )
         .await;
-    let request = bench.request(
-        "fib",
-        json!({"program": {"inline": bench.program()}, "mode": "Core"}),
-    );
+    let request = bench.core("fib");
     request.await;
     let mut killed_pods = Vec::new();
     for _ in 0..3 {
@@ -288,12 +280,7 @@ async fn a_worker_that_does_not_let_go_is_replaced() {
     let pod = one_pod(&bench, "workers", &[]).await.name_any();
     bench.set_pod_status(&pod, ready()).await;
     let _worker = Worker::start(&bench, &pod, Habit::Stuck).await;
-    bench
-        .request(
-            "fib",
-            json!({"program": {"inline": bench.program()}, "mode": "Core"}),
-        )
-        .await;
+    bench.core("fib").await;
     bench.state("fib", "Proving").await;
     bench.edit("fib", json!({"cancel": true})).await;
     bench.state("fib", "Cancelled").await;
@@ -318,12 +305,7 @@ async fn a_pod_that_is_deleted_takes_its_tasks_elsewhere_at_once() {
     let pod = one_pod(&bench, "workers", &[]).await.name_any();
     bench.set_pod_status(&pod, ready()).await;
     let _slow = Worker::start(&bench, &pod, Habit::Slow).await;
-    bench
-        .request(
-            "fib",
-            json!({"program": {"inline": bench.program()}, "mode": "Core"}),
-        )
-        .await;
+    bench.core("fib").await;
     bench.state("fib", "Proving").await;
     let _diligent = Worker::start(&bench, "other-1", Habit::Diligent).await;
     bench

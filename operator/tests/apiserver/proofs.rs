@@ -148,12 +148,7 @@ async fn a_proof_that_a_quota_keeps_from_beginning_says_so_and_begins_later() {
         .unwrap();
     // The API server comes to know of it by a watch of its own.
     tokio::time::sleep(Duration::from_secs(1)).await;
-    bench
-        .request(
-            "fib",
-            json!({"program": {"inline": bench.program()}, "mode": "Core"}),
-        )
-        .await;
+    bench.core("fib").await;
     let request = bench.state("fib", "Unschedulable").await;
     assert!(
         request.message().contains("exceeded quota: none"),
@@ -161,12 +156,7 @@ async fn a_proof_that_a_quota_keeps_from_beginning_says_so_and_begins_later() {
         request.message()
     );
     // One that is not to begin any more does not begin when it could.
-    bench
-        .request(
-            "later",
-            json!({"program": {"inline": bench.program()}, "mode": "Core"}),
-        )
-        .await;
+    bench.core("later").await;
     bench.state("later", "Unschedulable").await;
     bench.edit("later", json!({"suspend": true})).await;
     bench.state("later", "Suspended").await;
@@ -232,12 +222,7 @@ async fn suspend_deadline_and_ttl() {
 async fn a_running_proof_that_is_suspended_starts_over() {
     let bench = Bench::new("pause").await;
     let slow = Worker::start(&bench, "w-1", Habit::Slow).await;
-    bench
-        .request(
-            "fib",
-            json!({"program": {"inline": bench.program()}, "mode": "Core"}),
-        )
-        .await;
+    bench.core("fib").await;
     bench.state("fib", "Proving").await;
     bench.edit("fib", json!({"suspend": true})).await;
     bench.state("fib", "Suspended").await;
@@ -268,12 +253,7 @@ async fn a_restarted_operator_takes_up_what_was_running() {
     let mut bench = Bench::new("restart").await;
     let home = bench.namespace.clone();
     let slow = Worker::start(&bench, "w-1", Habit::Slow).await;
-    bench
-        .request(
-            "fib",
-            json!({"program": {"inline": bench.program()}, "mode": "Core"}),
-        )
-        .await;
+    bench.core("fib").await;
     bench.state("fib", "Proving").await;
     wait("the root's object", || async {
         let tasks = bench

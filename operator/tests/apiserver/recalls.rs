@@ -36,8 +36,7 @@ async fn all_running(bench: &Bench) -> (ProvingTask, Vec<ProvingTask>) {
 }
 
 async fn begin(bench: &Bench) {
-    let spec = json!({"program": {"inline": bench.program()}, "mode": "Core"});
-    bench.request("fib", spec).await;
+    bench.core("fib").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -127,8 +126,7 @@ async fn what_the_operator_deletes_itself_does_not_run_again() {
     let bench = Bench::new("recall-own").await;
     let worker = Worker::start(&bench, "w-1", Habit::Diligent).await;
     for name in ["one", "two"] {
-        let spec = json!({"program": {"inline": bench.program()}, "mode": "Core"});
-        bench.request(name, spec).await;
+        bench.core(name).await;
     }
     for name in ["one", "two"] {
         bench.state(name, "Succeeded").await;

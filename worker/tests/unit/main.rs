@@ -12,4 +12,5 @@ mod origin;
 mod report;
 mod results;
 mod solo;
+mod store;
 mod wire;

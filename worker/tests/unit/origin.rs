@@ -1,14 +1,13 @@
 //! Ids that SP1's engine mints carry the tag of the proof whose task runs.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use std::sync::Arc;
-
 use provost_artifacts::id::ProofTag;
-use provost_artifacts::{S3Config, S3Store};
 use provost_worker::artifacts::{Artifacts, SHARDS_AHEAD, origin};
 use sp1_prover_types::{ArtifactClient as _, ArtifactId as _};
 use tracing::Instrument as _;
 use tracing_subscriber::layer::SubscriberExt as _;
+
+use crate::store::client;
 
 /// As SP1's pipelines do: another task, in the submitter's span or in one of its own below it.
 async fn minted_deep(client: Artifacts) -> String {
@@ -31,16 +30,7 @@ async fn a_minted_id_belongs_to_the_proof_of_its_task() {
         .with(log);
     tracing::subscriber::set_global_default(subscriber).unwrap();
 
-    let config = S3Config {
-        endpoint: "http://127.0.0.1:9".to_owned(),
-        region: String::new(),
-        bucket: String::new(),
-        access_key: String::new(),
-        secret_key: String::new(),
-        retry_total: S3Config::RETRY_TOTAL,
-        in_flight_bytes: S3Config::default_in_flight_bytes(),
-    };
-    let client = Artifacts::new(Arc::new(S3Store::new(config)), SHARDS_AHEAD);
+    let client = client(SHARDS_AHEAD);
     let (first, second) = tokio::join!(
         minted_deep(client.clone()).instrument(origin::span("ns/a/1")),
         minted_deep(client.clone()).instrument(origin::span("ns/b/2")),

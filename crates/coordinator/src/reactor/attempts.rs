@@ -66,17 +66,10 @@ impl Reactor<'_> {
     /// The same for a worker that may come back. A proof is begun again only once there is a place for it: until then its worker may take it back.
     pub(super) fn tasks_adrift(&mut self, lost: &[TaskId], loss: &Loss) {
         let lost = self.count_lost(lost, loss);
-        let (finished, lost): (Vec<_>, Vec<_>) = lost
-            .into_iter()
-            .partition(|(proof, ..)| self.core.proof(proof).is_some_and(|p| p.finished));
-        for (proof, lost, failure) in finished {
-            // It needs no place.
-            self.requeue_all(&proof, &lost, &failure);
-        }
         let mut units = false;
         for (proof, lost, failure) in &lost {
             for id in lost {
-                if self.restarts(proof, id) {
+                if self.needs_place(proof, id) {
                     self.set_adrift(id, failure);
                     units = true;
                 }
@@ -87,11 +80,17 @@ impl Reactor<'_> {
             self.dispatch();
         }
         for (proof, lost, failure) in lost {
-            let leaves = lost.iter().filter(|id| !self.restarts(&proof, id));
-            for id in leaves.cloned().collect::<Vec<_>>() {
+            let others = lost.iter().filter(|id| !self.needs_place(&proof, id));
+            for id in others.cloned().collect::<Vec<_>>() {
                 self.requeue(&id, failure.clone(), self.now);
             }
         }
+    }
+
+    /// Whether a proof begins again for the task, and so needs a place. One that is in the store already does not: it ends.
+    fn needs_place(&self, proof: &ProofId, id: &TaskId) -> bool {
+        let finished = self.core.proof(proof).is_some_and(|p| p.finished);
+        !finished && self.restarts(proof, id)
     }
 
     fn restarts(&self, proof: &ProofId, id: &TaskId) -> bool {
@@ -332,7 +331,13 @@ impl Reactor<'_> {
     fn restart(&mut self, proof: &ProofId, because: &TaskId, failure: Failure, at: Millis) {
         if self.core.proof(proof).is_some_and(|known| known.finished) {
             let extra_data = String::new();
-            self.end_proof(proof, ProofResult::Succeeded { extra_data });
+            self.end_proof(
+                proof,
+                ProofResult::Failed {
+                    failure,
+                    extra_data,
+                },
+            );
             return;
         }
         tracing::warn!(%proof, task = %because, class = %failure.class, message = failure.message, "proof begins again");

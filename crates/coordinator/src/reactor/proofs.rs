@@ -77,10 +77,12 @@ impl Reactor<'_> {
         let proof = self.core.proof(proof_id)?;
         let attempts = proof.attempts();
         let (run, shards) = (proof.run, proof.shards);
+        let root_type = proof.spec.kind.task_type()?;
         self.out.begin_run(RunStart {
             proof: proof_id.clone(),
             run,
             root: id.clone(),
+            root_type,
             attempts,
             shards,
         });

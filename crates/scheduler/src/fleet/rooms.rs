@@ -4,7 +4,7 @@
 //! children is counted in *places*, and a Controller is placed only if one remains, and if those that others expect to fill shortly remain as well: three proofs on two
 //! workers with a place each are executed two at a time, not all on the worker that the third Controller was not put on.
 
-use crate::fleet::worker::Worker;
+use super::worker::Worker;
 use crate::shape::{Class, Requirement, Shape};
 
 /// The open workers that the children of a lasting task can go to, by what they could give to them.

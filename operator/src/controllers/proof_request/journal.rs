@@ -47,6 +47,14 @@ impl Journal {
         if let Some(request) = self.cached(key) {
             return Ok(Some(request));
         }
+        self.read(key).await
+    }
+
+    /// The request, from the API server; `None` if it is gone or another one bears its name.
+    ///
+    /// # Errors
+    /// The API server fails.
+    pub async fn read(&self, key: &ProofKey) -> Result<Option<ProofRequest>, ApiError> {
         let found = within("read a ProofRequest", self.api(key).get_opt(&key.name)).await?;
         Ok(found.filter(|request| request.metadata.uid.as_deref() == Some(key.uid.as_str())))
     }
