@@ -36,6 +36,7 @@ use crate::{DeviceClaim, EnvVar, Resources, conditions, schema};
     printcolumn(name = "Ready", type_ = "integer", format = "int32", json_path = ".status.readyReplicas", description = "Workers that take tasks"),
     printcolumn(name = "Roles", type_ = "string", json_path = ".status.roles", description = "Ready workers by role"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp", description = "Time since the pool was created"),
+    printcolumn(name = "Spot", type_ = "boolean", json_path = ".spec.spot", description = "Whether the nodes may be taken away at short notice", priority = 1),
     printcolumn(name = "Devices", type_ = "string", json_path = ".status.devices", description = "GPUs of ready workers by kind", priority = 1),
     printcolumn(name = "Image", type_ = "string", json_path = ".spec.image", description = "Image of the workers, if not the operator's default", priority = 1),
     printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].message", description = "Message of the condition Ready", priority = 1),
@@ -74,6 +75,10 @@ pub struct WorkerPoolSpec {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "schema::node_selector")]
     pub node_selector: BTreeMap<String, String>,
+    /// Whether the pool's nodes may be taken away at short notice (spot, preemptible). What a whole proof hangs on, its Controller, its
+    /// execution and its wrap, goes to workers of other pools while those have room. Default: false.
+    #[serde(default)]
+    pub spot: bool,
     /// Taints that the workers tolerate, as in a pod. At most 32.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::tolerations")]

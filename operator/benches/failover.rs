@@ -10,15 +10,13 @@
 
 #[path = "cluster/mod.rs"]
 mod cluster;
-#[path = "failover/crew.rs"]
-mod crew;
 
 use std::time::{Duration, Instant};
 
 use clap::Parser;
 use cluster::api::{Space, client};
+use cluster::crew::Crew;
 use cluster::operator::{Replica, Store, free_port};
-use crew::Crew;
 use provost_load::report::median;
 use provost_test_support::install;
 use serde_json::{Value, json};

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::timeouts::{TaskTimeout, duration};
+use crate::task_settings::{TaskTimeout, TaskWeight, duration};
 
 /// The Provost operator.
 #[derive(Debug, Parser)]
@@ -130,6 +130,15 @@ pub struct RunArgs {
         value_parser = duration
     )]
     pub standstill_timeout: Duration,
+    /// Memory in GiB that a task of a type takes on its worker, such as CoreExecute=6; repeated, or separated by commas. Default: Controller and SetupVkey 1, UtilVkeyMap* 2,
+    /// recursion 3, ProveShard, ExecuteOnly and ShrinkWrap 4, CoreExecute 8, Groth16Wrap 14, PlonkWrap 60.
+    #[arg(
+        long = "task-weight",
+        env = "PROVOST_TASK_WEIGHTS",
+        value_name = "TYPE=GIB",
+        value_delimiter = ','
+    )]
+    pub task_weights: Vec<TaskWeight>,
 }
 
 /// Writes a second where nothing else is said: no burden for a control plane that many share.
@@ -200,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn time_limits_are_durations() {
+    fn settings_of_tasks_name_their_type() {
         let parse = |flags: &[&str]| {
             let flags = ["provost-operator"].iter().chain(flags);
             match Cli::try_parse_from(flags)?.into_command() {
@@ -214,11 +223,14 @@ mod tests {
             (usual.task_timeouts, usual.standstill_timeout),
             (vec![], default)
         );
-        let flags = "--task-timeout ProveShard=1h,SetupVkey=1m --task-timeout Controller=2h";
+        let flags = "--task-timeout ProveShard=1h,SetupVkey=1m --task-timeout Controller=2h --task-weight CoreExecute=6,ProveShard=5";
         let flags: Vec<_> = flags.split(' ').collect();
-        assert_eq!(parse(&flags).unwrap().task_timeouts.len(), 3);
-        let error: clap::Error = parse(&["--task-timeout", "ProveShard=soon"]).unwrap_err();
-        assert!(error.to_string().contains("--task-timeout"), "{error}");
+        let said = parse(&flags).unwrap();
+        assert_eq!((said.task_timeouts.len(), said.task_weights.len()), (3, 2));
+        for flag in ["--task-timeout", "--task-weight"] {
+            let error: clap::Error = parse(&[flag, "ProveShard=soon"]).unwrap_err();
+            assert!(error.to_string().contains(flag), "{error}");
+        }
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub mod secrets;
 pub mod state;
 pub mod store;
 pub mod sweeper;
+pub mod task_settings;
 pub mod tasks;
-pub mod timeouts;
 
 mod crds;

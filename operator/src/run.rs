@@ -20,7 +20,7 @@ use crate::metrics::Metrics;
 use crate::operator::{Operator, Settings};
 use crate::secrets::{StoreKeys, ensure_store_keys};
 use crate::state::Writes;
-use crate::{crds, http, timeouts};
+use crate::{crds, http, task_settings};
 
 /// How long the operator's own store client tries before a request shows StoreUnavailable; the request itself is tried again for ever.
 const STORE_PATIENCE: Duration = Duration::from_secs(3);
@@ -145,7 +145,11 @@ fn settings(args: &RunArgs) -> Settings {
             per_second: args.writes_per_second,
             horizon: Duration::from_millis(args.persist_horizon_ms.into()),
         },
-        coordinator: timeouts::coordinator(&args.task_timeouts, args.standstill_timeout),
+        coordinator: task_settings::coordinator(
+            &args.task_timeouts,
+            args.standstill_timeout,
+            &args.task_weights,
+        ),
     }
 }
 

@@ -58,6 +58,9 @@ pub struct RunArgs {
     /// Prove something whose answer is known before taking tasks that prove, and end with exit code 69 if it comes out otherwise.
     #[arg(long, env = "PROVOST_KNOWN_ANSWER")]
     pub known_answer: bool,
+    /// Say that this node may be taken away at short notice (spot, preemptible): what a whole proof hangs on goes elsewhere while there is room elsewhere.
+    #[arg(long, env = "PROVOST_SPOT")]
+    pub spot: bool,
     /// Most shards of an execution that are in the store and not proven yet: it waits before it makes more.
     #[arg(long, env = "PROVOST_SHARDS_AHEAD", default_value_t = SHARDS_AHEAD)]
     pub shards_ahead: NonZeroU32,
@@ -123,6 +126,7 @@ pub async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
         image_tag: args.image_tag.clone(),
         sp1_version: SP1_CIRCUIT_VERSION.to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        spot: args.spot,
         ..provost_link::Config::new(vec![args.coordinator.clone()], args.name.clone())
     })
     .context("PROVOST_COORDINATOR")?;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use provost_proto::worker::TaskType;
+use provost_scheduler::TaskKind;
 pub use provost_scheduler::retry::{Policy as RetryPolicy, Timeouts};
 
 use crate::Millis;
@@ -157,6 +158,24 @@ impl Default for Weights {
 }
 
 impl Weights {
+    /// Says what a type of tasks weighs, in GiB.
+    pub const fn set(&mut self, kind: TaskKind, gib: u32) {
+        let weight = match kind {
+            TaskKind::Controller => &mut self.controller,
+            TaskKind::CoreExecute => &mut self.core_execute,
+            TaskKind::ExecuteOnly => &mut self.execute_only,
+            TaskKind::SetupVkey => &mut self.setup_vkey,
+            TaskKind::ProveShard => &mut self.prove_shard,
+            TaskKind::RecursionDeferred => &mut self.recursion_deferred,
+            TaskKind::RecursionReduce => &mut self.recursion_reduce,
+            TaskKind::ShrinkWrap => &mut self.shrink_wrap,
+            TaskKind::PlonkWrap => &mut self.plonk_wrap,
+            TaskKind::Groth16Wrap => &mut self.groth16_wrap,
+            TaskKind::UtilVkeyMapController | TaskKind::UtilVkeyMapChunk => &mut self.util,
+        };
+        *weight = gib;
+    }
+
     /// The weight of a task type; 0 for what no worker runs.
     pub const fn of(&self, task: TaskType) -> u32 {
         match task {

@@ -92,6 +92,8 @@ pub(crate) struct Hello {
     pub(crate) version: String,
     /// The highest epoch that it has seen.
     pub(crate) epoch: u64,
+    /// Whether its node may be taken away at short notice.
+    pub(crate) spot: bool,
 }
 
 /// One process of a pod: two are never taken for one.

@@ -21,6 +21,8 @@ pub struct Config {
     pub image_tag: String,
     /// SP1's circuit version.
     pub sp1_version: String,
+    /// Whether its node may be taken away at short notice.
+    pub spot: bool,
     /// Periods and patience.
     pub timing: Timing,
     /// Sizes.
@@ -41,6 +43,7 @@ impl Config {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             image_tag: String::new(),
             sp1_version: String::new(),
+            spot: false,
             timing: Timing::default(),
             limits: Limits::default(),
             resolver: Arc::new(Dns),

@@ -128,6 +128,7 @@ impl Bench {
                 provers: None,
                 pod: Pod(n as u64),
                 provides: Vec::new(),
+                spot: false,
             });
         }
         let mut bench = Self {

@@ -31,6 +31,7 @@
 //!     provers: None,
 //!     pod: Pod(1),
 //!     provides: Vec::new(),
+//!     spot: false,
 //! });
 //! assert_eq!(scheduler.next(1), Some(Placement { task, worker }));
 //! scheduler.complete(task)?;

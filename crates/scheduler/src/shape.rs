@@ -76,6 +76,8 @@ pub struct Shape {
     pub requirement: Option<Requirement>,
     /// The least capacity, in GiB, of its worker: more than that of one that it has run out of memory on. 0 for any.
     pub min_capacity: u32,
+    /// Whether much is lost with it, so that it goes to a worker on a spot node only where no other has room.
+    pub steady: bool,
 }
 
 impl Shape {
@@ -88,6 +90,7 @@ impl Shape {
             slot: None,
             requirement: None,
             min_capacity: 0,
+            steady: false,
         }
     }
 
@@ -116,6 +119,13 @@ impl Shape {
     #[must_use]
     pub const fn with_min_capacity(mut self, capacity: u32) -> Self {
         self.min_capacity = capacity;
+        self
+    }
+
+    /// The same, away from spot nodes where that is possible.
+    #[must_use]
+    pub const fn steady(mut self) -> Self {
+        self.steady = true;
         self
     }
 

@@ -56,6 +56,7 @@ fn classes_capacities_and_requirements_hold() {
         provers: None,
         pod: Pod(4),
         provides: vec![Requirement(1), version],
+        spot: false,
     });
     assert_eq!(decide(&mut s, 0), [(t, w)]);
 }
@@ -232,6 +233,7 @@ fn a_prover_gets_one_task_to_follow_and_no_more() {
         provers,
         pod: Pod(1),
         provides: Vec::new(),
+        spot: false,
     };
     let one = s.add_worker(prover(24, Some(1)));
     let shards: Vec<_> = (0..9).map(|_| task(&mut s, p, GPU_4)).collect();
@@ -398,4 +400,48 @@ fn what_is_in_use_is_not_forgotten() {
         Err(Refused::UnknownProof)
     );
     assert_eq!(s.complete(t), Err(Refused::UnknownTask));
+}
+
+/// A worker on a node of its own.
+fn node(pod: u64, spot: bool) -> WorkerSpec {
+    WorkerSpec {
+        kind: WorkerKind::All,
+        capacity: 8,
+        provers: None,
+        pod: Pod(pod),
+        provides: Vec::new(),
+        spot,
+    }
+}
+
+#[test]
+fn what_a_proof_hangs_on_stays_off_spot_nodes_while_another_has_room() {
+    let mut s = scheduler();
+    let p = proof(&mut s);
+    // A spot node was there before, and is the first to have nothing to do.
+    let gone = s.add_worker(node(1, true));
+    s.remove_worker(gone).unwrap();
+    let lasting = s.add_worker(node(2, false));
+    let spot = s.add_worker(node(3, true));
+    let execution = Shape::new(Class::Cpu, 4).steady();
+    let tasks: Vec<_> = (0..4).map(|_| task(&mut s, p, execution)).collect();
+    let placed = [lasting, lasting, spot, spot];
+    let expected: Vec<_> = tasks.into_iter().zip(placed).collect();
+    assert_eq!(decide(&mut s, 0), expected);
+}
+
+#[test]
+fn a_spot_node_that_had_the_task_is_worse_than_one_that_had_not() {
+    let mut s = scheduler();
+    let p = proof(&mut s);
+    let (lasting, spot) = (s.add_worker(node(1, false)), s.add_worker(node(2, true)));
+    let spec = TaskSpec::new(p, Shape::new(Class::Cpu, 4).steady(), 0);
+    let t = s.add_task(spec).unwrap();
+    assert_eq!(decide(&mut s, 0), [(t, lasting)]);
+    let again = Requeue {
+        avoid: Some(Pod(1)),
+        ..Requeue::default()
+    };
+    s.requeue(t, again, Room::Freed).unwrap();
+    assert_eq!(decide(&mut s, 0), [(t, spot)]);
 }

@@ -146,6 +146,7 @@ async fn of_worker_pools() {
             ("Ready", 0, &[json!(1)]),
             ("Roles", 0, &[json!("execute 1, prove 1")]),
             ("Age", 0, &[]),
+            ("Spot", 1, &[json!(false)]),
             ("Devices", 1, &[json!("NVIDIA L4 23 GiB 1")]),
             ("Image", 1, &[json!("w:1")]),
             ("Message", 1, &[json!("1 of 2 workers are ready")]),

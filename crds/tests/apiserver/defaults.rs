@@ -37,7 +37,7 @@ async fn defaults_are_filled_in() {
         .await;
     assert_eq!(
         stored.unwrap().data["spec"],
-        json!({"class": "CPU", "replicas": 1, "knownAnswer": false})
+        json!({"class": "CPU", "replicas": 1, "knownAnswer": false, "spot": false})
     );
     assert_eq!(
         space.pools().get("least").await.unwrap().spec.class,

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each benchmark uses some of it")]
 
 pub(crate) mod api;
+pub(crate) mod crew;
 pub(crate) mod operator;
 pub(crate) mod writes;
 

@@ -82,6 +82,9 @@ pub(crate) struct RunArgs {
     /// The image this process runs from, told to the coordinator.
     #[arg(long, env = "PROVOST_IMAGE_TAG", default_value = "")]
     image_tag: String,
+    /// Say that this node may be taken away at short notice.
+    #[arg(long, env = "PROVOST_SPOT")]
+    spot: bool,
     /// Longest wait, in seconds, for running tasks after SIGTERM.
     #[arg(long, env = "PROVOST_DRAIN_SECONDS", default_value_t = 3600)]
     drain_seconds: u64,
@@ -115,6 +118,7 @@ impl RunArgs {
             build: Duration::from_millis(self.build_ms),
             seed: self.seed,
             image_tag: self.image_tag.clone(),
+            spot: self.spot,
             ..Settings::new(self.coordinator.clone(), self.workers, capacity)
         })
     }

@@ -37,6 +37,8 @@ pub struct Settings {
     pub seed: u64,
     /// The image that the workers say they run from.
     pub image_tag: String,
+    /// Whether the workers say that their node may be taken away at short notice.
+    pub spot: bool,
     /// The UID of the pod that they say they are in.
     pub pod_uid: String,
     /// Where each attempt at a task is noted; see [`crate::journal`].
@@ -57,6 +59,7 @@ impl Settings {
             build: Duration::ZERO,
             seed: 1,
             image_tag: String::new(),
+            spot: false,
             pod_uid: String::new(),
             log: None,
         }

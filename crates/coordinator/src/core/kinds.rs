@@ -24,7 +24,12 @@ pub(super) fn shape_of(
     let class = class(class_of(kind))?;
     let shape = Shape::new(class, weight).with_reserve(reserve);
     Some(match kind {
-        TaskType::PlonkWrap => shape.with_slot(PLONK),
+        // Without its Controller or its execution a proof begins again; a wrap takes long.
+        TaskType::Controller
+        | TaskType::CoreExecute
+        | TaskType::ExecuteOnly
+        | TaskType::Groth16Wrap => shape.steady(),
+        TaskType::PlonkWrap => shape.with_slot(PLONK).steady(),
         TaskType::ProveShard if shards == Some(ShardSize::Full) => {
             shape.with_requirement(FULL_SHARDS)
         }

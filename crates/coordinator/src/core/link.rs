@@ -16,6 +16,8 @@ pub(crate) struct Link {
     pub(crate) pod: String,
     pub(crate) process: Process,
     pub(crate) version: String,
+    /// Whether its node may be taken away at short notice.
+    pub(crate) spot: bool,
     /// The stream to it.
     pub(crate) conn: Option<ConnId>,
     /// When that stream broke, if there is none.

@@ -139,6 +139,7 @@ impl Schedule {
                 ShardSize::Full => vec![FULL_SHARDS],
                 ShardSize::Reduced => Vec::new(),
             },
+            spot: worker.spot,
         });
         self.workers.set(key.index(), worker.id.clone());
         key

@@ -24,6 +24,8 @@ pub(crate) struct Worker {
     /// The largest shards that it proves.
     pub(crate) shards: ShardSize,
     pub(crate) version: String,
+    /// Whether its node may be taken away at short notice.
+    pub(crate) spot: bool,
     pub(crate) since: Millis,
     /// The stream that it listens on.
     pub(crate) conn: Option<ConnId>,
@@ -74,6 +76,7 @@ impl Worker {
             device: None,
             shards,
             version: String::new(),
+            spot: false,
             since: now,
             conn: Some(conn),
             link: None,

@@ -31,21 +31,23 @@ impl Reactor<'_> {
     pub(crate) fn worker_opened(&mut self, opened: Opened) {
         let now = self.now;
         let again = self.core.worker(&opened.id).is_some();
+        let link = opened.link.and_then(|link| self.core.link(link));
+        let (unreported, draining) = link.map_or((false, false), |l| (!l.reported, l.draining));
         if !again {
-            self.core.add_worker(Worker::new(
+            let mut worker = Worker::new(
                 opened.id.clone(),
                 opened.kind,
                 opened.max_weight,
                 opened.shards,
                 opened.conn,
                 now,
-            ));
+            );
+            worker.spot = link.is_some_and(|link| link.spot);
+            self.core.add_worker(worker);
         } else {
             self.core
                 .set_worker_kind(&opened.id, opened.kind, opened.shards);
         }
-        let link = opened.link.and_then(|link| self.core.link(link));
-        let (unreported, draining) = link.map_or((false, false), |l| (!l.reported, l.draining));
         self.core.update_worker(&opened.id, |w| {
             w.conn = Some(opened.conn);
             w.link = opened.link;

@@ -54,6 +54,7 @@ impl Plan {
                 version: config.version,
                 image_tag: config.image_tag,
                 sp1_version: config.sp1_version,
+                spot: config.spot,
             },
             timing: config.timing,
             limits: config.limits,

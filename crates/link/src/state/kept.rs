@@ -28,6 +28,7 @@ pub(crate) struct About {
     pub(crate) version: String,
     pub(crate) image_tag: String,
     pub(crate) sp1_version: String,
+    pub(crate) spot: bool,
 }
 
 /// All that a worker keeps.
@@ -130,6 +131,7 @@ impl Kept {
             image_tag: about.image_tag,
             sp1_version: about.sp1_version,
             epoch: self.streams.epoch(),
+            spot: about.spot,
         };
         out.push(Effect::Send(stream, Message::Hello(hello)));
         self.say_roles(stream, out);

@@ -72,6 +72,7 @@ impl Policy for Provost {
             provers: self.provers,
             pod: Pod(worker.id.into()),
             provides: Vec::new(),
+            spot: false,
         });
         self.workers.insert(key, worker.id);
     }

@@ -16,6 +16,8 @@ pub(super) struct Filter {
     min_capacity: u32,
     /// Only where a lasting task of the weight takes no place from children of the reserve.
     sparing: Option<Lasting>,
+    /// Only workers that are not on spot nodes.
+    steady: bool,
 }
 
 /// Weight and reserve of lasting tasks.
@@ -33,6 +35,7 @@ impl Filter {
             requirement: shape.requirement,
             min_capacity: shape.min_capacity,
             sparing: None,
+            steady: false,
         }
     }
 
@@ -45,6 +48,16 @@ impl Filter {
         }
     }
 
+    /// The same, but for workers on spot nodes.
+    pub(super) const fn steady(mut self) -> Self {
+        self.steady = true;
+        self
+    }
+
+    pub(super) const fn is_steady(&self) -> bool {
+        self.steady
+    }
+
     pub(super) const fn class(&self) -> Class {
         self.class
     }
@@ -52,6 +65,7 @@ impl Filter {
     fn passes(&self, worker: &Worker) -> bool {
         worker.open
             && worker.reserved.is_none()
+            && !(self.steady && worker.spec.spot)
             && worker.spec.kind.serves(self.class)
             && worker.spec.capacity >= self.min_capacity
             && worker.places(self.class) > 0

@@ -28,6 +28,8 @@ pub(crate) struct Fleet {
     indexes: Vec<Index>,
     rooms: Vec<Rooms>,
     shapes: Vec<Known>,
+    /// How many workers are on spot nodes. Without any, the indexes that leave those out are not kept: they would say what the others say.
+    spots: usize,
     /// The workers that are kept for something. Never more than there are shapes.
     reserved: Vec<u32>,
     /// How many lasting tasks of the class wait for their first child to be placed.
@@ -40,7 +42,7 @@ pub(crate) struct Fleet {
 
 /// Where to look for workers for a shape.
 struct Known {
-    filter: usize,
+    filter: Indexes,
     lasting: Option<Lasting>,
 }
 
@@ -48,18 +50,32 @@ struct Known {
 struct Lasting {
     rooms: usize,
     /// The workers that it takes no place from.
-    sparing: usize,
+    sparing: Indexes,
+}
+
+/// The index of a filter, and that of the same without spot nodes.
+#[derive(Clone, Copy)]
+struct Indexes {
+    all: usize,
+    steady: Option<usize>,
 }
 
 impl Fleet {
     /// Learns the next shape: they come in the order of their numbers.
     pub(crate) fn learn(&mut self, shape: &Shape) {
-        let filter = self.index_for(Filter::of(shape));
+        let filter = self.indexes_for(Filter::of(shape), shape.steady);
         let lasting = shape.lasts().then(|| Lasting {
             rooms: self.rooms_for(shape),
-            sparing: self.index_for(Filter::sparing(shape)),
+            sparing: self.indexes_for(Filter::sparing(shape), shape.steady),
         });
         self.shapes.push(Known { filter, lasting });
+    }
+
+    fn indexes_for(&mut self, filter: Filter, steady: bool) -> Indexes {
+        Indexes {
+            all: self.index_for(filter),
+            steady: steady.then(|| self.index_for(filter.steady())),
+        }
     }
 
     fn index_for(&mut self, filter: Filter) -> usize {
@@ -90,6 +106,8 @@ impl Fleet {
     }
 
     pub(crate) fn add(&mut self, spec: WorkerSpec) -> WorkerKey {
+        let first_spot = spec.spot && self.spots == 0;
+        self.spots += usize::from(spec.spot);
         let key = self.workers.insert(Worker {
             spec,
             open: true,
@@ -100,8 +118,22 @@ impl Fleet {
             holds: Vec::new(),
             reserved: None,
         });
+        if first_spot {
+            self.keep_steady();
+        }
         self.came(key);
         key
+    }
+
+    /// The indexes that leave out spot nodes are needed from now on.
+    fn keep_steady(&mut self) {
+        let steady = self.indexes.iter_mut();
+        for index in steady.filter(|index| index.filter.is_steady()) {
+            *index = Index::new(index.filter);
+            for (key, worker) in self.workers.iter() {
+                index.refresh(number(key), worker);
+            }
+        }
     }
 
     /// Forgets a worker. What it held is no more, and comes back.
@@ -113,6 +145,7 @@ impl Fleet {
         }
         self.refresh(number(key));
         let worker = self.workers.remove(key)?;
+        self.spots -= usize::from(worker.spec.spot);
         for hold in &worker.holds {
             self.expect_no_more(*hold);
         }
@@ -332,7 +365,9 @@ impl Fleet {
         let Some(worker) = self.workers.at(number) else {
             return;
         };
-        for index in &mut self.indexes {
+        let steady = self.spots > 0;
+        let kept = |index: &&mut Index| steady || !index.filter.is_steady();
+        for index in self.indexes.iter_mut().filter(kept) {
             if index.refresh(number, worker) {
                 self.epochs[index.filter.class().index()] += 1;
             }

@@ -2,7 +2,7 @@
 //!
 //! The one with the least to do that has room; of two with as much to do, the smaller. Not the fullest that still has room (best fit): provers are what is scarce, one that
 //! idles beside one with two tasks is lost time, and a lost worker should take few tasks along. And not the one with the most room: where pools differ in memory, the large
-//! pods would get several tasks before the small ones get any. That this leaves crumbs of room everywhere is what reservations are for.
+//! pods would get several tasks before the small ones get any. What would cost its whole proof goes to a spot node only where no other has room. That this leaves crumbs of room everywhere is what reservations are for.
 
 use super::Fleet;
 use super::worker::{Pod, Worker};
@@ -21,7 +21,7 @@ pub(crate) struct Want<'a> {
 impl Fleet {
     /// Whether it is worth a closer look. O(1).
     pub(crate) fn may_fit(&self, id: ShapeId, shape: &Shape) -> bool {
-        let index = &self.indexes[self.shapes[id as usize].filter];
+        let index = &self.indexes[self.shapes[id as usize].filter.all];
         index.workers.has(shape.weight) || !self.reserved.is_empty()
     }
 
@@ -29,18 +29,18 @@ impl Fleet {
     /// a worker is kept for.
     pub(crate) fn pick(&self, want: &Want<'_>, precedes: impl Fn(ShapeId) -> bool) -> Option<u32> {
         let known = &self.shapes[want.id as usize];
-        let (gate, index) = match &known.lasting {
+        let (gate, indexes) = match &known.lasting {
             None => (None, known.filter),
             Some(lasting) => {
                 let expecting = self.expecting[want.shape.class.index()];
                 let gate = self.rooms[lasting.rooms].gate(want.shape, expecting)?;
                 let none_to_spare = gate.spare == 0;
-                let index = if none_to_spare {
+                let indexes = if none_to_spare {
                     lasting.sparing
                 } else {
                     known.filter
                 };
-                (Some(gate), index)
+                (Some(gate), indexes)
             }
         };
         let bars = |number: u32| gate.as_ref().is_some_and(|gate| gate.bars(number));
@@ -64,24 +64,28 @@ impl Fleet {
         {
             return Some(number);
         }
-        let kept = |wanted: bool| {
+        let kept = |avoid: bool, spot: bool| {
             let kept = self.reserved.iter().filter_map(|number| {
                 let worker = self.workers.at(*number)?;
-                let good = avoided(*number) == wanted && fits(*number, worker);
+                let good = avoided(*number) == avoid
+                    && (spot || !worker.spec.spot)
+                    && fits(*number, worker);
                 good.then_some((worker.used(), worker.spec.capacity, *number))
             });
             kept.min().map(|(_, _, number)| number)
         };
-        let workers = &self.indexes[index].workers;
-        workers
-            .first(want.shape.weight, &|n| bars(n) || avoided(n))
-            .or_else(|| kept(false))
-            .or_else(|| {
-                want.avoid?;
-                workers
-                    .first(want.shape.weight, &|n| bars(n))
-                    .or_else(|| kept(true))
-            })
+        let find = |avoid: bool, spot: bool, index: usize| {
+            let workers = &self.indexes[index].workers;
+            let barred = |n: u32| bars(n) || (!avoid && avoided(n));
+            let found = workers.first(want.shape.weight, &barred);
+            found.or_else(|| kept(avoid, spot))
+        };
+        let steady = indexes.steady.filter(|_| self.spots > 0);
+        let choose = |avoid: bool| {
+            let steady = steady.and_then(|index| find(avoid, false, index));
+            steady.or_else(|| find(avoid, true, indexes.all))
+        };
+        choose(false).or_else(|| want.avoid.and_then(|_| choose(true)))
     }
 }
 

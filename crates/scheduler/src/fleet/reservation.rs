@@ -2,12 +2,13 @@
 //!
 //! The worker goes on with what it has. Of what comes later in order it takes only what fits beside the large task, so it empties until that fits.
 
-use super::Fleet;
 use super::worker::{Reserved, Worker};
+use super::{Fleet, number};
 use crate::shape::{Shape, ShapeId};
 
 impl Fleet {
-    /// Keeps a worker for tasks of a shape, the one with the most room now of those that would be large enough once all but what lasts is done.
+    /// Keeps a worker for tasks of a shape, the one with the most room now of those that would be large enough once all but what lasts is done; not on a spot node if
+    /// there is another and the shape had better not go to one.
     pub(crate) fn reserve(&mut self, id: ShapeId, shape: &Shape) -> Option<u32> {
         let fit = |worker: &Worker| {
             worker.open
@@ -15,13 +16,11 @@ impl Fleet {
                 && worker.suits(shape)
                 && worker.room() >= u64::from(shape.weight)
         };
-        let mut best: Option<(u64, u32)> = None;
+        let good = |worker: &Worker| (!(shape.steady && worker.spec.spot), worker.free());
+        let mut best = None;
         for (key, worker) in self.workers.iter().filter(|(_, w)| fit(w)) {
-            if best.is_none_or(|(free, _)| worker.free() > free) {
-                best = Some((
-                    worker.free(),
-                    u32::try_from(key.index()).unwrap_or(u32::MAX),
-                ));
+            if best.is_none_or(|(best, _)| good(worker) > best) {
+                best = Some((good(worker), number(key)));
             }
         }
         let (_, number) = best?;

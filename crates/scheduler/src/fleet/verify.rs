@@ -30,7 +30,10 @@ impl Fleet {
                 return Err(format!("the books of {key:?} are wrong"));
             }
             let number = number(key);
-            let indexed = |i: &Index| i.workers.get(number) == i.load(worker);
+            let indexed = |i: &Index| {
+                let unused = i.filter.is_steady() && self.spots == 0;
+                unused || i.workers.get(number) == i.load(worker)
+            };
             let roomed = |r: &Rooms| r.get(number) == r.room(worker);
             if !self.indexes.iter().all(indexed) || !self.rooms.iter().all(roomed) {
                 return Err(format!("an index is wrong about {key:?}"));
@@ -43,6 +46,10 @@ impl Fleet {
         let expected = Class::ALL.map(expecting);
         if self.expecting.map(|n| n as usize) != expected || !self.rooms.iter().all(Rooms::verify) {
             return Err("what lasting tasks expect, or have places for, is wrong".to_owned());
+        }
+        let spots = self.workers.iter().filter(|(_, w)| w.spec.spot);
+        if spots.count() != self.spots {
+            return Err("the number of workers on spot nodes is wrong".to_owned());
         }
         let held: usize = self.workers.iter().map(|(_, w)| w.holds.len()).sum();
         if held != self.holds.len() {

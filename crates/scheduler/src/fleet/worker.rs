@@ -42,6 +42,8 @@ pub struct WorkerSpec {
     pub pod: Pod,
     /// What it has that tasks may require.
     pub provides: Vec<Requirement>,
+    /// Whether its node may be taken away at short notice (spot, preemptible).
+    pub spot: bool,
 }
 
 /// What there is to know of a worker.

@@ -50,6 +50,7 @@ pub(crate) fn worker(
         provers: None,
         pod: Pod(pod),
         provides: Vec::new(),
+        spot: false,
     })
 }
 

@@ -78,6 +78,7 @@ pub(crate) enum Event {
         provers: Option<u32>,
         pod: u64,
         provides: bool,
+        spot: bool,
     },
     RemoveWorker {
         worker: usize,
@@ -211,14 +212,15 @@ fn add_worker() -> impl Strategy<Value = Event> {
     ];
     let capacity = prop_oneof![Just(8u32), Just(16), 1u32..24];
     let provers = prop::option::of(0u32..3);
-    let fields = (kind, capacity, provers, 0u64..4, any_bool());
+    let fields = (kind, capacity, provers, 0u64..4, any_bool(), any_bool());
     fields.prop_map(
-        |(kind, capacity, provers, pod, provides)| Event::AddWorker {
+        |(kind, capacity, provers, pod, provides, spot)| Event::AddWorker {
             kind,
             capacity,
             provers,
             pod,
             provides,
+            spot,
         },
     )
 }
@@ -234,10 +236,12 @@ fn shape() -> impl Strategy<Value = Shape> {
         4 => Just(Shape::new(Class::Gpu, 3)),
         1 => Just(Shape::new(Class::Gpu, 12)),
         2 => Just(Shape::new(Class::Cpu, 1).with_reserve(5)),
+        1 => Just(Shape::new(Class::Cpu, 1).with_reserve(5).steady()),
         2 => Just(Shape::new(Class::Cpu, 5)),
+        2 => Just(Shape::new(Class::Cpu, 5).steady()),
         2 => Just(Shape::new(Class::Cpu, 2)),
         2 => Just(Shape::new(Class::Cpu, 14).with_slot(Slot::new(0))),
-        1 => Just(Shape::new(Class::Cpu, 3).with_slot(Slot::new(0))),
+        1 => Just(Shape::new(Class::Cpu, 3).with_slot(Slot::new(0)).steady()),
         1 => Just(Shape::new(Class::Cpu, 3).with_slot(Slot::new(33))),
         1 => Just(Shape::new(Class::Gpu, 4).with_requirement(Requirement(7))),
         1 => Just(Shape::new(Class::Cpu, 1).with_reserve(4).with_requirement(Requirement(7))),

@@ -53,6 +53,7 @@ impl Pair {
                 provers: None,
                 pod,
                 provides: false,
+                spot: false,
             });
         }
         pair
@@ -164,6 +165,7 @@ impl Pair {
                 provers,
                 pod,
                 provides,
+                spot,
             } => {
                 let key = self.real.add_worker(WorkerSpec {
                     kind,
@@ -171,6 +173,7 @@ impl Pair {
                     provers,
                     pod: Pod(pod),
                     provides: provides.then_some(Requirement(7)).into_iter().collect(),
+                    spot,
                 });
                 self.workers.push(key);
                 self.model.workers.push(Some(Worker {
@@ -180,6 +183,7 @@ impl Pair {
                     provers,
                     pod,
                     provides,
+                    spot,
                     open: true,
                 }));
             }
@@ -450,6 +454,7 @@ impl Pair {
                 provers: Some(1),
                 pod,
                 provides: true,
+                spot: false,
             });
         }
         for round in 0.. {

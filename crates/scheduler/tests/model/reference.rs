@@ -57,6 +57,7 @@ pub(crate) struct Worker {
     pub(crate) provers: Option<u32>,
     pub(crate) pod: u64,
     pub(crate) provides: bool,
+    pub(crate) spot: bool,
     pub(crate) open: bool,
 }
 
@@ -319,11 +320,13 @@ impl Reference {
         {
             return Some(prefer);
         }
+        let shape = &found.shape;
         let kept = |w: &usize| self.shapes.iter().any(|s| s.kept == Some(*w));
         fit.into_iter().min_by_key(|w| {
             let worker = self.worker(*w);
             let load = (self.used(*w), worker.capacity, worker.number);
-            (avoided(w), kept(w), load)
+            let unsteady = shape.steady && worker.spot;
+            (avoided(w), unsteady, kept(w), load)
         })
     }
 
@@ -408,7 +411,11 @@ impl Reference {
             let taken = |w: &usize| self.shapes.iter().any(|s| s.kept == Some(*w));
             let workers = self.open_workers();
             let workers = workers.filter(|w| !taken(w) && self.could_keep(*w, &shape));
-            let best = workers.max_by_key(|w| (self.free(*w), Reverse(self.worker(*w).number)));
+            let best = workers.max_by_key(|w| {
+                let worker = self.worker(*w);
+                let unsteady = shape.steady && worker.spot;
+                (!unsteady, self.free(*w), Reverse(worker.number))
+            });
             if let Some(worker) = best {
                 for hold in self.holds.iter_mut().flatten() {
                     if hold.worker == worker {

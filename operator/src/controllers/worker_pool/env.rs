@@ -49,6 +49,9 @@ pub(super) fn build(pool: &WorkerPool, settings: &WorkerSettings) -> Vec<EnvVar>
     if spec.known_answer {
         env.push(literal("PROVOST_KNOWN_ANSWER", "true"));
     }
+    if spec.spot {
+        env.push(literal("PROVOST_SPOT", "true"));
+    }
     let in_flight = settings.store_in_flight_mib;
     env.extend(in_flight.map(|mib| literal("PROVOST_STORE_IN_FLIGHT_MIB", mib.to_string())));
     let ahead = settings.shards_ahead;

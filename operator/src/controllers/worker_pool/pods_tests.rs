@@ -166,6 +166,18 @@ fn keys_come_from_the_secret_and_user_values_are_literal() {
 }
 
 #[test]
+fn workers_on_spot_nodes_are_told_so() {
+    let said = |spec| {
+        let pod = build(&pool(spec), "small-abcde", &settings(), &[]);
+        let value = value(&pod, "PROVOST_SPOT")?;
+        value.value.clone()
+    };
+    assert_eq!(said(json!({"class": "All"})), None);
+    let set = said(json!({"class": "All", "spot": true}));
+    assert_eq!(set.as_deref(), Some("true"));
+}
+
+#[test]
 fn a_known_answer_is_asked_for_where_the_pool_says_so() {
     let asked = |spec| {
         let pod = build(&pool(spec), "small-abcde", &settings(), &[]);

@@ -16,6 +16,7 @@ use serde_json::json;
 /// The scenarios.
 pub(crate) fn scenarios() -> Vec<Scenario> {
     let mut all = killed_at_each_step();
+    all.extend(killed_before_it_writes());
     all.extend(replaced());
     all.extend(deceived());
     all
@@ -43,6 +44,22 @@ async fn kill_leader(world: &World) {
     world.replicas[leader].start();
 }
 
+/// SIGKILL of a leader that has seen something and can write nothing of it.
+async fn kill_before_it_writes<T>(
+    world: &World,
+    something: impl AsyncFnOnce() -> T,
+    unwritten: impl AsyncFnOnce() -> bool,
+) {
+    let (leader, _) = world.term().await;
+    world.replicas[leader].api.set(Way::Held, Way::Open);
+    something().await;
+    // Time to see it, and less than its Lease has left.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(unwritten().await, "it was written");
+    kill_leader(world).await;
+    world.replicas[leader].api.heal();
+}
+
 /// The last version of the Lease in the term `epoch`, and the first of the next term, which is to begin so long after the fault at most. That no term begins
 /// before the last one's Lease has run out, unless it was given back, is checked after every scenario.
 async fn change(world: &World, epoch: i32, most: Duration) -> (Version, Version) {
@@ -62,15 +79,9 @@ fn killed_at_each_step() -> Vec<Scenario> {
             "leader_killed_before_root_is_stored",
             "leader SIGKILL",
             async |world| {
-                let leader = world.leader().await;
-                // It sees the request and can write nothing.
-                world.replicas[leader].api.set(Way::Held, Way::Open);
-                world.prove("p", &usual()).await;
-                // Time to see it, and less than its Lease has left.
-                tokio::time::sleep(Duration::from_secs(1)).await;
-                assert!(world.tasks().await.is_empty());
-                kill_leader(world).await;
-                world.replicas[leader].api.heal();
+                let request = async || world.prove("p", &usual()).await;
+                let no_root = async || world.tasks().await.is_empty();
+                kill_before_it_writes(world, request, no_root).await;
                 world.recovers().await;
                 world.succeeds("p").await;
             },
@@ -222,6 +233,99 @@ fn killed_at_each_step() -> Vec<Scenario> {
                 }
             },
         ),
+    ]
+}
+
+/// Whether the request's status says that it goes on.
+async fn goes_on(world: &World) -> bool {
+    let proof = world.proofs().get("p").await.unwrap();
+    !proof.terminal() && proof.state() != "Suspended"
+}
+
+/// The request is deleted, and the leader that sees it does not live to let it go.
+async fn delete(world: &World) {
+    let delete = async || world.delete("p").await;
+    let there = async || world.proofs().get_opt("p").await.unwrap().is_some();
+    kill_before_it_writes(world, delete, there).await;
+}
+
+/// What a user asks for in the meantime, or what becomes due, happens all the same, and once.
+fn killed_before_it_writes() -> Vec<Scenario> {
+    vec![
+        Scenario::new(
+            "leader_killed_before_it_writes_a_cancellation",
+            "spec.cancel, leader SIGKILL",
+            async |world| {
+                world.prove("p", &usual()).await;
+                world.begun("PROVE_SHARD", 2).await;
+                let cancel = async || world.edit("p", json!({"cancel": true})).await;
+                kill_before_it_writes(world, cancel, async || goes_on(world).await).await;
+                world.ends("p", "Cancelled").await;
+                world.prove("q", &Shape::shards(4, 50)).await;
+                world.succeeds("q").await;
+                world.recovered();
+            },
+        )
+        .lingers(),
+        Scenario::new(
+            "leader_killed_before_it_writes_an_expiry",
+            "spec.deadline, leader SIGKILL",
+            async |world| {
+                let deadline = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(5);
+                let shape = Shape::shards(100, 1000).spec("deadline", deadline.to_string());
+                world.prove("p", &shape).await;
+                world.begun("PROVE_SHARD", 2).await;
+                // It is due while the leader can write nothing, and still leads.
+                let moment = Duration::from_millis(500);
+                let left = jiff::Timestamp::now().duration_until(deadline);
+                tokio::time::sleep(left.unsigned_abs() - moment).await;
+                let due = async || tokio::time::sleep(moment).await;
+                kill_before_it_writes(world, due, async || goes_on(world).await).await;
+                world.ends("p", "Expired").await;
+                world.recovered();
+            },
+        )
+        .lingers(),
+        Scenario::new(
+            "leader_killed_before_it_writes_a_suspension",
+            "spec.suspend, leader SIGKILL",
+            async |world| {
+                world.prove("p", &usual()).await;
+                world.begun("PROVE_SHARD", 2).await;
+                let suspend = async || world.edit("p", json!({"suspend": true})).await;
+                kill_before_it_writes(world, suspend, async || goes_on(world).await).await;
+                world.state("p", "Suspended").await;
+                world.edit("p", json!({"suspend": false})).await;
+                world.recovers().await;
+                world.succeeds("p").await;
+            },
+        )
+        .allow(another_run(30)),
+        Scenario::new(
+            "leader_killed_while_it_deletes",
+            "a request is deleted, leader SIGKILL",
+            async |world| {
+                world.prove("p", &Shape::shards(4, 50)).await;
+                world.succeeds("p").await;
+                delete(world).await;
+                world.is_gone("p").await;
+                world.recovered();
+            },
+        ),
+        Scenario::new(
+            "leader_killed_while_it_deletes_what_runs",
+            "a request is deleted as it is proven, leader SIGKILL",
+            async |world| {
+                world.prove("p", &usual()).await;
+                world.begun("PROVE_SHARD", 2).await;
+                delete(world).await;
+                world.is_gone("p").await;
+                world.prove("q", &Shape::shards(4, 50)).await;
+                world.succeeds("q").await;
+                world.recovered();
+            },
+        )
+        .lingers(),
     ]
 }
 

@@ -190,6 +190,29 @@ fn killed() -> Vec<Scenario> {
         })
         .allow(ANOTHER_RUN),
         Scenario::new(
+            "spot_workers_taken_away",
+            "all workers of the pool on spot nodes SIGKILL",
+            async |world| {
+                world.pool("lasting", 1, json!({})).await;
+                world.wait_workers(3).await;
+                world.prove("p", &long()).await;
+                leaf_worker(world).await;
+                for root in ["CONTROLLER", "CORE_EXECUTE"] {
+                    let note = world.begun(root, 1).await;
+                    assert_eq!(world.of(&note).pool, "lasting", "{root}");
+                }
+                world.strikes();
+                let spot = world.workers().into_iter().filter(|w| w.pool == "w");
+                spot.for_each(|worker| worker.process.kill());
+                requeues(world, &AT_ONCE).await;
+                // In the same run: what it hangs on was not there.
+                world.succeeds("p").await;
+            },
+        )
+        // They are there first, and so would be the first to get tasks.
+        .setup(|setup| setup.pool = json!({"spot": true}))
+        .allow(unheard(2 * LEAVES)),
+        Scenario::new(
             "worker_restarted_between_proofs",
             "worker pod deleted while idle",
             async |world| {

@@ -98,6 +98,7 @@ fn hello(hello: wire::Hello) -> Parsed<Hello> {
         },
         version: validate::optional_id("version", hello.version)?,
         epoch: hello.epoch,
+        spot: hello.spot,
     })
 }
 

@@ -41,6 +41,7 @@ impl Reactor<'_> {
             pod: hello.pod,
             process: hello.process,
             version: hello.version,
+            spot: hello.spot,
             conn: Some(conn),
             broken_at: self.now,
             last_seen: self.now,

@@ -27,6 +27,28 @@ fn nothing_is_assigned_before_the_report() {
 }
 
 #[test]
+fn what_a_proof_hangs_on_goes_to_a_spot_node_only_where_no_other_has_room() {
+    let mut env = Env::new();
+    env.join_on_spot("spot");
+    let lasting = env.join("lasting");
+    let root = env.submit(spec("p"));
+    assert_eq!(env.worker_of(&root).unwrap(), "lasting/execute");
+    let children = ["a", "b", "c"];
+    for (child, kind) in children
+        .into_iter()
+        .zip([CoreExecute, CoreExecute, ProveShard])
+    {
+        env.hear(&lasting, [Up::Create(create("p", 0, child, kind))]);
+    }
+    let places = children.map(|child| env.worker_of(&t(child)).unwrap());
+    // Two executions and a Controller take 17 of 20 GiB; shards go anywhere.
+    let expected = ["lasting/execute", "lasting/execute", "spot/prove"];
+    assert_eq!(places, expected);
+    env.hear(&lasting, [Up::Create(create("p", 0, "d", CoreExecute))]);
+    assert_eq!(env.worker_of(&t("d")).unwrap(), "spot/execute");
+}
+
+#[test]
 fn a_childs_life() {
     let (mut env, peer) = with_root();
     let child = create("p", 0, "c", ProveShard);

@@ -134,7 +134,7 @@ impl Env {
 
     /// A process joins, executes and does not prove.
     pub(super) fn driver(&mut self) -> Peer {
-        let peer = self.greet("driver", 1, false);
+        let peer = self.greet("driver", 1, false, false);
         self.hear(&peer, [Up::Report(last())]);
         self.out.told.clear();
         peer
@@ -142,10 +142,18 @@ impl Env {
 
     /// A process joins and plays both roles.
     pub(super) fn hello(&mut self, pod: &str, process: u64) -> Peer {
-        self.greet(pod, process, true)
+        self.greet(pod, process, true, false)
     }
 
-    fn greet(&mut self, pod: &str, process: u64, proves: bool) -> Peer {
+    /// A process on a spot node joins.
+    pub(super) fn join_on_spot(&mut self, pod: &str) -> Peer {
+        let peer = self.greet(pod, 1, true, true);
+        self.hear(&peer, [Up::Report(last())]);
+        self.out.told.clear();
+        peer
+    }
+
+    fn greet(&mut self, pod: &str, process: u64, proves: bool, spot: bool) -> Peer {
         let conn = self.next_conn();
         let peer = Peer {
             pod: pod.to_owned(),
@@ -157,6 +165,7 @@ impl Env {
             pod_uid: format!("{pod}-uid"),
             process,
             version: "1".to_owned(),
+            spot,
             ..wire::Hello::default()
         });
         let role = |name: &str, class: WorkerType, max_weight| {

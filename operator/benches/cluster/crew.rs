@@ -9,6 +9,8 @@ use tokio::task::JoinSet;
 
 /// How long a task runs.
 const TASK: Duration = Duration::from_millis(200);
+/// A task that nobody of the crew has after so long is with somebody else: none waits for room.
+const GIVEN: Duration = Duration::from_secs(1);
 /// Longest wait for anything.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -116,6 +118,44 @@ impl Crew {
         given.sort_unstable();
         let gaps = given.windows(2).filter(|pair| pair[1] > since);
         gaps.map(|pair| pair[1] - pair[0]).max().unwrap_or_default()
+    }
+
+    /// Tasks that were given to somebody who is not of the crew, once there are any.
+    pub(crate) async fn kept_elsewhere(&self) -> Vec<String> {
+        let began = Instant::now();
+        while began.elapsed() < PATIENCE {
+            let kept = |entry: &Entry| {
+                let old = entry.created.is_some_and(|at| at.elapsed() > GIVEN);
+                entry.given.is_empty() && old
+            };
+            let kept: Vec<_> = {
+                let book = self.book();
+                let kept = book.iter().filter(|(_, entry)| kept(entry));
+                kept.map(|(task, _)| task.clone()).collect()
+            };
+            if !kept.is_empty() {
+                return kept;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("nobody else got a task in {PATIENCE:?}");
+    }
+
+    /// Waits until each of these is with a worker of the crew, and says when the last one came to one.
+    pub(crate) async fn given(&self, tasks: &[String]) -> Instant {
+        let began = Instant::now();
+        while began.elapsed() < PATIENCE {
+            let given: Option<Vec<_>> = {
+                let book = self.book();
+                let first = |task: &String| book.get(task)?.given.first().copied();
+                tasks.iter().map(first).collect()
+            };
+            if let Some(last) = given.and_then(|given| given.into_iter().max()) {
+                return last;
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        panic!("tasks did not come back in {PATIENCE:?}");
     }
 
     /// Tasks that more than one worker was given, or one twice, and that were not counted before.
