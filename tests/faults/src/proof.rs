@@ -47,13 +47,13 @@ impl Shape {
         self
     }
 
-    /// The request's spec, with a program of its own for each scenario: what another namespace names is not removed.
-    pub fn to_spec(&self, scenario: &str) -> Value {
+    /// The request's spec, with a program of its own for each namespace: what another one names is not removed, be it of an earlier try.
+    pub fn to_spec(&self, namespace: &str) -> Value {
         let mut graph = self.graph.clone();
         graph.insert("durations".into(), Value::Object(self.durations.clone()));
         let hint = STANDARD.encode(json!({"sim": graph}).to_string());
         let mut spec = self.spec.clone();
-        spec.insert("program".into(), json!({"inline": elf::named(scenario)}));
+        spec.insert("program".into(), json!({"inline": elf::named(namespace)}));
         spec.insert("stdin".into(), json!({"entries": [{"base64": hint}]}));
         Value::Object(spec)
     }

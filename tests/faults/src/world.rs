@@ -328,7 +328,8 @@ impl World {
 
     /// Makes a request.
     pub async fn prove(&self, name: &str, shape: &Shape) -> ProofRequest {
-        let object = json!({"metadata": {"name": name}, "spec": shape.to_spec(&self.name)});
+        let object =
+            json!({"metadata": {"name": name}, "spec": shape.to_spec(&self.api.namespace)});
         let proof: ProofRequest = create(&self.proofs(), object).await;
         self.made.lock().unwrap().extend(proof.uid());
         proof

@@ -271,7 +271,9 @@ fn killed_before_it_writes() -> Vec<Scenario> {
             "leader_killed_before_it_writes_an_expiry",
             "spec.deadline, leader SIGKILL",
             async |world| {
-                let deadline = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(5);
+                // The API keeps whole seconds.
+                let second = jiff::Timestamp::now().as_second() + 6;
+                let deadline = jiff::Timestamp::from_second(second).unwrap();
                 let shape = Shape::shards(100, 1000).spec("deadline", deadline.to_string());
                 world.prove("p", &shape).await;
                 world.begun("PROVE_SHARD", 2).await;
