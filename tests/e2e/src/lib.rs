@@ -14,7 +14,7 @@ use serde_json::Value;
 pub use containers::{all_well, well};
 pub use manifest::{Manifest, guest};
 pub use store::nothing_left;
-pub use tools::{Answer, kubectl, kubectl_ok, plugin, run, verify, verify_by_name};
+pub use tools::{Answer, Watch, kubectl, kubectl_ok, plugin, run, verify, verify_by_name};
 
 /// The namespace of all requests that the tests make.
 pub const NAMESPACE: &str = "provost-e2e";

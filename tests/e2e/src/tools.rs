@@ -1,7 +1,7 @@
 //! Running the programs a user would run.
 
 use std::io::Write as _;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 /// What a program answered.
 #[derive(Debug)]
@@ -16,18 +16,40 @@ pub struct Answer {
     pub stderr: String,
 }
 
-/// Runs a program against the test cluster, with `input` on its standard input.
-pub fn run(program: &str, args: &[&str], input: &str) -> Answer {
+/// Starts a program against the test cluster.
+fn start(program: &str, args: &[&str]) -> Child {
     let kubeconfig = std::env::var("PROVOST_TEST_KUBECONFIG")
         .expect("PROVOST_TEST_KUBECONFIG names the cluster's kubeconfig; `hack/test e2e` sets it");
-    let mut child = Command::new(program)
+    Command::new(program)
         .args(args)
         .env("KUBECONFIG", kubeconfig)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .unwrap_or_else(|error| panic!("{program}: {error}"));
+        .unwrap_or_else(|error| panic!("{program}: {error}"))
+}
+
+/// A kubectl that watches something.
+pub struct Watch(Child);
+
+impl Watch {
+    /// Starts it.
+    pub fn start(args: &[&str]) -> Self {
+        Self(start("kubectl", args))
+    }
+
+    /// Ends it, and answers what it has seen.
+    pub fn end(mut self) -> String {
+        self.0.kill().expect("it runs");
+        let output = self.0.wait_with_output().expect("it ran");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+}
+
+/// Runs a program against the test cluster, with `input` on its standard input.
+pub fn run(program: &str, args: &[&str], input: &str) -> Answer {
+    let mut child = start(program, args);
     // A program that ends without reading its input closes the pipe; its answer says why.
     let _ = child
         .stdin

@@ -4,12 +4,14 @@
 use std::time::{Duration, Instant};
 
 use provost_e2e::{
-    Manifest, NAMESPACE, SYSTEM, delete, get, kubectl_ok, namespace, plugin, run, scale, succeeded,
-    wait_event, wait_failed, wait_prover, wait_succeeded, wait_until, worker_log,
+    Manifest, NAMESPACE, SYSTEM, Watch, delete, get, kubectl_ok, namespace, plugin, run, scale,
+    succeeded, wait_event, wait_failed, wait_prover, wait_succeeded, wait_until, worker_log,
 };
 use serde_json::json;
 
 const SOON: Duration = Duration::from_secs(30);
+/// Steps of the program `spin` that take some seconds.
+const LONG: u32 = 100_000_000;
 
 fn worker_pods() -> String {
     kubectl_ok(&[
@@ -167,7 +169,26 @@ fn d_a_store_that_is_down_delays_and_loses_nothing() {
 }
 
 #[test]
-fn e_a_worker_without_enough_memory_fails_the_proof_after_three_kills() {
+fn e_a_worker_that_is_told_to_go_ends_its_task_first() {
+    namespace();
+    delete("drained");
+    Manifest::new("drained", "spin", "Execute", &[LONG]).apply_ok();
+    wait_until("drained", SOON, "executing", |proof| {
+        proof["status"]["tasks"]["ExecuteOnly"]["running"].as_u64() > Some(0)
+    });
+    let exit_code = "jsonpath={.status.containerStatuses[0].state.terminated.exitCode}{\"\\n\"}";
+    let pod = worker_pods();
+    let watch = Watch::start(&["-n", SYSTEM, "get", "pod", &pod, "-w", "-o", exit_code]);
+    scale("workers", 0);
+    let seen = watch.end();
+    assert!(seen.lines().any(|code| code == "0"), "{pod}: {seen:?}");
+    // There is nobody else who could have executed it.
+    wait_succeeded("drained", SOON);
+    delete("drained");
+}
+
+#[test]
+fn f_a_worker_without_enough_memory_fails_the_proof_after_three_kills() {
     namespace();
     delete("out-of-memory");
     scale("workers", 0);

@@ -2,7 +2,8 @@
 //!
 //! The one with the least to do that has room; of two with as much to do, the smaller. Not the fullest that still has room (best fit): provers are what is scarce, one that
 //! idles beside one with two tasks is lost time, and a lost worker should take few tasks along. And not the one with the most room: where pools differ in memory, the large
-//! pods would get several tasks before the small ones get any. What would cost its whole proof goes to a spot node only where no other has room. That this leaves crumbs of room everywhere is what reservations are for.
+//! pods would get several tasks before the small ones get any. That this leaves crumbs of room everywhere is what reservations are for. What would cost its whole proof goes
+//! to a spot node only where no other has room.
 
 use super::Fleet;
 use super::worker::{Pod, Worker};
@@ -64,26 +65,26 @@ impl Fleet {
         {
             return Some(number);
         }
-        let kept = |avoid: bool, spot: bool| {
+        let kept = |avoided_too: bool, spot_too: bool| {
             let kept = self.reserved.iter().filter_map(|number| {
                 let worker = self.workers.at(*number)?;
-                let good = avoided(*number) == avoid
-                    && (spot || !worker.spec.spot)
+                let good = (avoided_too || !avoided(*number))
+                    && (spot_too || !worker.spec.spot)
                     && fits(*number, worker);
                 good.then_some((worker.used(), worker.spec.capacity, *number))
             });
             kept.min().map(|(_, _, number)| number)
         };
-        let find = |avoid: bool, spot: bool, index: usize| {
+        let find = |avoided_too: bool, spot_too: bool, index: usize| {
             let workers = &self.indexes[index].workers;
-            let barred = |n: u32| bars(n) || (!avoid && avoided(n));
+            let barred = |n: u32| bars(n) || (!avoided_too && avoided(n));
             let found = workers.first(want.shape.weight, &barred);
-            found.or_else(|| kept(avoid, spot))
+            found.or_else(|| kept(avoided_too, spot_too))
         };
         let steady = indexes.steady.filter(|_| self.spots > 0);
-        let choose = |avoid: bool| {
-            let steady = steady.and_then(|index| find(avoid, false, index));
-            steady.or_else(|| find(avoid, true, indexes.all))
+        let choose = |avoided_too: bool| {
+            let steady = steady.and_then(|index| find(avoided_too, false, index));
+            steady.or_else(|| find(avoided_too, true, indexes.all))
         };
         choose(false).or_else(|| want.avoid.and_then(|_| choose(true)))
     }

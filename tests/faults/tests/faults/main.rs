@@ -17,7 +17,7 @@ use libtest_mimic::Arguments;
 use provost_faults::report;
 
 /// Scenarios side by side: most of their time is waiting.
-const SIDE_BY_SIDE: usize = 5;
+const SIDE_BY_SIDE: usize = 8;
 
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
