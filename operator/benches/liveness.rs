@@ -76,6 +76,8 @@ impl Way {
 
 /// What came of one loss, in seconds.
 struct Outcome {
+    /// How many tasks came to another worker, those that were on their way included.
+    tasks: usize,
     /// Until the last of its tasks was with another worker.
     requeued: f64,
     /// Until its connection showed that it is gone; `None` where that never shows.
@@ -93,9 +95,9 @@ fn main() {
     }
     let results = cluster::runtime().block_on(measure(&options));
     println!(
-        "| worker | wanted, s | median, s | 90 % | slowest | of | floor: connection's end seen, s: median |"
+        "| worker | wanted, s | median, s | 90 % | slowest | of | tasks | floor: connection's end seen, s: median |"
     );
-    println!("| --- | ---: | ---: | ---: | ---: | ---: | ---: |");
+    println!("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
     let mut rows = Vec::new();
     for (way, outcomes) in results {
         let mut requeued: Vec<_> = outcomes.iter().map(|o| o.requeued).collect();
@@ -105,14 +107,15 @@ fn main() {
         let (half, most) = (median(&requeued), requeued.last().copied().unwrap());
         let ninety = requeued[(requeued.len() * 9).div_ceil(10) - 1];
         let shown = floor.map_or_else(String::new, |floor| format!("{floor:.4}"));
+        let tasks: usize = outcomes.iter().map(|o| o.tasks).sum();
         println!(
-            "| {} | {} | {half:.3} | {ninety:.3} | {most:.3} | {} | {shown} |",
+            "| {} | {} | {half:.3} | {ninety:.3} | {most:.3} | {} | {tasks} | {shown} |",
             way.name(),
             way.bar_seconds(),
             requeued.len()
         );
         rows.push(json!({
-            "lost": way.name(), "wanted_seconds": way.bar_seconds(), "requeued_seconds": requeued, "median_seconds": half,
+            "lost": way.name(), "wanted_seconds": way.bar_seconds(), "requeued_seconds": requeued, "median_seconds": half, "tasks": tasks,
             "floor_median_seconds": floor,
         }));
     }
@@ -165,24 +168,27 @@ async fn lose(way: Way, name: &str, space: &Space, crew: &Crew, operator: &str) 
         .await;
     }
     let mut victim = Victim::start(operator, name).await;
-    let tasks = crew.kept_elsewhere().await;
+    crew.kept_elsewhere().await;
+    if !matches!(way, Way::Killed) {
+        victim.stop();
+    }
     let began = Instant::now();
     match way {
-        Way::Killed => victim.signal("KILL"),
+        Way::Killed => victim.kill(),
         Way::PodDeleted => {
-            victim.signal("STOP");
             let now = DeleteParams::default().grace_period(0);
             pods.delete(name, &now).await.unwrap();
         }
-        Way::Silent => victim.signal("STOP"),
+        Way::Silent => {}
     }
     let floor = match way {
         Way::Killed => Some(victim.gone().await.saturating_duration_since(began)),
         _ => None,
     };
-    let requeued = crew.given(&tasks).await.saturating_duration_since(began);
+    let (tasks, last) = crew.given_after(began).await;
     Outcome {
-        requeued: requeued.as_secs_f64(),
+        tasks,
+        requeued: last.saturating_duration_since(began).as_secs_f64(),
         floor: floor.as_ref().map(Duration::as_secs_f64),
     }
 }

@@ -121,6 +121,11 @@ async fn work(
 }
 
 fn settings(args: &RunArgs) -> Settings {
+    let coordinator = task_settings::coordinator(
+        &args.task_timeouts,
+        args.standstill_timeout,
+        &args.task_weights,
+    );
     Settings {
         namespace: args.namespace.clone(),
         scope: args.watch_namespace.clone(),
@@ -138,6 +143,7 @@ fn settings(args: &RunArgs) -> Settings {
             store_secret: args.store_secret.clone(),
             store_in_flight_mib: args.store_in_flight_mib,
             shards_ahead: args.shards_ahead,
+            weights: coordinator.weights.clone(),
         },
         concurrency: args.concurrency,
         wraps: args.simulated_wraps,
@@ -145,11 +151,7 @@ fn settings(args: &RunArgs) -> Settings {
             per_second: args.writes_per_second,
             horizon: Duration::from_millis(args.persist_horizon_ms.into()),
         },
-        coordinator: task_settings::coordinator(
-            &args.task_timeouts,
-            args.standstill_timeout,
-            &args.task_weights,
-        ),
+        coordinator,
     }
 }
 

@@ -13,7 +13,7 @@ use sp1_prover::worker::{SP1LocalNode, SP1LocalNodeBuilder};
 use sp1_prover_types::network_base_types::ProofMode;
 
 use crate::engine::{self, Build, Steps};
-use crate::memory::{self, Class, GIB, Machine};
+use crate::memory::{self, Class, GIB, Machine, Units};
 use crate::orders::{Order, Orders, tell};
 
 /// A program and its input.
@@ -225,6 +225,7 @@ pub async fn prove(args: ProveArgs) -> anyhow::Result<()> {
         class: Class::All,
         limit_bytes: args.memory()?,
         pinned_bytes: engine::pinned_bytes(),
+        units: Units::default(),
     };
     let plan = memory::plan(machine, None, args.prover_permits)?;
     let how = Build {

@@ -11,11 +11,25 @@ pub const ENGINE_AT_REST_GIB: u64 = 7;
 /// What the process holds at rest without the engine, in GiB.
 pub const LIGHT_AT_REST_GIB: u64 = 1;
 
-/// Weight of one Controller and one CoreExecute, which run side by side for a proof.
-pub const EXECUTE_UNIT: u32 = 9;
+/// What the tasks of one proof weigh that a worker of class All is to have room for, in GiB. The operator says so where its weights are others (`--task-weight`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::Args)]
+pub struct Units {
+    /// Weight of one Controller and one CoreExecute, which run side by side for a proof.
+    #[arg(long = "execute-unit", env = "PROVOST_EXECUTE_UNIT", default_value_t = Self::default().execute, value_parser = clap::value_parser!(u32).range(1..))]
+    pub execute: u32,
+    /// Weight of the heaviest proving task that a CPU runs (ProveShard, ShrinkWrap).
+    #[arg(long = "prove-unit", env = "PROVOST_PROVE_UNIT", default_value_t = Self::default().prove, value_parser = clap::value_parser!(u32).range(1..))]
+    pub prove: u32,
+}
 
-/// Weight of the heaviest proving task that a CPU runs (ProveShard, ShrinkWrap).
-pub const PROVE_UNIT: u32 = 4;
+impl Default for Units {
+    fn default() -> Self {
+        Self {
+            execute: 9,
+            prove: 4,
+        }
+    }
+}
 
 /// Which roles a worker of a pool plays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -86,6 +100,8 @@ pub struct Machine {
     pub limit_bytes: u64,
     /// Page-locked memory, in bytes, through which the engine feeds a GPU; 0 for a CPU.
     pub pinned_bytes: u64,
+    /// What tasks weigh.
+    pub units: Units,
 }
 
 /// Shares the memory among the roles. `capacity` replaces the task weight that follows from the limit;
@@ -99,7 +115,10 @@ pub fn plan(
     permits: Option<usize>,
 ) -> Result<MemoryPlan, MemoryError> {
     let Machine {
-        class, limit_bytes, ..
+        class,
+        limit_bytes,
+        units,
+        ..
     } = machine;
     let at_rest = if class.proves() {
         ENGINE_AT_REST_GIB + machine.pinned_bytes.div_ceil(GIB)
@@ -115,7 +134,7 @@ pub fn plan(
         Some(weight) => weight,
         None => u32::try_from(limit_gib.saturating_sub(at_rest)).unwrap_or(u32::MAX),
     };
-    let smallest = if class.proves() { PROVE_UNIT } else { 0 } + u32::from(class.executes());
+    let smallest = if class.proves() { units.prove } else { 0 } + u32::from(class.executes());
     if free < smallest {
         return Err(MemoryError::TooSmall {
             class,
@@ -127,7 +146,7 @@ pub fn plan(
         Class::Cpu => (free, 0),
         Class::Gpu => (0, free),
         Class::All => {
-            let execute = EXECUTE_UNIT.min(free - PROVE_UNIT);
+            let execute = units.execute.min(free - units.prove);
             (execute, free - execute)
         }
     };
@@ -135,7 +154,8 @@ pub fn plan(
         limit_bytes,
         execute_weight,
         prove_weight,
-        prover_permits: permits.unwrap_or_else(|| (prove_weight / PROVE_UNIT).clamp(1, 4) as usize),
+        prover_permits: permits
+            .unwrap_or_else(|| (prove_weight / units.prove).clamp(1, 4) as usize),
         // The executed program's resident set must fit beside what the process itself holds.
         executor_memory_bytes: (limit_bytes.saturating_sub(at_rest * GIB) / 2).clamp(GIB, 24 * GIB),
     })

@@ -19,7 +19,7 @@ use crate::cli::NO_DEVICE;
 use crate::coordinator::Client;
 use crate::engine::{self, Build, ExecuteEngine, ProveEngine, Steps};
 use crate::health::{Doubt, Health};
-use crate::memory::{self, Class, Machine, MemoryPlan};
+use crate::memory::{self, Class, Machine, MemoryPlan, Units};
 use crate::status::{self, Status};
 use crate::tasks::{self, Engine, device};
 
@@ -52,6 +52,9 @@ pub struct RunArgs {
     /// Task weight to offer, in GiB, in place of what follows from the memory limit.
     #[arg(long, env = "PROVOST_CAPACITY")]
     pub capacity: Option<u32>,
+    /// What tasks weigh.
+    #[command(flatten)]
+    pub units: Units,
     /// Provers at once, in place of what follows from the memory limit. On a GPU one proves at a time, and the others prepare.
     #[arg(long, env = "PROVOST_PROVER_PERMITS")]
     pub prover_permits: Option<usize>,
@@ -94,6 +97,7 @@ pub fn memory_plan(args: &RunArgs) -> anyhow::Result<MemoryPlan> {
             true => engine::pinned_bytes(),
             false => 0,
         },
+        units: args.units,
     };
     Ok(memory::plan(machine, args.capacity, args.prover_permits)?)
 }

@@ -158,7 +158,7 @@ impl Default for Weights {
 }
 
 impl Weights {
-    /// Says what a type of tasks weighs, in GiB.
+    /// Says what a type of tasks weighs, in GiB. Both types of UtilVkeyMap weigh the same.
     pub const fn set(&mut self, kind: TaskKind, gib: u32) {
         let weight = match kind {
             TaskKind::Controller => &mut self.controller,

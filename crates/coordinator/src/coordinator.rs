@@ -26,8 +26,10 @@ use crate::shared::Shared;
 use crate::state::{ProofProgress, State};
 use crate::term::{RecoveredProof, Term, TermEvent};
 
-/// Interval and time limit of the pings by which a dead connection is noticed.
+/// Interval of the pings by which a dead connection is noticed.
 const PING: Duration = Duration::from_secs(10);
+/// How long one may go unanswered. Not so short that it takes a connection away from a Controller whose silence is borne for longer: [`crate::Config::root_liveness`].
+const PING_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Streams that one worker may have open: its own, and those of every proof that it drives.
 const MAX_STREAMS: u32 = 8192;
@@ -222,7 +224,7 @@ impl Coordinator {
             .with_keepalive(Some(PING));
         Server::builder()
             .http2_keepalive_interval(Some(PING))
-            .http2_keepalive_timeout(Some(PING))
+            .http2_keepalive_timeout(Some(PING_TIMEOUT))
             .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
             .max_concurrent_streams(MAX_STREAMS)
             .add_optional_service(doors.unary.then(|| self.service()))

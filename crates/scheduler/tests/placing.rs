@@ -418,12 +418,15 @@ fn node(pod: u64, spot: bool) -> WorkerSpec {
 fn what_a_proof_hangs_on_stays_off_spot_nodes_while_another_has_room() {
     let mut s = scheduler();
     let p = proof(&mut s);
-    // A spot node was there before, and is the first to have nothing to do.
+    let execution = Shape::new(Class::Cpu, 4).steady();
+    // There was a spot node before, whose like is not known any more.
     let gone = s.add_worker(node(1, true));
+    let first = task(&mut s, p, execution);
+    assert_eq!(decide(&mut s, 0), [(first, gone)]);
     s.remove_worker(gone).unwrap();
+    s.remove_task(first, Room::Freed).unwrap();
     let lasting = s.add_worker(node(2, false));
     let spot = s.add_worker(node(3, true));
-    let execution = Shape::new(Class::Cpu, 4).steady();
     let tasks: Vec<_> = (0..4).map(|_| task(&mut s, p, execution)).collect();
     let placed = [lasting, lasting, spot, spot];
     let expected: Vec<_> = tasks.into_iter().zip(placed).collect();
@@ -444,4 +447,24 @@ fn a_spot_node_that_had_the_task_is_worse_than_one_that_had_not() {
     };
     s.requeue(t, again, Room::Freed).unwrap();
     assert_eq!(decide(&mut s, 0), [(t, spot)]);
+}
+
+/// Else all executions would follow each other on the node that may go.
+#[test]
+fn controllers_take_no_place_on_the_node_that_stays() {
+    let mut s = scheduler();
+    let node = |pod, spot| WorkerSpec {
+        capacity: 9,
+        ..node(pod, spot)
+    };
+    let lasting = s.add_worker(node(1, false));
+    let spot = s.add_worker(node(2, true));
+    let proofs = [proof(&mut s), proof(&mut s)];
+    let controllers = proofs.map(|p| task(&mut s, p, CONTROLLER.steady()));
+    let placed = [(controllers[0], lasting), (controllers[1], spot)];
+    assert_eq!(decide(&mut s, 0), placed);
+    let executions = proofs.map(|p| task(&mut s, p, EXECUTION.steady()));
+    let mut placed = decide(&mut s, 0);
+    placed.sort_unstable();
+    assert_eq!(placed, [(executions[0], lasting), (executions[1], spot)]);
 }

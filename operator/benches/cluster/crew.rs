@@ -120,42 +120,41 @@ impl Crew {
         gaps.map(|pair| pair[1] - pair[0]).max().unwrap_or_default()
     }
 
-    /// Tasks that were given to somebody who is not of the crew, once there are any.
-    pub(crate) async fn kept_elsewhere(&self) -> Vec<String> {
-        let began = Instant::now();
-        while began.elapsed() < PATIENCE {
-            let kept = |entry: &Entry| {
-                let old = entry.created.is_some_and(|at| at.elapsed() > GIVEN);
-                entry.given.is_empty() && old
-            };
-            let kept: Vec<_> = {
-                let book = self.book();
-                let kept = book.iter().filter(|(_, entry)| kept(entry));
-                kept.map(|(task, _)| task.clone()).collect()
-            };
-            if !kept.is_empty() {
-                return kept;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        panic!("nobody else got a task in {PATIENCE:?}");
+    /// Waits until somebody who is not of the crew has a task.
+    pub(crate) async fn kept_elsewhere(&self) {
+        let kept = |entry: &Entry| {
+            let old = entry.created.is_some_and(|at| at.elapsed() > GIVEN);
+            entry.given.is_empty() && old
+        };
+        self.until(|book| book.values().any(kept).then_some(()))
+            .await;
     }
 
-    /// Waits until each of these is with a worker of the crew, and says when the last one came to one.
-    pub(crate) async fn given(&self, tasks: &[String]) -> Instant {
+    /// Waits until every task that was created before `since` is with a worker of the crew. Says how many came to one only after that, and when the last did.
+    pub(crate) async fn given_after(&self, since: Instant) -> (usize, Instant) {
+        let given = |book: &HashMap<String, Entry>| {
+            let before = book
+                .values()
+                .filter(|entry| entry.created.is_some_and(|at| at < since));
+            let given: Option<Vec<_>> = before.map(|entry| entry.given.first().copied()).collect();
+            let late = given?.into_iter().filter(|at| *at > since);
+            let late: Vec<_> = late.collect();
+            let last = late.iter().copied().max().unwrap_or(since);
+            Some((late.len(), last))
+        };
+        self.until(given).await
+    }
+
+    async fn until<T>(&self, found: impl Fn(&HashMap<String, Entry>) -> Option<T>) -> T {
         let began = Instant::now();
         while began.elapsed() < PATIENCE {
-            let given: Option<Vec<_>> = {
-                let book = self.book();
-                let first = |task: &String| book.get(task)?.given.first().copied();
-                tasks.iter().map(first).collect()
-            };
-            if let Some(last) = given.and_then(|given| given.into_iter().max()) {
-                return last;
+            let found = found(&self.book());
+            if let Some(found) = found {
+                return found;
             }
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
-        panic!("tasks did not come back in {PATIENCE:?}");
+        panic!("it did not come to that in {PATIENCE:?}");
     }
 
     /// Tasks that more than one worker was given, or one twice, and that were not counted before.

@@ -64,11 +64,15 @@ impl Victim {
         Self { process, wire }
     }
 
-    pub(crate) fn signal(&self, signal: &str) {
+    /// It ends without a word.
+    pub(crate) fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    /// It says nothing more, and its connections stay.
+    pub(crate) fn stop(&self) {
         let id = self.process.id().to_string();
-        let sent = Command::new("kill")
-            .args([&format!("-{signal}"), &id])
-            .status();
+        let sent = Command::new("kill").args(["-STOP", &id]).status();
         assert!(sent.unwrap().success());
     }
 

@@ -12,8 +12,7 @@ use kube::{Client, ResourceExt as _};
 use provost_coordinator::{Coordinator, ProofId, RecoveredProof, Term, TermEvent, WaitReason};
 use provost_crds::{ProofRequest, ProvingTask, TaskState};
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::lease::Standing;
@@ -27,7 +26,7 @@ use crate::key::ProofKey;
 use crate::metrics::TermMetrics;
 use crate::state::KubeState;
 
-/// Longest wait for the store's word on one proof, and how many are asked about at the same time.
+/// Longest wait for the store's word on proofs, and how many are asked about at the same time.
 const LOOK: Duration = Duration::from_millis(500);
 const LOOKS: usize = 32;
 /// Wait after the API server failed.
@@ -194,25 +193,21 @@ impl Takeover {
         Ok(requests)
     }
 
-    /// The proofs that are complete in the store: a leader was lost between their upload and the note of it. A store that does not
-    /// answer at once holds up nothing; a proof is made again at worst.
+    /// The proofs that are complete in the store: a leader was lost between their upload and the note of it. However many there are, a store that does not
+    /// answer holds the term up for no longer than [`LOOK`]; a proof is made again at worst.
     async fn finished(&self, proofs: &[RecoveredProof]) -> HashSet<ProofId> {
-        let mut found = HashSet::new();
-        for some in proofs.chunks(LOOKS) {
-            let mut looks = JoinSet::new();
-            for proof in some {
-                let Some(artifact) = proof.spec.outputs.first().cloned() else {
-                    continue;
-                };
-                let (inputs, id) = (self.inputs.clone(), proof.spec.proof_id.clone());
-                looks.spawn(async move {
-                    let info = timeout(LOOK, inputs.proof_info(&artifact)).await;
-                    matches!(info, Ok(Ok(Some(_)))).then_some(id)
-                });
-            }
-            found.extend(looks.join_all().await.into_iter().flatten());
-        }
-        found
+        let looks = proofs.iter().filter_map(|proof| {
+            let artifact = proof.spec.outputs.first().cloned()?;
+            let (inputs, id) = (self.inputs.clone(), proof.spec.proof_id.clone());
+            Some(async move {
+                let info = inputs.proof_info(&artifact).await;
+                matches!(info, Ok(Some(_))).then_some(id)
+            })
+        });
+        let looks: Vec<_> = looks.collect();
+        let looks = stream::iter(looks).buffer_unordered(LOOKS);
+        let looks = looks.take_until(sleep(LOOK));
+        looks.filter_map(std::future::ready).collect().await
     }
 
     /// How many tasks are held until it is known whether they run.

@@ -48,7 +48,7 @@ fn parse<'a>(
     Ok((kind, said))
 }
 
-/// The coordinator's settings, with these in place of its own.
+/// The coordinator's settings, with these in place of its own. Of what is said twice of a type the last counts.
 pub(crate) fn coordinator(
     timeouts: &[TaskTimeout],
     standstill: Duration,

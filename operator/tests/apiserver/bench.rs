@@ -431,6 +431,7 @@ fn worker_settings() -> WorkerSettings {
         store_secret: "provost-store".into(),
         store_in_flight_mib: None,
         shards_ahead: None,
+        weights: provost_coordinator::Weights::default(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Running the programs a user would run.
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::process::{Child, Command, Stdio};
 
 /// What a program answered.
@@ -39,11 +39,21 @@ impl Watch {
         Self(start("kubectl", args))
     }
 
-    /// Ends it, and answers what it has seen.
-    pub fn end(mut self) -> String {
-        self.0.kill().expect("it runs");
-        let output = self.0.wait_with_output().expect("it ran");
-        String::from_utf8_lossy(&output.stdout).into_owned()
+    /// Ends it, and answers what it has seen, and what went wrong.
+    pub fn end(mut self) -> (String, String) {
+        let _ = self.0.kill();
+        let (mut seen, mut wrong) = (String::new(), String::new());
+        let (out, err) = (self.0.stdout.take(), self.0.stderr.take());
+        let _ = out.expect("piped").read_to_string(&mut seen);
+        let _ = err.expect("piped").read_to_string(&mut wrong);
+        (seen, wrong)
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 

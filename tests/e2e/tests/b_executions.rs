@@ -40,6 +40,7 @@ fn b_a_non_zero_exit_is_a_result_of_execute() {
     Manifest::new("execute-exit7", "exit7", "Execute", &[]).apply_ok();
     let proof = wait_succeeded("execute-exit7", EXECUTION);
     assert_eq!(proof["status"]["execution"]["exitCode"].as_u64(), Some(7));
+    wait_event("execute-exit7", "Succeeded");
     delete("execute-exit7");
 }
 

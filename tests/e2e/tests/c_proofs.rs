@@ -6,8 +6,8 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use provost_e2e::{
-    Manifest, SYSTEM, all_well, delete, guest, kubectl_ok, namespace, nothing_left, verify,
-    verify_by_name, wait_prover, wait_succeeded, wait_until, well, worker_log,
+    Manifest, NAMESPACE, SYSTEM, all_well, delete, guest, kubectl_ok, namespace, nothing_left,
+    plugin, verify, verify_by_name, wait_prover, wait_succeeded, wait_until, well, worker_log,
 };
 use serde_json::{Value, json};
 
@@ -111,6 +111,9 @@ fn a_core_proof_of_fibonacci_verifies_though_the_leader_is_killed() {
     let printed = verify(name, &guest("fibonacci"));
     // n = 1000, then the last two numbers modulo 7919, each a little-endian u32.
     assert!(printed.contains("0xe80300004d170000430e0000"), "{printed}");
+    let other = guest("keccak");
+    let other = plugin(&["verify", name, "-n", NAMESPACE, "--elf", &other]);
+    assert_eq!(other.code, Some(5), "of another program: {}", other.stderr);
     delete(name);
 }
 

@@ -155,6 +155,7 @@ fn d_a_store_that_is_down_delays_and_loses_nothing() {
         succeeded(proof).1 == "StoreUnavailable"
     });
     assert_eq!(succeeded(&proof).0, "Unknown");
+    wait_event("store-down", "StoreUnavailable");
     kubectl_ok(&[
         "-n",
         SYSTEM,
@@ -176,14 +177,28 @@ fn e_a_worker_that_is_told_to_go_ends_its_task_first() {
     wait_until("drained", SOON, "executing", |proof| {
         proof["status"]["tasks"]["ExecuteOnly"]["running"].as_u64() > Some(0)
     });
-    let exit_code = "jsonpath={.status.containerStatuses[0].state.terminated.exitCode}{\"\\n\"}";
     let pod = worker_pods();
-    let watch = Watch::start(&["-n", SYSTEM, "get", "pod", &pod, "-w", "-o", exit_code]);
+    let path = "jsonpath={.status.containerStatuses[0].state.terminated.exitCode}{\"\\n\"}";
+    let watch = Watch::start(&["-n", SYSTEM, "get", "pod", &pod, "-w", "-o", path]);
     scale("workers", 0);
-    let seen = watch.end();
-    assert!(seen.lines().any(|code| code == "0"), "{pod}: {seen:?}");
-    // There is nobody else who could have executed it.
+    let (state, reason, _) = succeeded(&get("drained"));
+    assert_eq!(state, "Unknown", "{reason}: it was told to go too late");
+    kubectl_ok(&[
+        "-n",
+        SYSTEM,
+        "wait",
+        "--for=delete",
+        &format!("pod/{pod}"),
+        "--timeout=90s",
+    ]);
+    let (codes, wrong) = watch.end();
+    assert!(
+        codes.lines().any(|code| code == "0"),
+        "{pod}: {codes:?} {wrong}"
+    );
+    // There was nobody else who could have executed it.
     wait_succeeded("drained", SOON);
+    scale("workers", 1);
     delete("drained");
 }
 
@@ -213,7 +228,7 @@ fn f_a_worker_without_enough_memory_fails_the_proof_after_three_kills() {
     ]);
     scale("workers", 1);
     assert!(
-        message.contains("small") && message.contains("1Gi"),
+        message.contains("small") && message.contains("1Gi") && message.contains("3 workers"),
         "{message}"
     );
     let failure = get("out-of-memory")["status"]["failure"].clone();

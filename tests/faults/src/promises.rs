@@ -10,6 +10,8 @@ use crate::world::World;
 
 /// How long a worker may be silent before its leaf tasks go elsewhere.
 pub const LEAF_LIVENESS: Duration = Duration::from_secs(8);
+/// How long it may be silent before its Controller and CoreExecute go elsewhere.
+pub const ROOT_LIVENESS: Duration = Duration::from_secs(30);
 /// Time between two beats of a worker: its last word may be as old when it falls silent.
 pub const BEAT: Duration = Duration::from_secs(2);
 /// How long a process that runs Controller or CoreExecute may be without a stream, where nothing else is known of it.
@@ -31,12 +33,16 @@ const LOAD: Duration = Duration::from_secs(12);
 /// At once, as far as a loaded machine goes, and before any silence, or a stream that is not back, could have been the cause.
 pub const AT_ONCE: Range<Duration> = Duration::ZERO..ROOT_BREAK_GRACE;
 
-/// Not before a worker has been silent for its leaf tasks to go elsewhere, and not long after that. Its last word may be a beat old, and on a loaded machine
-/// a second more.
-pub const SILENCE: Range<Duration> = LEAF_LIVENESS
-    .saturating_sub(BEAT)
-    .saturating_sub(Duration::from_secs(1))
-    ..LEAF_LIVENESS.saturating_add(LOAD);
+/// Not before a worker has been silent for its leaf tasks to go elsewhere, and not long after that.
+pub const SILENCE: Range<Duration> = silent(LEAF_LIVENESS);
+/// The same for its Controller or CoreExecute.
+pub const ROOT_SILENCE: Range<Duration> = silent(ROOT_LIVENESS);
+
+/// A worker's last word may be a beat old, and on a loaded machine a second more.
+const fn silent(limit: Duration) -> Range<Duration> {
+    let last_word = BEAT.saturating_add(Duration::from_secs(1));
+    limit.saturating_sub(last_word)..limit.saturating_add(LOAD)
+}
 
 /// Not before `limit`, and not long after it.
 pub fn after(limit: Duration) -> Range<Duration> {

@@ -1,10 +1,24 @@
 //! Which roles a simulated worker plays, and what weight they offer.
 
-/// Weight of one Controller and one CoreExecute, which run side by side for a proof.
-const EXECUTE_UNIT: u32 = 9;
+/// What the tasks of one proof weigh that a worker of class All is to have room for, in GiB: as the real worker has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::Args)]
+pub struct Units {
+    /// Weight of one Controller and one CoreExecute, which run side by side for a proof.
+    #[arg(long = "execute-unit", env = "PROVOST_EXECUTE_UNIT", default_value_t = Self::default().execute)]
+    pub execute: u32,
+    /// Weight of the heaviest proving task.
+    #[arg(long = "prove-unit", env = "PROVOST_PROVE_UNIT", default_value_t = Self::default().prove)]
+    pub prove: u32,
+}
 
-/// Weight of the heaviest proving task.
-const PROVE_UNIT: u32 = 4;
+impl Default for Units {
+    fn default() -> Self {
+        Self {
+            execute: 9,
+            prove: 4,
+        }
+    }
+}
 
 /// Which roles a worker plays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -33,7 +47,7 @@ pub struct Capacity {
 impl Capacity {
     /// Shares `total` among the roles of `class` as the real worker does: a worker of class All executes one proof at a time and proves with the
     /// rest. `execute` replaces the share of the execute role in a worker of class All, so that wraps fit.
-    pub fn share(class: Class, total: u32, execute: Option<u32>) -> Self {
+    pub fn share(class: Class, total: u32, execute: Option<u32>, units: Units) -> Self {
         match class {
             Class::Cpu => Self {
                 execute: total,
@@ -44,8 +58,8 @@ impl Capacity {
                 prove: total,
             },
             Class::All => {
-                let execute =
-                    execute.unwrap_or_else(|| EXECUTE_UNIT.min(total.saturating_sub(PROVE_UNIT)));
+                let usual = units.execute.min(total.saturating_sub(units.prove));
+                let execute = execute.unwrap_or(usual);
                 Self {
                     execute: execute.min(total),
                     prove: total.saturating_sub(execute),
@@ -62,7 +76,7 @@ mod tests {
     #[test]
     fn a_worker_of_class_all_shares_its_weight() {
         let share = |class, execute| {
-            let capacity = Capacity::share(class, 24, execute);
+            let capacity = Capacity::share(class, 24, execute, Units::default());
             (capacity.execute, capacity.prove)
         };
         assert_eq!(share(Class::All, None), (9, 15));

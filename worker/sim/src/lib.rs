@@ -31,7 +31,7 @@ mod tasks;
 mod wire;
 mod worker;
 
-pub use class::{Capacity, Class};
+pub use class::{Capacity, Class, Units};
 pub use provost_link::Timing;
 pub use provost_scheduler::retry::FailureClass;
 pub use simulator::{Settings, Simulator, StartError};

@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use provost_artifacts::{S3Config, S3Store, Store};
 use provost_link::Timing;
 
-use crate::class::{Capacity, Class};
+use crate::class::{Capacity, Class, Units};
 use crate::faults::Fault;
 use crate::local::LocalArtifacts;
 use crate::profile::Profile;
@@ -49,6 +49,9 @@ pub(crate) struct RunArgs {
     /// How much of it the execute role offers in a worker of class All: 14 for a Groth16 wrap, 60 for a Plonk wrap.
     #[arg(long, env = "PROVOST_SIM_EXECUTE_CAPACITY")]
     execute_capacity: Option<u32>,
+    /// What tasks weigh.
+    #[command(flatten)]
+    units: Units,
     /// The graph of proofs: default, small, mixed, 10k, a JSON file, or JSON.
     #[arg(long, env = "PROVOST_SIM_PROFILE", default_value = "default")]
     profile: String,
@@ -103,7 +106,8 @@ impl RunArgs {
             (false, true) => Some(Arc::new(LocalArtifacts::new(shared()?))),
             (false, false) => Some(Arc::new(shared()?)),
         };
-        let capacity = Capacity::share(self.class, self.capacity, self.execute_capacity);
+        let capacity =
+            Capacity::share(self.class, self.capacity, self.execute_capacity, self.units);
         let mut timing = Timing::default();
         if let Some(ms) = self.beat_ms {
             timing.beat = Duration::from_millis(ms.max(1));

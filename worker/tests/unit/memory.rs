@@ -1,13 +1,14 @@
 //! How a worker shares its memory among its roles.
 #![allow(clippy::unwrap_used)]
 
-use provost_worker::memory::{Class, GIB, Machine, meminfo_total, parse_limit, plan};
+use provost_worker::memory::{Class, GIB, Machine, Units, meminfo_total, parse_limit, plan};
 
 fn of(class: Class, gib: u64) -> Machine {
     Machine {
         class,
         limit_bytes: gib * GIB,
         pinned_bytes: 0,
+        units: Units::default(),
     }
 }
 
@@ -17,6 +18,20 @@ fn a_node_of_24_gib_runs_one_proof_and_one_prover() {
     assert_eq!((plan.execute_weight, plan.prove_weight), (9, 4));
     assert_eq!(plan.prover_permits, 1);
     assert!(plan.executor_memory_bytes <= 7 * GIB);
+}
+
+#[test]
+fn what_tasks_weigh_decides_how_the_roles_share() {
+    let machine = Machine {
+        units: Units {
+            execute: 13,
+            prove: 6,
+        },
+        ..of(Class::All, 33)
+    };
+    let plan = plan(machine, None, None).unwrap();
+    assert_eq!((plan.execute_weight, plan.prove_weight), (13, 12));
+    assert_eq!(plan.prover_permits, 2);
 }
 
 #[test]

@@ -127,6 +127,15 @@ impl Worker {
         self.holds.get_mut(task)
     }
 
+    /// What it is to stop counts as said at `now`.
+    pub(crate) fn told_anew(&mut self, now: Millis) {
+        for hold in self.holds.values_mut() {
+            if let Some(Some(told)) = &mut hold.ended {
+                *told = now;
+            }
+        }
+    }
+
     pub(crate) fn finished_lately(&self, task: &str, since: Millis) -> bool {
         let mut recent = self.recent.iter();
         recent.any(|(id, at)| **id == *task && *at >= since)

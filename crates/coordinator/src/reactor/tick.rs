@@ -72,7 +72,7 @@ impl Reactor<'_> {
         }
     }
 
-    /// Workers of the native door that do not let go of what they were told to stop. The others say so in their heartbeats.
+    /// Workers of the native door that do not let go of what they were told to stop, and can be heard. The others say so in their heartbeats.
     fn check_cancelled(&mut self) {
         let grace = millis(self.core.config().recycle_grace);
         let since =
@@ -80,7 +80,7 @@ impl Reactor<'_> {
         let workers = self
             .core
             .workers()
-            .filter(|w| w.link.is_some() && !w.retiring);
+            .filter(|w| w.link.is_some() && w.conn.is_some() && !w.silent && !w.retiring);
         let stuck = workers.filter_map(|worker| {
             let (task, hold) = worker.holds().iter().find(|(_, hold)| since(hold))?;
             Some((worker.id.clone(), hold.kind, task.clone()))

@@ -109,7 +109,10 @@ impl Reactor<'_> {
         let now = self.now;
         self.core.update_worker(id, |w| {
             w.last_seen = now;
-            w.silent = false;
+            if std::mem::take(&mut w.silent) {
+                // It may not have heard what it was told meanwhile.
+                w.told_anew(now);
+            }
         });
     }
 

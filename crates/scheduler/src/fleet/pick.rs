@@ -5,8 +5,8 @@
 //! pods would get several tasks before the small ones get any. That this leaves crumbs of room everywhere is what reservations are for. What would cost its whole proof goes
 //! to a spot node only where no other has room.
 
-use super::Fleet;
 use super::worker::{Pod, Worker};
+use super::{Fleet, Indexes, Known};
 use crate::shape::{Shape, ShapeId};
 
 /// A task that looks for a worker.
@@ -30,20 +30,14 @@ impl Fleet {
     /// a worker is kept for.
     pub(crate) fn pick(&self, want: &Want<'_>, precedes: impl Fn(ShapeId) -> bool) -> Option<u32> {
         let known = &self.shapes[want.id as usize];
-        let (gate, indexes) = match &known.lasting {
-            None => (None, known.filter),
+        let gate = match &known.lasting {
+            None => None,
             Some(lasting) => {
                 let expecting = self.expecting[want.shape.class.index()];
-                let gate = self.rooms[lasting.rooms].gate(want.shape, expecting)?;
-                let none_to_spare = gate.spare == 0;
-                let indexes = if none_to_spare {
-                    lasting.sparing
-                } else {
-                    known.filter
-                };
-                (Some(gate), indexes)
+                Some(self.rooms[lasting.rooms].gate(want.shape, expecting)?)
             }
         };
+        let none_to_spare = gate.as_ref().is_some_and(|gate| gate.spare == 0);
         let bars = |number: u32| gate.as_ref().is_some_and(|gate| gate.bars(number));
         let weight = u64::from(want.shape.weight);
         let fits = |number: u32, worker: &Worker| {
@@ -65,29 +59,61 @@ impl Fleet {
         {
             return Some(number);
         }
-        let kept = |avoided_too: bool, spot_too: bool| {
+        let takes = |number: u32| gate.as_ref().map_or(0, |gate| gate.takes(number));
+        let kept = |level: Level, avoided_too: bool| {
             let kept = self.reserved.iter().filter_map(|number| {
                 let worker = self.workers.at(*number)?;
                 let good = (avoided_too || !avoided(*number))
-                    && (spot_too || !worker.spec.spot)
+                    && (level.spot_too || !worker.spec.spot)
+                    && (level.places_too || takes(*number) == 0)
                     && fits(*number, worker);
                 good.then_some((worker.used(), worker.spec.capacity, *number))
             });
             kept.min().map(|(_, _, number)| number)
         };
-        let find = |avoided_too: bool, spot_too: bool, index: usize| {
-            let workers = &self.indexes[index].workers;
-            let barred = |n: u32| bars(n) || (!avoided_too && avoided(n));
-            let found = workers.first(want.shape.weight, &barred);
-            found.or_else(|| kept(avoided_too, spot_too))
-        };
-        let steady = indexes.steady.filter(|_| self.spots > 0);
         let choose = |avoided_too: bool| {
-            let steady = steady.and_then(|index| find(avoided_too, false, index));
-            steady.or_else(|| find(avoided_too, true, indexes.all))
+            let barred = |n: u32| bars(n) || (!avoided_too && avoided(n));
+            self.levels(known, none_to_spare).find_map(|level| {
+                let workers = &self.indexes[level.index].workers;
+                let found = workers.first(want.shape.weight, &barred);
+                found.or_else(|| kept(level, avoided_too))
+            })
         };
         choose(false).or_else(|| want.avoid.and_then(|_| choose(true)))
     }
+
+    /// Where to look, the better first. A place that others come for is worth more than a node that stays: who takes it sends their executions to the other kind, or lets them wait.
+    fn levels(&self, known: &Known, none_to_spare: bool) -> impl Iterator<Item = Level> + use<> {
+        let steady = |of: Indexes| of.steady.filter(|_| self.spots > 0);
+        let level = |index: Option<usize>, spot_too, places_too| {
+            index.map(|index| Level {
+                index,
+                spot_too,
+                places_too,
+            })
+        };
+        let sparing = known.lasting.as_ref().map(|lasting| lasting.sparing);
+        // Without spot nodes it only matters whether there is a place to spare.
+        let split = sparing.filter(|sparing| none_to_spare || steady(*sparing).is_some());
+        let rest = (!none_to_spare).then_some(known.filter);
+        let levels = [
+            level(split.and_then(steady), false, false),
+            level(split.map(|sparing| sparing.all), true, false),
+            level(rest.and_then(steady), false, true),
+            level(rest.map(|rest| rest.all), true, true),
+        ];
+        levels.into_iter().flatten()
+    }
+}
+
+/// Some of the workers that a task may go to.
+#[derive(Clone, Copy)]
+struct Level {
+    index: usize,
+    /// Those on spot nodes among them.
+    spot_too: bool,
+    /// Those on which a lasting task takes a place away.
+    places_too: bool,
 }
 
 /// What a worker may give to a task: all that is free, less what it is kept for.

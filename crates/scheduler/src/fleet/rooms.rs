@@ -98,8 +98,13 @@ pub(super) struct Gate<'a> {
 
 impl Gate<'_> {
     pub(super) fn bars(&self, number: u32) -> bool {
+        self.takes(number) > self.spare
+    }
+
+    /// How many places it takes away there.
+    pub(super) fn takes(&self, number: u32) -> u64 {
         let room = self.rooms.get(number).unwrap_or(0);
-        taken(room, self.weight, self.reserve) > self.spare
+        taken(room, self.weight, self.reserve)
     }
 }
 

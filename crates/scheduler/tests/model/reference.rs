@@ -321,12 +321,14 @@ impl Reference {
             return Some(prefer);
         }
         let shape = &found.shape;
+        let spots = self.workers.iter().flatten().any(|w| w.spot);
         let kept = |w: &usize| self.shapes.iter().any(|s| s.kept == Some(*w));
         fit.into_iter().min_by_key(|w| {
             let worker = self.worker(*w);
             let load = (self.used(*w), worker.capacity, worker.number);
             let unsteady = shape.steady && worker.spot;
-            (avoided(w), unsteady, kept(w), load)
+            let takes = shape.steady && spots && self.takes(shape, *w) > 0;
+            (avoided(w), takes, unsteady, kept(w), load)
         })
     }
 
@@ -344,18 +346,26 @@ impl Reference {
         if shape.reserve == 0 {
             return true;
         }
-        let places = |w: usize, taken: u32| {
-            let room = self.room_beside(w, shape.class);
-            room.saturating_sub(u64::from(taken)) / u64::from(shape.reserve)
-        };
         let workers = self
             .open_workers()
             .filter(|w| self.serves(*w, shape.class, shape.requirement));
-        let before: u64 = workers.map(|w| places(w, 0)).sum();
-        let after = before - places(chosen, 0) + places(chosen, shape.weight);
+        let before: u64 = workers.map(|w| self.children(shape, w, 0)).sum();
+        let after = before - self.takes(shape, chosen);
         let holds = self.holds.iter().flatten();
         let expecting = holds.filter(|h| h.expects && h.shape.class == shape.class);
         after >= 1 && after >= before.min(expecting.count() as u64)
+    }
+
+    /// How many children of a lasting task a worker has room for, beside so much.
+    fn children(&self, shape: &Shape, worker: usize, beside: u32) -> u64 {
+        let room = self.room_beside(worker, shape.class);
+        let room = room.saturating_sub(u64::from(beside));
+        room.checked_div(u64::from(shape.reserve)).unwrap_or(0)
+    }
+
+    /// How many fewer, if the task is there itself.
+    fn takes(&self, shape: &Shape, worker: usize) -> u64 {
+        self.children(shape, worker, 0) - self.children(shape, worker, shape.weight)
     }
 
     fn allowance(&self, task: usize, worker: usize) -> u64 {

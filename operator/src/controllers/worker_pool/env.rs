@@ -49,6 +49,11 @@ pub(super) fn build(pool: &WorkerPool, settings: &WorkerSettings) -> Vec<EnvVar>
     if spec.known_answer {
         env.push(literal("PROVOST_KNOWN_ANSWER", "true"));
     }
+    let weights = &settings.weights;
+    let execute = (weights.controller + weights.core_execute).max(weights.execute_only);
+    env.push(literal("PROVOST_EXECUTE_UNIT", execute.to_string()));
+    let prove = weights.prove_shard.max(weights.shrink_wrap);
+    env.push(literal("PROVOST_PROVE_UNIT", prove.to_string()));
     if spec.spot {
         env.push(literal("PROVOST_SPOT", "true"));
     }

@@ -13,6 +13,7 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::{Resource, ResourceExt};
+use provost_coordinator::Weights;
 use provost_crds::{DeviceClaim, POOL_LABEL, QuarantinedNode, WorkerPool};
 use sha2::{Digest, Sha256};
 
@@ -51,6 +52,8 @@ pub struct WorkerSettings {
     pub store_in_flight_mib: Option<NonZeroU32>,
     /// Most shards of an execution that wait in the store to be proven; `None` for the worker's own default.
     pub shards_ahead: Option<NonZeroU32>,
+    /// What tasks weigh, in GiB.
+    pub weights: Weights,
 }
 
 /// Labels that select the pods of a pool.

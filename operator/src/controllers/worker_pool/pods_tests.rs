@@ -16,6 +16,7 @@ fn settings() -> WorkerSettings {
         store_secret: "provost-store".into(),
         store_in_flight_mib: None,
         shards_ahead: None,
+        weights: Weights::default(),
     }
 }
 
@@ -175,6 +176,23 @@ fn workers_on_spot_nodes_are_told_so() {
     assert_eq!(said(json!({"class": "All"})), None);
     let set = said(json!({"class": "All", "spot": true}));
     assert_eq!(set.as_deref(), Some("true"));
+}
+
+/// A worker of class All has room for one execution and proves with the rest.
+#[test]
+fn workers_know_what_tasks_weigh() {
+    let mut settings = settings();
+    settings.weights.core_execute = 12;
+    settings.weights.prove_shard = 6;
+    let pod = build(
+        &pool(json!({"class": "All"})),
+        "small-abcde",
+        &settings,
+        &[],
+    );
+    let unit = |name| value(&pod, name).unwrap().value.as_deref();
+    assert_eq!(unit("PROVOST_EXECUTE_UNIT"), Some("13"));
+    assert_eq!(unit("PROVOST_PROVE_UNIT"), Some("6"));
 }
 
 #[test]

@@ -32,7 +32,12 @@ const REPLACED: Duration = Duration::from_secs(20);
 
 /// SIGKILL of the leader. Another follows, and something new begins; then the first comes back.
 async fn kill_leader(world: &World) {
-    let (leader, epoch) = world.term().await;
+    let term = world.term().await;
+    kill_leader_of(world, term).await;
+}
+
+/// The same with the leader of a term that is known.
+async fn kill_leader_of(world: &World, (leader, epoch): (usize, i32)) {
     world.strikes();
     world.replicas[leader].kill();
     world.leader_after(epoch).await;
@@ -50,13 +55,13 @@ async fn kill_before_it_writes<T>(
     something: impl AsyncFnOnce() -> T,
     unwritten: impl AsyncFnOnce() -> bool,
 ) {
-    let (leader, _) = world.term().await;
+    let (leader, epoch) = world.term().await;
     world.replicas[leader].api.set(Way::Held, Way::Open);
     something().await;
     // Time to see it, and less than its Lease has left.
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert!(unwritten().await, "it was written");
-    kill_leader(world).await;
+    kill_leader_of(world, (leader, epoch)).await;
     world.replicas[leader].api.heal();
 }
 
@@ -272,7 +277,7 @@ fn killed_before_it_writes() -> Vec<Scenario> {
             "spec.deadline, leader SIGKILL",
             async |world| {
                 // The API keeps whole seconds.
-                let second = jiff::Timestamp::now().as_second() + 6;
+                let second = jiff::Timestamp::now().as_second() + 10;
                 let deadline = jiff::Timestamp::from_second(second).unwrap();
                 let shape = Shape::shards(100, 1000).spec("deadline", deadline.to_string());
                 world.prove("p", &shape).await;
@@ -280,7 +285,9 @@ fn killed_before_it_writes() -> Vec<Scenario> {
                 // It is due while the leader can write nothing, and still leads.
                 let moment = Duration::from_millis(500);
                 let left = jiff::Timestamp::now().duration_until(deadline);
-                tokio::time::sleep(left.unsigned_abs() - moment).await;
+                let left = Duration::try_from(left).ok();
+                let wait = left.and_then(|left| left.checked_sub(moment));
+                tokio::time::sleep(wait.expect("shards begin before that")).await;
                 let due = async || tokio::time::sleep(moment).await;
                 kill_before_it_writes(world, due, async || goes_on(world).await).await;
                 world.ends("p", "Expired").await;

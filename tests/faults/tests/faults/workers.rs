@@ -10,7 +10,7 @@ use provost_faults::check::{Allowed, again, another_run, unheard};
 use provost_faults::executions::Executions;
 use provost_faults::process::Signal;
 use provost_faults::promises::{
-    AT_ONCE, BACKOFF, LEAF_LIVENESS, RECYCLE_GRACE, ROOT_BREAK_GRACE, SILENCE, after,
+    AT_ONCE, BACKOFF, RECYCLE_GRACE, ROOT_BREAK_GRACE, ROOT_SILENCE, SILENCE, after,
 };
 use provost_faults::proof::Shape;
 use provost_faults::scenario::Scenario;
@@ -455,13 +455,30 @@ fn silent() -> Vec<Scenario> {
                 let again = world.begun("CONTROLLER", 2).await;
                 world.recovered();
                 // A whole proof's work is not given up as soon as a leaf's.
-                let silence = LEAF_LIVENESS..Duration::from_secs(60);
-                world.came("the proof begins again", again.ms, &silence);
+                world.came("the proof begins again", again.ms, &ROOT_SILENCE);
                 worker.heal();
                 world.succeeds("p").await;
             },
         )
         .allow(ANOTHER_RUN),
+        Scenario::new(
+            "controllers_worker_silent_and_back",
+            "wires of the Controller's worker held for 16 s",
+            async |world| {
+                world.prove("p", &Shape::shards(60, 700)).await;
+                world.begun("PROVE_SHARD", 4).await;
+                let worker = world.of(&world.begun("CONTROLLER", 1).await);
+                world.strikes();
+                worker.partition();
+                // Its leaves are begun elsewhere, and it cannot hear that it is to stop its own.
+                requeues(world, &SILENCE).await;
+                tokio::time::sleep(RECYCLE_GRACE + Duration::from_secs(3)).await;
+                worker.heal();
+                world.succeeds("p").await;
+                assert_eq!(world.executions().starts("CONTROLLER").count(), 1);
+            },
+        )
+        .allow(unheard(LEAVES)),
         Scenario::new(
             "reconnect_storm",
             "all wires of all workers reset, 20 times",

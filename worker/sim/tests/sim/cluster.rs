@@ -16,7 +16,7 @@ use provost_coordinator::{
 use provost_proto::worker::TaskType;
 use provost_worker_sim::graph::Mode;
 use provost_worker_sim::profile::{Graph, Profile};
-use provost_worker_sim::{Capacity, Class, Settings, Simulator, Timing};
+use provost_worker_sim::{Capacity, Class, Settings, Simulator, Timing, Units};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -167,7 +167,7 @@ impl Cluster {
             ..Settings::new(
                 vec![self.address.clone()],
                 workers,
-                Capacity::share(class, capacity, Some(76)),
+                Capacity::share(class, capacity, Some(76), Units::default()),
             )
         }
     }

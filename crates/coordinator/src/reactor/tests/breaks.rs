@@ -5,10 +5,11 @@ use provost_proto::link::up_message::Message as Up;
 use provost_proto::worker::TaskType::*;
 use provost_scheduler::retry::History;
 
-use super::env::{Env, spec, t};
+use super::env::{Env, Said, spec, t};
 use super::peer::*;
 use crate::config::Config;
 use crate::core::Phase;
+use crate::events::WorkerEvent;
 use crate::failure::{FailureClass, Loss};
 
 /// A process with the root of proof `p` and a shard `c` on it. A root is given no more time than a shard.
@@ -242,6 +243,32 @@ fn one_that_drains_was_told_to_go() {
     assert_eq!(proof.tallies[&Controller].other.preemptions, 1);
     assert_eq!(proof.tallies[&Controller].other.losses, 0);
     assert!(env.outcome().is_none());
+}
+
+/// Who cannot be heard cannot have heard what to stop either.
+#[test]
+fn a_silent_process_is_not_replaced_for_what_it_was_told_meanwhile() {
+    let (mut env, peer) = with_shard();
+    let told = Config::default().recycle_grace.as_millis() as i64;
+    let other = env.join("other");
+    let beat = || Up::Beat(wire::Beat::default());
+    env.wait(7_000);
+    env.hear(&other, [beat()]);
+    env.wait(1_000);
+    assert_eq!(env.worker_of(&t("c")).as_deref(), Some("other/prove"));
+    env.wait(told + 1_000);
+    env.said();
+    env.hear(&other, [beat()]);
+    env.hear(&peer, [beat()]);
+    env.wait(told - 1);
+    let recycled = |said: Vec<Said>| {
+        let mut said = said.into_iter();
+        said.any(|said| matches!(said, Said::Event(WorkerEvent::Recycle { .. })))
+    };
+    assert!(!recycled(env.said()), "it has as much time as any");
+    assert_eq!(env.worker_of(&t("t1")).as_deref(), Some("pod/execute"));
+    env.wait(1);
+    assert!(recycled(env.said()), "it has not stopped the shard");
 }
 
 #[test]
