@@ -151,7 +151,7 @@ pub struct Timings {
     /// When the request ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<Time>,
-    /// Milliseconds from creation of the request to startedAt.
+    /// Milliseconds from creation of the request, which the API server notes in whole seconds, to startedAt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub queue_millis: Option<i64>,

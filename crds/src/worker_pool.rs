@@ -75,8 +75,8 @@ pub struct WorkerPoolSpec {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "schema::node_selector")]
     pub node_selector: BTreeMap<String, String>,
-    /// Whether the pool's nodes may be taken away at short notice (spot, preemptible). What a whole proof hangs on, its Controller, its
-    /// execution and its wrap, goes to workers of other pools while those have room. Default: false.
+    /// Whether the pool's nodes may be taken away at short notice (spot, preemptible). What a whole proof hangs on, its Controller and its
+    /// execution, and wraps for chains go to workers of other pools while those have room. Default: false.
     #[serde(default)]
     pub spot: bool,
     /// Taints that the workers tolerate, as in a pod. At most 32.

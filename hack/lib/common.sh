@@ -85,13 +85,16 @@ need_packages() {
     done
     ((${#missing[@]} == 0)) && return 0
     on_debian_as_root || die "missing here: $named. Install them; as root on Debian this installs them itself."
-    say "==> installing Debian packages: ${missing[*]}"
+    step "installing Debian packages: ${missing[*]}" install_packages "${missing[@]}"
+}
+
+install_packages() {
     local log="$PROVOST_CACHE/apt.log"
     # The lists may be absent or old: they are fetched when an install fails.
-    if ! apt_install "${missing[@]}" >"$log" 2>&1; then
+    if ! apt_install "$@" >"$log" 2>&1; then
         apt-get -q update >>"$log" 2>&1 || true
-        apt_install "${missing[@]}" >>"$log" 2>&1 ||
-            die "apt-get could not install ${missing[*]}: see $log"
+        apt_install "$@" >>"$log" 2>&1 ||
+            die "apt-get could not install $*: see $log"
     fi
 }
 

@@ -83,7 +83,7 @@ pub struct RunArgs {
     /// URL of the artifact store. Default: the Service provost-store in --namespace.
     #[arg(long, env = "PROVOST_STORE_ENDPOINT")]
     pub store_endpoint: Option<String>,
-    /// Bucket of the artifact store.
+    /// Bucket of the artifact store, of this installation alone: what none of its requests names is removed.
     #[arg(long, env = "PROVOST_STORE_BUCKET", default_value = "provost")]
     pub store_bucket: String,
     /// Region of the artifact store.
@@ -130,7 +130,7 @@ pub struct RunArgs {
         value_parser = duration
     )]
     pub standstill_timeout: Duration,
-    /// Memory in GiB that a task of a type takes on its worker, such as CoreExecute=6; repeated, or separated by commas. Default: Controller and SetupVkey 1, UtilVkeyMap* 2,
+    /// Memory in GiB that a task of a type takes on its worker, such as CoreExecute=6; repeated, or separated by commas. Both types of UtilVkeyMap weigh the same. Default: Controller and SetupVkey 1, UtilVkeyMap* 2,
     /// recursion 3, ProveShard, ExecuteOnly and ShrinkWrap 4, CoreExecute 8, Groth16Wrap 14, PlonkWrap 60.
     #[arg(
         long = "task-weight",

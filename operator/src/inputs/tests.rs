@@ -126,6 +126,30 @@ async fn a_store_that_is_away_is_counted_and_keeps_the_hold() {
     assert!(ids(&store, Kind::Program).await.is_empty());
 }
 
+#[tokio::test]
+async fn what_nobody_holds_is_removed_if_it_is_picked() {
+    let (store, inputs) = inputs();
+    let held = inputs
+        .put_program("a", Bytes::from_static(b"held"))
+        .await
+        .unwrap();
+    let uploaded = inputs
+        .upload_program(Bytes::from_static(b"uploaded"))
+        .await
+        .unwrap();
+    for id in ["program_orphan", "program_kept"] {
+        store.put(Kind::Program, id, Bytes::new()).await.unwrap();
+    }
+    let picked = |object: &ListedObject| object.id != "program_kept";
+    let removed = inputs.remove_orphans(Kind::Program, picked).await.unwrap();
+    assert_eq!(removed, 1);
+    let mut left = ids(&store, Kind::Program).await;
+    left.sort_unstable();
+    let mut expected = vec![held, uploaded, "program_kept".to_owned()];
+    expected.sort_unstable();
+    assert_eq!(left, expected);
+}
+
 #[test]
 fn a_stdin_is_checked() {
     assert!(check_stdin(&codec::encode_stdin(&[vec![1, 2]])).is_ok());

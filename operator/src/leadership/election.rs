@@ -10,8 +10,10 @@ use std::time::Duration;
 pub struct Timing {
     /// How long a Lease holds after its last renewal.
     pub duration: Duration,
-    /// Time between two renewals, and between two looks at another's Lease.
+    /// Time between two renewals.
     pub renew: Duration,
+    /// Time between two looks at another's Lease: one that is given back is taken no later than that.
+    pub look: Duration,
 }
 
 impl Default for Timing {
@@ -19,6 +21,7 @@ impl Default for Timing {
         Self {
             duration: Duration::from_secs(3),
             renew: Duration::from_millis(800),
+            look: Duration::from_millis(250),
         }
     }
 }
@@ -127,7 +130,7 @@ impl Election {
         if now >= expires {
             self.take()
         } else {
-            Step::Wait((expires - now).min(self.timing.renew))
+            Step::Wait((expires - now).min(self.timing.look))
         }
     }
 

@@ -4,7 +4,8 @@
 use std::time::{Duration, Instant};
 
 use provost_e2e::{
-    Manifest, NAMESPACE, delete, get, guest, kubectl_ok, namespace, plugin, wait_succeeded,
+    Manifest, NAMESPACE, delete, get, guest, kubectl_ok, namespace, plugin, wait_event,
+    wait_succeeded,
 };
 use serde_json::Value;
 

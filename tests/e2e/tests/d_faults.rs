@@ -106,6 +106,8 @@ fn c_cancel_while_running_takes_two_seconds_and_recycles_the_busy_worker() {
             })
         },
     );
+    let waited = plugin(&["wait", "cancelled", "-n", NAMESPACE, "--timeout", "1s"]);
+    assert_eq!(waited.code, Some(6), "{}", waited.stderr);
     let before = worker_pods();
     let started = Instant::now();
     let cancel = plugin(&["cancel", "cancelled", "-n", NAMESPACE]);

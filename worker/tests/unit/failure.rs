@@ -22,11 +22,17 @@ fn program_faults_are_final_and_infrastructure_is_not() {
         (FailureClass::Transient, true)
     );
 
-    let killed = TaskError::Execution(ExecutionError::ChildKilled());
-    assert_eq!(
-        Failure::from_task_error("X", &killed).class,
-        FailureClass::OutOfMemory
-    );
+    // SP1 itself calls both final.
+    for killed in [
+        ExecutionError::ChildKilled(),
+        ExecutionError::KilledByMemoryMonitor(1),
+    ] {
+        let failure = Failure::from_task_error("X", &TaskError::Execution(killed));
+        assert_eq!(
+            (failure.class, failure.retryable),
+            (FailureClass::OutOfMemory, true)
+        );
+    }
 }
 
 #[test]

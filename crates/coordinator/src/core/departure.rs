@@ -3,7 +3,7 @@
 use provost_proto::worker::TaskType;
 use provost_scheduler::retry::{Decision, FailureClass};
 
-use super::tally::{Lot, Spot, Tally};
+use super::tally::{LastWorker, Lot, Tally};
 use super::{Core, Phase};
 use crate::Millis;
 use crate::ids::{ProofId, TaskId};
@@ -25,7 +25,7 @@ pub(crate) struct Lost {
     pub(crate) task: TaskId,
     pub(crate) kind: TaskType,
     pub(crate) weight: u32,
-    spot: Option<Spot>,
+    last_worker: Option<LastWorker>,
 }
 
 impl Core {
@@ -37,14 +37,14 @@ impl Core {
             task: id.clone(),
             kind: task.kind,
             weight: task.weight,
-            spot: task.spot,
+            last_worker: task.last_worker,
         })
     }
 
     /// The process is back: that its task was lost does not count.
     pub(crate) fn forgive(&mut self, lost: &Lost, class: FailureClass) {
-        let Some(spot) = lost.spot else { return };
-        let mut forgive = |tally: &mut Tally| tally.forgive(class, spot.pod);
+        let Some(last) = lost.last_worker else { return };
+        let mut forgive = |tally: &mut Tally| tally.forgive(class, last.pod);
         if let Some(proof) = self.proofs.get_mut(&lost.proof) {
             // A unit is counted there alone, a leaf there too.
             proof.tallies.get_mut(&lost.kind).map(&mut forgive);
@@ -90,7 +90,7 @@ impl Core {
 }
 
 impl Lost {
-    pub(super) const fn spot(&self) -> Option<Spot> {
-        self.spot
+    pub(super) const fn last_worker(&self) -> Option<LastWorker> {
+        self.last_worker
     }
 }

@@ -98,3 +98,23 @@ pub(crate) fn ticks(at: Millis) -> provost_scheduler::Millis {
 pub(crate) fn from_ticks(at: provost_scheduler::Millis) -> Millis {
     Millis::try_from(at).unwrap_or(Millis::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use provost_proto::worker::TaskType::*;
+
+    use super::*;
+
+    /// What takes long, or ends a whole proof with it.
+    #[test]
+    fn which_tasks_are_kept_off_spot_nodes() {
+        let steady =
+            |kind: &TaskType| shape_of(*kind, 1, 0, None).is_some_and(|shape| shape.steady);
+        let kinds = (0..64).filter_map(|number| TaskType::try_from(number).ok());
+        let mut found: Vec<_> = kinds.filter(steady).collect();
+        let mut expected = [Controller, CoreExecute, ExecuteOnly, PlonkWrap, Groth16Wrap];
+        found.sort_unstable();
+        expected.sort_unstable();
+        assert_eq!(found, expected);
+    }
+}

@@ -5,7 +5,7 @@ use provost_scheduler::explain::Standing;
 use provost_scheduler::{HoldKey, Requeue, Room, Shape, TaskSpec};
 
 use super::kinds::{shape_of, stage_of, ticks};
-use super::tally::Spot;
+use super::tally::LastWorker;
 use super::{Core, Phase, Task};
 use crate::Millis;
 use crate::ids::{TaskId, WorkerId};
@@ -84,7 +84,7 @@ impl Core {
         let (Some(worker), Some(task)) = (known.key, self.tasks.get_mut(id)) else {
             return;
         };
-        task.spot = Some(Spot { pod, capacity });
+        task.last_worker = Some(LastWorker { pod, capacity });
         let Some(key) = task.key else {
             let task = self.tasks.get(id);
             if let Some(spec) = task.and_then(|task| self.task_spec(task, 0)) {

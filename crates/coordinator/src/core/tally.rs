@@ -72,7 +72,7 @@ pub(crate) struct Lot {
 
 /// Where a task was last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Spot {
+pub(crate) struct LastWorker {
     pub(crate) pod: Pod,
     pub(crate) capacity: u32,
 }
@@ -127,9 +127,9 @@ impl Core {
         let failure = Failure {
             class,
             at: ticks(now),
-            place: task.spot.map(|spot| {
+            place: task.last_worker.map(|last| {
                 let unit = proof.restarts_with(task.kind);
-                self.place(task.kind, spot, suspect(unit, task.weight, lot))
+                self.place(task.kind, last, suspect(unit, task.weight, lot))
             }),
         };
         Some((self.config.policy(proof.spec.max_retries), failure))
@@ -146,25 +146,25 @@ impl Core {
         let proof = self.proofs.get(&lost.proof)?;
         let unit = proof.restarts_with(lost.kind);
         let suspect = suspect(unit, lost.weight, lot);
-        let place = |spot| self.place(lost.kind, spot, suspect);
+        let place = |last| self.place(lost.kind, last, suspect);
         let failure = Failure {
             class,
             at: ticks(now),
-            place: lost.spot().map(place),
+            place: lost.last_worker().map(place),
         };
         Some((self.config.policy(proof.spec.max_retries), failure))
     }
 
-    fn place(&self, kind: TaskType, spot: Spot, suspect: bool) -> Place {
+    fn place(&self, kind: TaskType, last: LastWorker, suspect: bool) -> Place {
         let class = class_of(kind);
         let mut fleet = self.workers.values().filter(|worker| {
             // One that goes is no place for another attempt.
             serves(worker.kind, class) && !worker.is_leaving()
         });
         Place {
-            pod: spot.pod,
-            capacity: spot.capacity,
-            larger: fleet.any(|worker| worker.max_weight > spot.capacity),
+            pod: last.pod,
+            capacity: last.capacity,
+            larger: fleet.any(|worker| worker.max_weight > last.capacity),
             suspect,
         }
     }

@@ -7,7 +7,7 @@ use provost_proto::worker::{TaskData, TaskStatus, TaskType};
 use provost_scheduler::{Pod, TaskKey};
 
 use super::kinds::stage_of;
-use super::tally::{Spot, Tally};
+use super::tally::{LastWorker, Tally};
 use super::{Core, LinkId};
 use crate::Millis;
 use crate::failure::Failure;
@@ -34,7 +34,7 @@ pub(crate) struct Task {
     /// Failed attempts. For a task that restarts its proof the proof's own tally counts instead, since the task does not survive.
     pub(crate) tally: Tally,
     /// Where its last attempt was.
-    pub(crate) spot: Option<Spot>,
+    pub(crate) last_worker: Option<LastWorker>,
     /// A pod that it should not go to, if there is another.
     pub(crate) avoid: Option<Pod>,
     /// Subscriptions that wait for the result.
@@ -160,7 +160,7 @@ impl Core {
             data: Some(TaskData::with_order(data, weight, &order)),
             attempt: 0,
             tally: Tally::default(),
-            spot: None,
+            last_worker: None,
             avoid: None,
             subs: Vec::new(),
             takers: Vec::new(),

@@ -106,7 +106,7 @@ impl Reactor<'_> {
         };
         let failure = failure.clone().of(id.clone(), task.kind);
         tracing::info!(proof = %task.proof, task = %id, message = failure.message, "task waits for its worker, or for another");
-        task.avoid = task.spot.map(|spot| spot.pod);
+        task.avoid = task.last_worker.map(|last| last.pod);
         task.adrift = Some(Box::new(failure.clone()));
         let not_before = self.now;
         let requeued = TaskChangeKind::Requeued {
@@ -293,7 +293,7 @@ impl Reactor<'_> {
             return;
         }
         let (kind, proof) = (task.kind, task.proof.clone());
-        task.avoid = task.spot.map(|spot| spot.pod);
+        task.avoid = task.last_worker.map(|last| last.pod);
         let failure = failure.of(id.clone(), kind);
         if self
             .core

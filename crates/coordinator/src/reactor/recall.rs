@@ -32,7 +32,7 @@ impl Reactor<'_> {
                 tracing::info!(%proof, task = %id, %worker, "task is recalled, and goes again");
                 self.cancel_on(&worker, &proof, id);
                 if let Some(task) = self.core.task_mut(id) {
-                    task.avoid = task.spot.map(|spot| spot.pod);
+                    task.avoid = task.last_worker.map(|last| last.pod);
                 }
                 self.record(id, TaskChangeKind::Recalled);
                 self.core.set_phase(id, Phase::Queued);

@@ -149,6 +149,7 @@ impl Process {
             pod_uid: self.pod.clone(),
             process: self.number,
             epoch: self.epoch,
+            // Of each kind some.
             spot: self.number.is_multiple_of(2),
             ..wire::Hello::default()
         };

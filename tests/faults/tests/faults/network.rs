@@ -82,6 +82,7 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
                     .fault_everywhere(&json!({"do": "delay", "call": "Any", "ms": 50}))
                     .await;
                 world.prove("p", &Shape::shards(20, 200)).await;
+                world.struck(2).await;
                 world.recovers().await;
                 world.succeeds("p").await;
             },
