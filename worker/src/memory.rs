@@ -11,14 +11,14 @@ pub const ENGINE_AT_REST_GIB: u64 = 7;
 /// What the process holds at rest without the engine, in GiB.
 pub const LIGHT_AT_REST_GIB: u64 = 1;
 
-/// What the tasks of one proof weigh that a worker of class All is to have room for, in GiB. The operator says so where its weights are others (`--task-weight`).
+/// What the tasks of one proof weigh that a worker of class All is to have room for, in GiB. The operator says so, by its weights (`--task-weight`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::Args)]
 pub struct Units {
     /// Weight of one Controller and one CoreExecute, which run side by side for a proof.
-    #[arg(long = "execute-unit", env = "PROVOST_EXECUTE_UNIT", default_value_t = Self::default().execute, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long = "execute-unit", env = "PROVOST_EXECUTE_UNIT", default_value_t = Self::default().execute, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub execute: u32,
-    /// Weight of the heaviest proving task that a CPU runs (ProveShard, ShrinkWrap).
-    #[arg(long = "prove-unit", env = "PROVOST_PROVE_UNIT", default_value_t = Self::default().prove, value_parser = clap::value_parser!(u32).range(1..))]
+    /// Weight of the heaviest proving task.
+    #[arg(long = "prove-unit", env = "PROVOST_PROVE_UNIT", default_value_t = Self::default().prove, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub prove: u32,
 }
 

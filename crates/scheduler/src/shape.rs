@@ -77,7 +77,7 @@ pub struct Shape {
     /// The least capacity, in GiB, of its worker: more than that of one that it has run out of memory on. 0 for any.
     pub min_capacity: u32,
     /// Whether much is lost with it, so that it goes to a worker on a spot node only where no other has room. A worker that it was lost with before comes after both, and
-    /// so does, for one with a reserve, a worker whose places others come for.
+    /// so does, for one with a reserve, a worker on which it takes a place that others came for.
     pub steady: bool,
 }
 

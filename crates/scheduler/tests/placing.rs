@@ -468,3 +468,18 @@ fn controllers_take_no_place_on_the_node_that_stays() {
     placed.sort_unstable();
     assert_eq!(placed, [(executions[0], lasting), (executions[1], spot)]);
 }
+
+#[test]
+fn a_controller_stays_off_spot_nodes_where_places_are_left() {
+    let mut s = scheduler();
+    let large = WorkerSpec {
+        capacity: 24,
+        ..node(1, false)
+    };
+    let lasting = s.add_worker(large);
+    s.add_worker(node(2, true));
+    let p = proof(&mut s);
+    // It takes one of three places, and two are more than anybody waits for.
+    let controller = task(&mut s, p, CONTROLLER.steady());
+    assert_eq!(decide(&mut s, 0), [(controller, lasting)]);
+}

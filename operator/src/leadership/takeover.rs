@@ -12,7 +12,7 @@ use kube::{Client, ResourceExt as _};
 use provost_coordinator::{Coordinator, ProofId, RecoveredProof, Term, TermEvent, WaitReason};
 use provost_crds::{ProofRequest, ProvingTask, TaskState};
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::lease::Standing;
@@ -26,8 +26,9 @@ use crate::key::ProofKey;
 use crate::metrics::TermMetrics;
 use crate::state::KubeState;
 
-/// Longest wait for the store's word on proofs, and how many are asked about at the same time.
+/// Longest wait for the store's next word on proofs, and for all of them; and how many are asked about at the same time.
 const LOOK: Duration = Duration::from_millis(500);
+const LONGEST: Duration = Duration::from_secs(2);
 const LOOKS: usize = 32;
 /// Wait after the API server failed.
 const AGAIN: Duration = Duration::from_millis(200);
@@ -193,8 +194,8 @@ impl Takeover {
         Ok(requests)
     }
 
-    /// The proofs that are complete in the store: a leader was lost between their upload and the note of it. However many there are, a store that does not
-    /// answer holds the term up for no longer than [`LOOK`]; a proof is made again at worst.
+    /// The proofs that are complete in the store: a leader was lost between their upload and the note of it. A store that says nothing
+    /// for [`LOOK`] is not waited for, nor is any for longer than [`LONGEST`]; a proof is made again at worst.
     async fn finished(&self, proofs: &[RecoveredProof]) -> HashSet<ProofId> {
         let looks = proofs.iter().filter_map(|proof| {
             let artifact = proof.spec.outputs.first().cloned()?;
@@ -206,8 +207,12 @@ impl Takeover {
         });
         let looks: Vec<_> = looks.collect();
         let looks = stream::iter(looks).buffer_unordered(LOOKS);
-        let looks = looks.take_until(sleep(LOOK));
-        looks.filter_map(std::future::ready).collect().await
+        let mut looks = std::pin::pin!(looks.take_until(sleep(LONGEST)));
+        let mut found = HashSet::new();
+        while let Ok(Some(answer)) = timeout(LOOK, looks.next()).await {
+            found.extend(answer);
+        }
+        found
     }
 
     /// How many tasks are held until it is known whether they run.

@@ -4,10 +4,10 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::Args)]
 pub struct Units {
     /// Weight of one Controller and one CoreExecute, which run side by side for a proof.
-    #[arg(long = "execute-unit", env = "PROVOST_EXECUTE_UNIT", default_value_t = Self::default().execute)]
+    #[arg(long = "execute-unit", env = "PROVOST_EXECUTE_UNIT", default_value_t = Self::default().execute, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub execute: u32,
     /// Weight of the heaviest proving task.
-    #[arg(long = "prove-unit", env = "PROVOST_PROVE_UNIT", default_value_t = Self::default().prove)]
+    #[arg(long = "prove-unit", env = "PROVOST_PROVE_UNIT", default_value_t = Self::default().prove, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub prove: u32,
 }
 

@@ -127,7 +127,7 @@ impl Worker {
         self.holds.get_mut(task)
     }
 
-    /// What it is to stop counts as said at `now`.
+    /// What it is to stop counts as said at `now`: it may not have heard it before.
     pub(crate) fn told_anew(&mut self, now: Millis) {
         for hold in self.holds.values_mut() {
             if let Some(Some(told)) = &mut hold.ended {
@@ -217,8 +217,13 @@ impl Core {
 
     /// Nobody could be heard for a while: nobody was silent.
     pub(crate) fn excuse_silence(&mut self, now: Millis) {
-        for worker in self.workers.values_mut().filter(|w| w.conn.is_some()) {
-            worker.last_seen = now;
+        let joined = self.workers.values().filter(|w| w.conn.is_some());
+        for id in joined.map(|w| w.id.clone()).collect::<Vec<_>>() {
+            self.update_worker(&id, |w| {
+                w.last_seen = now;
+                w.silent = false;
+                w.told_anew(now);
+            });
         }
         for link in self.links.values_mut().filter(|l| l.conn.is_some()) {
             link.last_seen = now;

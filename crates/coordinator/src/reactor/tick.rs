@@ -72,17 +72,17 @@ impl Reactor<'_> {
         }
     }
 
-    /// Workers of the native door that do not let go of what they were told to stop, and can be heard. The others say so in their heartbeats.
+    /// Workers of the native door that go on with what they were told to stop: they were heard long enough after it. The others say so in their heartbeats.
     fn check_cancelled(&mut self) {
         let grace = millis(self.core.config().recycle_grace);
-        let since =
-            |hold: &Hold| matches!(hold.ended, Some(Some(since)) if self.now - since >= grace);
-        let workers = self
-            .core
-            .workers()
-            .filter(|w| w.link.is_some() && w.conn.is_some() && !w.silent && !w.retiring);
+        let workers = self.core.workers();
+        // What it says that it runs may have changed.
+        let workers = workers.filter(|w| !w.retiring && !w.unreported);
         let stuck = workers.filter_map(|worker| {
-            let (task, hold) = worker.holds().iter().find(|(_, hold)| since(hold))?;
+            let heard = self.core.link(worker.link?)?.last_seen;
+            let told = |hold: &Hold| hold.ended.flatten();
+            let goes_on = |hold: &Hold| told(hold).is_some_and(|told| heard - told >= grace);
+            let (task, hold) = worker.holds().iter().find(|(_, hold)| goes_on(hold))?;
             Some((worker.id.clone(), hold.kind, task.clone()))
         });
         for (worker, kind, task) in stuck.collect::<Vec<_>>() {

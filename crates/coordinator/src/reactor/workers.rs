@@ -58,6 +58,7 @@ impl Reactor<'_> {
             w.version = opened.version;
             w.closed = draining;
             w.silent = false;
+            w.told_anew(now);
             // It may be a new process. If it still does not stop, its next beat says so.
             w.retiring = false;
             w.last_seen = now;
@@ -110,7 +111,6 @@ impl Reactor<'_> {
         self.core.update_worker(id, |w| {
             w.last_seen = now;
             if std::mem::take(&mut w.silent) {
-                // It may not have heard what it was told meanwhile.
                 w.told_anew(now);
             }
         });

@@ -27,6 +27,8 @@ pub(super) enum Command {
     Lost(String),
     /// A pod's worker takes tasks.
     Registered(String),
+    /// A pod's worker does not stop what it was told to stop: it is to be replaced.
+    Recycle(String),
 }
 
 #[derive(Default)]
@@ -69,7 +71,8 @@ impl Output for Commands {
             WorkerEvent::Registered { worker, .. } => {
                 self.0.push(Command::Registered(worker.pod().to_owned()));
             }
-            WorkerEvent::Closed { .. } | WorkerEvent::Recycle { .. } => {}
+            WorkerEvent::Recycle { pod, .. } => self.0.push(Command::Recycle(pod)),
+            WorkerEvent::Closed { .. } => {}
         }
     }
 }

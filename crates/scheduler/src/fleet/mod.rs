@@ -49,6 +49,8 @@ struct Known {
 /// Where to look, besides, for a lasting shape.
 struct Lasting {
     rooms: usize,
+    /// Those of workers that are not on spot nodes, if it had better go to one.
+    steady_rooms: Option<usize>,
     /// The workers that it takes no place from.
     sparing: Indexes,
 }
@@ -65,7 +67,8 @@ impl Fleet {
     pub(crate) fn learn(&mut self, shape: &Shape) {
         let filter = self.indexes_for(Filter::of(shape), shape.steady);
         let lasting = shape.lasts().then(|| Lasting {
-            rooms: self.rooms_for(shape),
+            rooms: self.rooms_for(shape, false),
+            steady_rooms: shape.steady.then(|| self.rooms_for(shape, true)),
             sparing: self.indexes_for(Filter::sparing(shape), shape.steady),
         });
         self.shapes.push(Known { filter, lasting });
@@ -90,10 +93,11 @@ impl Fleet {
         })
     }
 
-    fn rooms_for(&mut self, shape: &Shape) -> usize {
-        let same = |r: &Rooms| r.class == shape.class && r.requirement == shape.requirement;
+    fn rooms_for(&mut self, shape: &Shape, steady: bool) -> usize {
+        let of = |r: &Rooms| (r.class, r.requirement, r.steady);
+        let same = |r: &Rooms| of(r) == (shape.class, shape.requirement, steady);
         let found = self.rooms.iter().position(same).unwrap_or_else(|| {
-            let mut rooms = Rooms::new(shape.class, shape.requirement);
+            let mut rooms = Rooms::new(shape.class, shape.requirement, steady);
             for (key, worker) in self.workers.iter() {
                 let room = rooms.room(worker);
                 rooms.set(number(key), room);

@@ -5,8 +5,9 @@
 //! pods would get several tasks before the small ones get any. That this leaves crumbs of room everywhere is what reservations are for. What would cost its whole proof goes
 //! to a spot node only where no other has room.
 
+use super::rooms::Gate;
 use super::worker::{Pod, Worker};
-use super::{Fleet, Indexes, Known};
+use super::{Fleet, Known};
 use crate::shape::{Shape, ShapeId};
 
 /// A task that looks for a worker.
@@ -30,22 +31,15 @@ impl Fleet {
     /// a worker is kept for.
     pub(crate) fn pick(&self, want: &Want<'_>, precedes: impl Fn(ShapeId) -> bool) -> Option<u32> {
         let known = &self.shapes[want.id as usize];
-        let gate = match &known.lasting {
-            None => None,
-            Some(lasting) => {
-                let expecting = self.expecting[want.shape.class.index()];
-                Some(self.rooms[lasting.rooms].gate(want.shape, expecting)?)
-            }
-        };
-        let none_to_spare = gate.as_ref().is_some_and(|gate| gate.spare == 0);
-        let bars = |number: u32| gate.as_ref().is_some_and(|gate| gate.bars(number));
+        let everywhere = self.level(known, want.shape, true)?;
+        let steady = self.level(known, want.shape, false);
         let weight = u64::from(want.shape.weight);
-        let fits = |number: u32, worker: &Worker| {
+        let fits = |level: &Level<'_>, number: u32, worker: &Worker| {
             worker.open
                 && worker.suits(want.shape)
                 && worker.has_slot(want.shape.slot)
                 && worker.places(want.shape.class) > 0
-                && !bars(number)
+                && !level.bars(number)
                 && allowance(worker, want, &precedes) >= weight
         };
         let avoided = |number: u32| {
@@ -55,65 +49,77 @@ impl Fleet {
         let preferred = want.prefer.filter(|n| !avoided(*n));
         if let Some(number) = preferred
             && let Some(worker) = self.workers.at(number)
-            && fits(number, worker)
+            && fits(&everywhere, number, worker)
         {
             return Some(number);
         }
-        let takes = |number: u32| gate.as_ref().map_or(0, |gate| gate.takes(number));
-        let kept = |level: Level, avoided_too: bool| {
-            let kept = self.reserved.iter().filter_map(|number| {
-                let worker = self.workers.at(*number)?;
-                let good = (avoided_too || !avoided(*number))
-                    && (level.spot_too || !worker.spec.spot)
-                    && (level.places_too || takes(*number) == 0)
-                    && fits(*number, worker);
-                good.then_some((worker.used(), worker.spec.capacity, *number))
-            });
-            kept.min().map(|(_, _, number)| number)
+        let find = |level: &Level<'_>, avoided_too: bool| {
+            let barred = |n: u32| level.bars(n) || (!avoided_too && avoided(n));
+            let workers = &self.indexes[level.index].workers;
+            workers.first(want.shape.weight, &barred).or_else(|| {
+                let kept = self.reserved.iter().filter_map(|number| {
+                    let worker = self.workers.at(*number)?;
+                    let good = (avoided_too || !avoided(*number))
+                        && (level.spot_too || !worker.spec.spot)
+                        && fits(level, *number, worker);
+                    good.then_some((worker.used(), worker.spec.capacity, *number))
+                });
+                kept.min().map(|(_, _, number)| number)
+            })
         };
         let choose = |avoided_too: bool| {
-            let barred = |n: u32| bars(n) || (!avoided_too && avoided(n));
-            self.levels(known, none_to_spare).find_map(|level| {
-                let workers = &self.indexes[level.index].workers;
-                let found = workers.first(want.shape.weight, &barred);
-                found.or_else(|| kept(level, avoided_too))
-            })
+            let steady = steady.as_ref().and_then(|level| find(level, avoided_too));
+            steady.or_else(|| find(&everywhere, avoided_too))
         };
         choose(false).or_else(|| want.avoid.and_then(|_| choose(true)))
     }
 
-    /// Where to look, the better first. A place that others come for is worth more than a node that stays: who takes it sends their executions to the other kind, or lets them wait.
-    fn levels(&self, known: &Known, none_to_spare: bool) -> impl Iterator<Item = Level> + use<> {
-        let steady = |of: Indexes| of.steady.filter(|_| self.spots > 0);
-        let level = |index: Option<usize>, spot_too, places_too| {
-            index.map(|index| Level {
-                index,
-                spot_too,
-                places_too,
-            })
+    /// The workers that a task of a shape may go to: all, or, where there is a difference, those that are not on spot nodes. That a lasting task leaves others their places
+    /// is asked of each group by itself: else the first would go where the others' executions have to go, and those to spot nodes.
+    fn level(&self, known: &Known, shape: &Shape, spot_too: bool) -> Option<Level<'_>> {
+        if !spot_too && (!shape.steady || self.spots == 0) {
+            return None;
+        }
+        let (gate, indexes) = match &known.lasting {
+            None => (None, known.filter),
+            Some(lasting) => {
+                let rooms = match spot_too {
+                    true => lasting.rooms,
+                    false => lasting.steady_rooms?,
+                };
+                let expecting = self.expecting[shape.class.index()];
+                let gate = self.rooms[rooms].gate(shape, expecting)?;
+                let indexes = match gate.spare {
+                    0 => lasting.sparing,
+                    _ => known.filter,
+                };
+                (Some(gate), indexes)
+            }
         };
-        let sparing = known.lasting.as_ref().map(|lasting| lasting.sparing);
-        // Without spot nodes it only matters whether there is a place to spare.
-        let split = sparing.filter(|sparing| none_to_spare || steady(*sparing).is_some());
-        let rest = (!none_to_spare).then_some(known.filter);
-        let levels = [
-            level(split.and_then(steady), false, false),
-            level(split.map(|sparing| sparing.all), true, false),
-            level(rest.and_then(steady), false, true),
-            level(rest.map(|rest| rest.all), true, true),
-        ];
-        levels.into_iter().flatten()
+        let index = match spot_too {
+            true => indexes.all,
+            false => indexes.steady?,
+        };
+        Some(Level {
+            index,
+            gate,
+            spot_too,
+        })
     }
 }
 
 /// Some of the workers that a task may go to.
-#[derive(Clone, Copy)]
-struct Level {
+struct Level<'a> {
     index: usize,
+    gate: Option<Gate<'a>>,
     /// Those on spot nodes among them.
     spot_too: bool,
-    /// Those on which a lasting task takes a place away.
-    places_too: bool,
+}
+
+impl Level<'_> {
+    fn bars(&self, number: u32) -> bool {
+        self.gate.as_ref().is_some_and(|gate| gate.bars(number))
+    }
 }
 
 /// What a worker may give to a task: all that is free, less what it is kept for.

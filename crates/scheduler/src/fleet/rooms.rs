@@ -11,6 +11,8 @@ use crate::shape::{Class, Requirement, Shape};
 pub(super) struct Rooms {
     pub(super) class: Class,
     pub(super) requirement: Option<Requirement>,
+    /// Of workers that are not on spot nodes alone.
+    pub(super) steady: bool,
     by_worker: Vec<Option<u64>>,
     places: Vec<Places>,
 }
@@ -22,10 +24,11 @@ struct Places {
 }
 
 impl Rooms {
-    pub(super) const fn new(class: Class, requirement: Option<Requirement>) -> Self {
+    pub(super) const fn new(class: Class, requirement: Option<Requirement>, steady: bool) -> Self {
         Self {
             class,
             requirement,
+            steady,
             by_worker: Vec::new(),
             places: Vec::new(),
         }
@@ -42,8 +45,10 @@ impl Rooms {
 
     /// What it should say of a worker.
     pub(super) fn room(&self, worker: &Worker) -> Option<u64> {
-        let counts =
-            worker.open && worker.spec.kind.serves(self.class) && worker.provides(self.requirement);
+        let counts = worker.open
+            && worker.spec.kind.serves(self.class)
+            && worker.provides(self.requirement)
+            && !(self.steady && worker.spec.spot);
         counts.then(|| worker.room_beside(self.class))
     }
 
@@ -98,13 +103,8 @@ pub(super) struct Gate<'a> {
 
 impl Gate<'_> {
     pub(super) fn bars(&self, number: u32) -> bool {
-        self.takes(number) > self.spare
-    }
-
-    /// How many places it takes away there.
-    pub(super) fn takes(&self, number: u32) -> u64 {
         let room = self.rooms.get(number).unwrap_or(0);
-        taken(room, self.weight, self.reserve)
+        taken(room, self.weight, self.reserve) > self.spare
     }
 }
 

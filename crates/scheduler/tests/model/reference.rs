@@ -326,9 +326,9 @@ impl Reference {
         fit.into_iter().min_by_key(|w| {
             let worker = self.worker(*w);
             let load = (self.used(*w), worker.capacity, worker.number);
-            let unsteady = shape.steady && worker.spot;
-            let takes = shape.steady && spots && self.takes(shape, *w) > 0;
-            (avoided(w), takes, unsteady, kept(w), load)
+            let steady = !worker.spot && self.leaves_room(shape, *w, true);
+            let unsteady = shape.steady && spots && !steady;
+            (avoided(w), unsteady, kept(w), load)
         })
     }
 
@@ -338,17 +338,19 @@ impl Reference {
         self.suits(worker, shape)
             && !self.holds_on(worker).any(taken)
             && self.places(worker, shape.class) > 0
-            && self.leaves_room(shape, worker)
+            && self.leaves_room(shape, worker, false)
             && self.allowance(task, worker) >= u64::from(shape.weight)
     }
 
-    fn leaves_room(&self, shape: &Shape, chosen: usize) -> bool {
+    /// Whether a lasting task on a worker leaves others the places that they came for, among all workers or those that are not on spot nodes.
+    fn leaves_room(&self, shape: &Shape, chosen: usize, steady: bool) -> bool {
         if shape.reserve == 0 {
             return true;
         }
         let workers = self
             .open_workers()
-            .filter(|w| self.serves(*w, shape.class, shape.requirement));
+            .filter(|w| self.serves(*w, shape.class, shape.requirement))
+            .filter(|w| !steady || !self.worker(*w).spot);
         let before: u64 = workers.map(|w| self.children(shape, w, 0)).sum();
         let after = before - self.takes(shape, chosen);
         let holds = self.holds.iter().flatten();

@@ -5,7 +5,8 @@ use k8s_openapi::api::core::v1::{
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use kube::ResourceExt;
-use provost_crds::WorkerPool;
+use provost_coordinator::Weights;
+use provost_crds::{PoolClass, WorkerPool};
 
 use super::pods::{WorkerSettings, grace, image, memory_limit};
 use crate::pods::classify::CONTAINER;
@@ -49,11 +50,7 @@ pub(super) fn build(pool: &WorkerPool, settings: &WorkerSettings) -> Vec<EnvVar>
     if spec.known_answer {
         env.push(literal("PROVOST_KNOWN_ANSWER", "true"));
     }
-    let weights = &settings.weights;
-    let execute = (weights.controller + weights.core_execute).max(weights.execute_only);
-    env.push(literal("PROVOST_EXECUTE_UNIT", execute.to_string()));
-    let prove = weights.prove_shard.max(weights.shrink_wrap);
-    env.push(literal("PROVOST_PROVE_UNIT", prove.to_string()));
+    env.extend(units(spec.class, &settings.weights));
     if spec.spot {
         env.push(literal("PROVOST_SPOT", "true"));
     }
@@ -63,6 +60,26 @@ pub(super) fn build(pool: &WorkerPool, settings: &WorkerSettings) -> Vec<EnvVar>
     env.extend(ahead.map(|shards| literal("PROVOST_SHARDS_AHEAD", shards.to_string())));
     env.extend(spec.env.iter().map(|e| literal(&e.name, &e.value)));
     env
+}
+
+/// What tasks weigh, as far as a worker of the class shares its memory by it.
+fn units(class: PoolClass, weights: &Weights) -> Vec<EnvVar> {
+    let execute = (weights.controller + weights.core_execute).max(weights.execute_only);
+    let proving = [
+        weights.setup_vkey,
+        weights.prove_shard,
+        weights.recursion_deferred,
+        weights.recursion_reduce,
+        weights.shrink_wrap,
+    ];
+    let prove = proving.into_iter().max().unwrap_or_default();
+    let execute = literal("PROVOST_EXECUTE_UNIT", execute.to_string());
+    let prove = literal("PROVOST_PROVE_UNIT", prove.to_string());
+    match class {
+        PoolClass::Cpu => vec![],
+        PoolClass::Gpu => vec![prove],
+        PoolClass::All => vec![execute, prove],
+    }
 }
 
 fn memory_env() -> EnvVar {

@@ -183,7 +183,7 @@ fn workers_on_spot_nodes_are_told_so() {
 fn workers_know_what_tasks_weigh() {
     let mut settings = settings();
     settings.weights.core_execute = 12;
-    settings.weights.prove_shard = 6;
+    settings.weights.recursion_reduce = 6;
     let pod = build(
         &pool(json!({"class": "All"})),
         "small-abcde",
@@ -193,6 +193,16 @@ fn workers_know_what_tasks_weigh() {
     let unit = |name| value(&pod, name).unwrap().value.as_deref();
     assert_eq!(unit("PROVOST_EXECUTE_UNIT"), Some("13"));
     assert_eq!(unit("PROVOST_PROVE_UNIT"), Some("6"));
+    let pod = build(
+        &pool(json!({"class": "CPU"})),
+        "small-abcde",
+        &settings,
+        &[],
+    );
+    assert!(
+        value(&pod, "PROVOST_EXECUTE_UNIT").is_none(),
+        "it shares nothing"
+    );
 }
 
 #[test]

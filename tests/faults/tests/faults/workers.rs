@@ -470,9 +470,10 @@ fn silent() -> Vec<Scenario> {
                 let worker = world.of(&world.begun("CONTROLLER", 1).await);
                 world.strikes();
                 worker.partition();
+                let back = tokio::time::Instant::now() + Duration::from_secs(16);
                 // Its leaves are begun elsewhere, and it cannot hear that it is to stop its own.
                 requeues(world, &SILENCE).await;
-                tokio::time::sleep(RECYCLE_GRACE + Duration::from_secs(3)).await;
+                tokio::time::sleep_until(back).await;
                 worker.heal();
                 world.succeeds("p").await;
                 assert_eq!(world.executions().starts("CONTROLLER").count(), 1);

@@ -11,6 +11,9 @@ use crate::ids::{ConnId, WorkerId};
 use crate::reactor::{Opened, Reactor};
 use crate::word::{Hello, Role};
 
+/// A process of which nothing was heard for so long, two beats, may have heard nothing either.
+const APART: Millis = 4_000;
+
 impl Reactor<'_> {
     /// A process says who it is: a new one, or a known one on a new stream.
     pub(super) fn joined(&mut self, conn: ConnId, hello: Hello) -> LinkId {
@@ -154,9 +157,13 @@ impl Reactor<'_> {
             return;
         };
         let silence = now - std::mem::replace(&mut known.last_seen, now);
-        if silence >= limit {
-            let roles: Vec<_> = known.roles.iter().map(|(_, id)| id.clone()).collect();
-            for worker in roles {
+        if silence < APART {
+            return;
+        }
+        let roles: Vec<_> = known.roles.iter().map(|(_, id)| id.clone()).collect();
+        for worker in roles {
+            self.core.update_worker(&worker, |w| w.told_anew(now));
+            if silence >= limit {
                 self.seen(&worker);
             }
         }

@@ -5,7 +5,7 @@ use provost_proto::link::up_message::Message as Up;
 use provost_proto::worker::TaskType::*;
 use provost_scheduler::retry::History;
 
-use super::env::{Env, Said, spec, t};
+use super::env::{Env, Said, p, spec, t};
 use super::peer::*;
 use crate::config::Config;
 use crate::core::Phase;
@@ -245,30 +245,40 @@ fn one_that_drains_was_told_to_go() {
     assert!(env.outcome().is_none());
 }
 
+fn recycled(env: &mut Env) -> bool {
+    let mut said = env.said().into_iter();
+    said.any(|said| matches!(said, Said::Event(WorkerEvent::Recycle { .. })))
+}
+
 /// Who cannot be heard cannot have heard what to stop either.
 #[test]
 fn a_silent_process_is_not_replaced_for_what_it_was_told_meanwhile() {
     let (mut env, peer) = with_shard();
     let told = Config::default().recycle_grace.as_millis() as i64;
     let other = env.join("other");
-    let beat = || Up::Beat(wire::Beat::default());
-    env.wait(7_000);
-    env.hear(&other, [beat()]);
-    env.wait(1_000);
+    env.pass(&[&other], 8_000);
     assert_eq!(env.worker_of(&t("c")).as_deref(), Some("other/prove"));
-    env.wait(told + 1_000);
+    env.pass(&[&other], told + 1_000);
     env.said();
-    env.hear(&other, [beat()]);
-    env.hear(&peer, [beat()]);
-    env.wait(told - 1);
-    let recycled = |said: Vec<Said>| {
-        let mut said = said.into_iter();
-        said.any(|said| matches!(said, Said::Event(WorkerEvent::Recycle { .. })))
-    };
-    assert!(!recycled(env.said()), "it has as much time as any");
+    env.pass(&[&other, &peer], told - 1);
+    assert!(!recycled(&mut env), "it has as much time as any");
     assert_eq!(env.worker_of(&t("t1")).as_deref(), Some("pod/execute"));
-    env.wait(1);
-    assert!(recycled(env.said()), "it has not stopped the shard");
+    env.pass(&[&other, &peer], 2_000);
+    assert!(recycled(&mut env), "it has not stopped the shard");
+}
+
+#[test]
+fn one_that_is_back_says_what_it_runs_before_it_is_judged() {
+    let (mut env, peer) = with_shard();
+    env.react(|r| r.proof_cancelled(&p("p"), "enough")).unwrap();
+    env.wait(7_000);
+    let peer = env.rejoin(&peer);
+    env.wait(100);
+    assert!(!recycled(&mut env), "it has yet to say");
+    env.hear(&peer, [Up::Report(last())]);
+    env.wait(100);
+    assert!(!recycled(&mut env));
+    assert_eq!(env.used("pod/prove"), 0, "it has stopped");
 }
 
 #[test]

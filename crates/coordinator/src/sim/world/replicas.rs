@@ -41,6 +41,11 @@ impl World {
                         self.ledger.is_back(process);
                     }
                 }
+                Command::Recycle(pod) => {
+                    // Every process here stops what it hears that it is to stop.
+                    let leads = self.leader == Some((replica, life));
+                    assert!(!leads, "{pod} is replaced for what it has not heard");
+                }
                 Command::Deposed(epoch) => {
                     self.deposed.insert(epoch);
                     let after = self.rng.range(0, 100);
