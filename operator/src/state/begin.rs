@@ -27,6 +27,7 @@ pub(super) async fn begin(state: &KubeState, start: RunStart) -> Result<(), Stat
     let weight = state.parts.weights.of(start.root_type);
     let api: Api<ProvingTask> = Api::namespaced(state.parts.client.clone(), &key.namespace);
     let record = TaskRecord::root(key, &start, weight);
+    let name = record.name();
     let created = within(
         "create a root ProvingTask",
         api.create(
@@ -35,13 +36,21 @@ pub(super) async fn begin(state: &KubeState, start: RunStart) -> Result<(), Stat
         ),
     )
     .await;
-    match created {
-        Err(error) if error.is_already_exists() => Ok(()),
+    let object = match created {
+        // An earlier attempt whose answer was lost.
+        Err(error) if error.is_already_exists() => {
+            within("read a root ProvingTask", api.get(&name))
+                .await
+                .map_err(unavailable)?
+        }
         // A quota, a policy, a namespace on its way out: the next attempt looks whether anybody still waits.
-        Err(error) if error.is_refused() => Err(StateError::Refused(error.to_string())),
-        Err(error) => Err(unavailable(error)),
-        Ok(_) => Ok(()),
+        Err(error) if error.is_refused() => return Err(StateError::Refused(error.to_string())),
+        other => other.map_err(unavailable)?,
+    };
+    if let Some(uid) = object.metadata.uid {
+        state.tasks.begun(&start.root, uid);
     }
+    Ok(())
 }
 
 /// Deletes the root of a run that does not begin after all, if it is there.
@@ -49,6 +58,7 @@ pub(super) async fn abandon(state: &KubeState, start: &RunStart) {
     let Some(key) = ProofKey::parse(&start.proof) else {
         return;
     };
+    state.tasks.abandoned(&start.root);
     let api: Api<ProvingTask> = Api::namespaced(state.parts.client.clone(), &key.namespace);
     let name = TaskRecord::root(key, start, 0).name();
     let params = DeleteParams::background();

@@ -18,6 +18,8 @@ pub(super) struct Entry {
     pub(super) uid: Option<String>,
     /// Uid of the object that somebody deleted last.
     pub(super) vanished: Option<String>,
+    /// Uid of the object that a write found gone, until its deletion is heard of.
+    pub(super) missed: Option<String>,
     /// Whether an earlier leader made the object, and this one does not know yet how the task stands.
     pub(super) adopted: Option<Adopted>,
     /// When the object is to be there at the latest; `None` for a task that gets none yet.
@@ -46,6 +48,7 @@ impl Entry {
             perhaps: false,
             uid: None,
             vanished: None,
+            missed: None,
             adopted: None,
             due: None,
             dropped: false,
@@ -63,6 +66,15 @@ impl Entry {
     /// The object is away, and is not made again before the task runs again.
     pub(super) fn lose_object(&mut self) {
         (self.stored, self.uid, self.perhaps) = (None, None, false);
+    }
+
+    /// Uid of the object that is to be there now, or was when it was last heard of.
+    pub(super) fn expected(&self) -> Option<&str> {
+        if self.leaves() {
+            return None;
+        }
+        let stored = self.uid.as_ref().filter(|_| self.stored.is_some());
+        stored.or(self.missed.as_ref()).map(String::as_str)
     }
 
     /// Whether a proof has one task of its type, if any.

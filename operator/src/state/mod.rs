@@ -39,6 +39,7 @@ use crate::leadership::Fence;
 use crate::metrics::Metrics;
 use board::Board;
 use budget::Budget;
+pub use object::TaskObject;
 pub use outcome::SP1_VERSION;
 use queue::Bounds;
 use unstored::{Kind, Unstored};
@@ -140,6 +141,11 @@ impl KubeState {
     /// All workers have reported to this leader: the objects of tasks that nobody named are deleted.
     pub fn recovered(&self) {
         self.tasks.recovered();
+    }
+
+    /// The objects that are there as far as this leader knows. One that no list has is deleted, whether or not a watch told of it.
+    pub fn expected(&self) -> Vec<TaskObject> {
+        self.tasks.expected()
     }
 
     /// Somebody deleted the object `uid` of `task`: it gets another when it runs again.

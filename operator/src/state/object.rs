@@ -24,6 +24,28 @@ const MAX_MESSAGE: usize = 4096;
 /// Characters of the task's id in the object's name.
 const SUFFIX: usize = 10;
 
+/// An object on the API server, by what its end means for a task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskObject {
+    /// Uid of the object.
+    pub uid: String,
+    /// Id of the task between coordinator and workers.
+    pub task: String,
+    /// The request that owns it.
+    pub proof: ProofKey,
+}
+
+impl TaskObject {
+    /// `None` for an object that no leader makes.
+    pub fn of(task: ProvingTask) -> Option<Self> {
+        Some(Self {
+            proof: ProofKey::of_task(&task)?,
+            uid: task.metadata.uid?,
+            task: task.spec.task_id,
+        })
+    }
+}
+
 /// What is known of a task.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct TaskRecord {

@@ -13,6 +13,7 @@ use provost_coordinator::{TaskChange, TaskChangeKind, TaskId};
 
 use super::entry::{Adopted, Entry};
 use super::object::TaskRecord;
+use crate::key::ProofKey;
 use crate::metrics::WriterState;
 
 /// Wait before a task that found no room for its object is looked at again, in milliseconds. There may be ten thousand such.
@@ -97,6 +98,8 @@ pub(super) struct Queue {
     /// Tasks whose objects are behind, by the time since when.
     behind: BTreeSet<(i64, TaskId)>,
     coalesced: u64,
+    /// Uids of roots' objects, which are made elsewhere, until their tasks are heard of.
+    begun: HashMap<TaskId, String>,
     /// Whether workers still tell a new leader what they run.
     recovering: bool,
     /// The latest time that was heard of.
@@ -184,14 +187,32 @@ impl Queue {
         }
     }
 
+    /// A root's object was made, before its task is heard of.
+    pub(super) fn begun(&mut self, task: TaskId, uid: String) {
+        self.begun.insert(task, uid);
+    }
+
+    /// The run that a root's object was made for does not begin.
+    pub(super) fn abandoned(&mut self, task: &TaskId) {
+        self.begun.remove(task);
+    }
+
+    /// The objects that nobody is known to have deleted: by whom they are owned, their tasks, and their uids.
+    pub(super) fn expected(&self) -> impl Iterator<Item = (&ProofKey, &TaskId, &str)> {
+        self.entries
+            .iter()
+            .filter_map(|(task, entry)| Some((&entry.record.key, task, entry.expected()?)))
+    }
+
     /// Somebody deleted the object with this uid: the task gets another when it runs again.
     pub(super) fn vanished(&mut self, task: &TaskId, uid: &str) {
         let mut lost = false;
         self.update(task, |entry| {
             entry.vanished = Some(uid.to_owned());
+            entry.missed.take_if(|missed| missed == uid);
             lost = match &entry.uid {
                 Some(known) => known == uid,
-                // A root's, which was made elsewhere.
+                // One of a root, whose uid was not told.
                 None => entry.stored.is_some(),
             };
             if lost {
@@ -269,6 +290,10 @@ impl Queue {
                     entry.dropped = true;
                 }
                 (Done::Vanished, _) => {
+                    entry.missed = entry
+                        .uid
+                        .take()
+                        .filter(|uid| entry.vanished.as_ref() != Some(uid));
                     entry.lose_object();
                     lost = true;
                 }
@@ -277,6 +302,7 @@ impl Queue {
                     lost = uid.is_some() && uid == entry.vanished;
                     entry.perhaps = false;
                     if !lost {
+                        entry.missed = None;
                         entry.stored = Some(record.status);
                         entry.uid = uid;
                     }
@@ -305,9 +331,13 @@ impl Queue {
     /// A root has its object before anything else happens to it: see `begin.rs`.
     fn admit(&mut self, change: &TaskChange, record: TaskRecord) {
         let stored = record.spec.root.then(|| record.status.clone());
+        let uid = self.begun.remove(&change.task);
         self.entries
             .entry(change.task.clone())
-            .or_insert_with(|| Entry::new(record, stored));
+            .or_insert_with(|| Entry {
+                uid,
+                ..Entry::new(record, stored)
+            });
     }
 
     /// Decides when a task without an object gets one.

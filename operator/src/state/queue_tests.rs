@@ -378,6 +378,53 @@ fn a_deletion_that_meets_a_write_is_not_lost() {
 }
 
 #[test]
+fn objects_are_expected_until_it_is_known_that_they_go() {
+    let expected = |queue: &Queue| -> Vec<String> {
+        let expected = queue.expected();
+        expected
+            .map(|(_, task, uid)| format!("{task} {uid}"))
+            .collect()
+    };
+    let mut queue = running();
+    assert_eq!(expected(&queue), ["t one"]);
+    queue.vanished(&"t".into(), "one");
+    assert!(expected(&queue).is_empty(), "somebody deleted it");
+
+    let mut queue = running();
+    record(&mut queue, "t", [TaskChangeKind::Dropped]);
+    assert!(expected(&queue).is_empty(), "this deletes it");
+
+    // A write that finds nothing does not know whether its deletion was heard of.
+    let missed = || {
+        let mut queue = running();
+        record(&mut queue, "t", [requeued()]);
+        let (task, job) = queue.next(LATER).unwrap();
+        queue.done(&task, job, Done::Vanished);
+        queue
+    };
+    let mut queue = missed();
+    assert_eq!(expected(&queue), ["t one"]);
+    queue.vanished(&"t".into(), "one");
+    assert!(expected(&queue).is_empty());
+    let mut queue = missed();
+    record(&mut queue, "t", [assigned()]);
+    let (task, job) = queue.next(LATER + 1000).unwrap();
+    queue.done(&task, job, Done::Written(Some("two".into())));
+    assert_eq!(expected(&queue), ["t two"]);
+
+    // A root's object is made before its task is heard of.
+    let mut queue = Queue::default();
+    queue.begun("r".into(), "root".into());
+    queue.begun("s".into(), "other".into());
+    assert!(expected(&queue).is_empty());
+    queue.abandoned(&"s".into());
+    for root in ["r", "s"] {
+        record(&mut queue, root, [created(true)]);
+    }
+    assert_eq!(expected(&queue), ["r root"]);
+}
+
+#[test]
 fn nothing_is_left_of_any_sequence_that_ends() {
     use proptest::prelude::*;
     let kinds = prop::collection::vec((0..4usize, 0..8usize, 0..3i64), 0..60);

@@ -15,7 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use super::adopt::Found;
 use super::budget::Budget;
-use super::object::TaskRecord;
+use super::object::{TaskObject, TaskRecord};
 use super::queue::{Bounds, Done, Job, Queue};
 use crate::api::{ApiError, within};
 use crate::leadership::Fence;
@@ -83,6 +83,27 @@ impl TaskWriter {
     /// All workers have reported to this leader.
     pub(super) fn recovered(&self) {
         self.change(Queue::recovered);
+    }
+
+    /// A root's object was made: see [`Queue::begun`].
+    pub(super) fn begun(&self, root: &TaskId, uid: String) {
+        self.queue().begun(root.clone(), uid);
+    }
+
+    /// The run of a root does not begin: see [`Queue::abandoned`].
+    pub(super) fn abandoned(&self, root: &TaskId) {
+        self.queue().abandoned(root);
+    }
+
+    /// The objects that nobody is known to have deleted.
+    pub(super) fn expected(&self) -> Vec<TaskObject> {
+        let queue = self.queue();
+        let objects = queue.expected().map(|(proof, task, uid)| TaskObject {
+            uid: uid.to_owned(),
+            task: task.to_string(),
+            proof: proof.clone(),
+        });
+        objects.collect()
     }
 
     /// Somebody deleted a task's object.

@@ -1,41 +1,41 @@
 //! Which ProvingTasks there are, and which have gone. Pure: watch events in, deletions out, each once.
+//!
+//! A watch that breaks may have to begin with a list again, and an object that was made and deleted in between is in neither. So what is to be in
+//! the list is told before it is asked for: see [`TaskBook::expect`].
 
 use std::collections::{HashMap, HashSet};
 
 use kube::runtime::watcher::Event;
 use provost_crds::ProvingTask;
 
-use crate::key::ProofKey;
-
-/// A ProvingTask that is gone, whoever deleted it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Gone {
-    /// Uid of the object.
-    pub(super) uid: String,
-    /// Id of the task between coordinator and workers.
-    pub(super) task: String,
-    /// The request that owned it.
-    pub(super) proof: ProofKey,
-}
+use crate::state::TaskObject;
 
 /// The objects, by uid.
 #[derive(Debug, Default)]
 pub(super) struct TaskBook {
-    objects: HashMap<String, Gone>,
+    objects: HashMap<String, TaskObject>,
     /// Those of the list that is being received.
     listed: Option<HashSet<String>>,
 }
 
 impl TaskBook {
+    /// These objects are there: what a list that is asked for from now on does not have is gone.
+    pub(super) fn expect(&mut self, objects: Vec<TaskObject>) {
+        let objects = objects
+            .into_iter()
+            .map(|object| (object.uid.clone(), object));
+        self.objects.extend(objects);
+    }
+
     /// Follows an event of the watch; returns what is gone with it.
-    pub(super) fn follow(&mut self, event: Event<ProvingTask>) -> Vec<Gone> {
+    pub(super) fn follow(&mut self, event: Event<ProvingTask>) -> Vec<TaskObject> {
         match event {
             Event::Init => {
                 self.listed = Some(HashSet::new());
                 Vec::new()
             }
             Event::InitApply(task) | Event::Apply(task) => {
-                if let Some(object) = read(task) {
+                if let Some(object) = TaskObject::of(task) {
                     if let Some(listed) = &mut self.listed {
                         listed.insert(object.uid.clone());
                     }
@@ -45,14 +45,15 @@ impl TaskBook {
             }
             Event::InitDone => self.relisted(),
             Event::Delete(task) => {
-                let gone = read(task).filter(|gone| self.objects.remove(&gone.uid).is_some());
+                let gone =
+                    TaskObject::of(task).filter(|gone| self.objects.remove(&gone.uid).is_some());
                 gone.into_iter().collect()
             }
         }
     }
 
     /// What went while nobody watched. A task that has another object by now runs again already.
-    fn relisted(&mut self) -> Vec<Gone> {
+    fn relisted(&mut self) -> Vec<TaskObject> {
         let Some(listed) = self.listed.take() else {
             return Vec::new();
         };
@@ -61,19 +62,11 @@ impl TaskBook {
             .partition(|(uid, _)| listed.contains(uid));
         self.objects = here;
         let there: HashSet<&str> = self.objects.values().map(|o| o.task.as_str()).collect();
-        let away: HashMap<String, Gone> = away;
+        let away: HashMap<String, TaskObject> = away;
         away.into_values()
             .filter(|gone| !there.contains(gone.task.as_str()))
             .collect()
     }
-}
-
-fn read(task: ProvingTask) -> Option<Gone> {
-    Some(Gone {
-        proof: ProofKey::of_task(&task)?,
-        uid: task.metadata.uid?,
-        task: task.spec.task_id,
-    })
 }
 
 #[cfg(test)]
@@ -121,5 +114,23 @@ mod tests {
         }
         assert_eq!(follow(&mut book, Event::InitDone), ["goes"]);
         assert!(follow(&mut book, Event::Delete(object("2", "goes"))).is_empty());
+    }
+
+    #[test]
+    fn what_came_and_went_while_the_watch_was_broken_is_told_when_it_is_back() {
+        let mut book = TaskBook::default();
+        follow(&mut book, Event::Apply(object("1", "known")));
+        let there = [("1", "known"), ("2", "unseen"), ("3", "goes")];
+        let there = there.map(|(uid, task)| TaskObject::of(object(uid, task)).unwrap());
+        book.expect(there.to_vec());
+        follow(&mut book, Event::Init);
+        for (uid, task) in [("1", "known"), ("2", "unseen"), ("4", "new")] {
+            follow(&mut book, Event::InitApply(object(uid, task)));
+        }
+        assert_eq!(follow(&mut book, Event::InitDone), ["goes"]);
+        assert_eq!(
+            follow(&mut book, Event::Delete(object("2", "unseen"))),
+            ["unseen"]
+        );
     }
 }

@@ -17,10 +17,10 @@ use provost_crds::{ProofRequest, ProvingTask};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::book::{Gone, TaskBook};
+use super::book::TaskBook;
 use crate::controllers::proof_request::object_ref;
 use crate::metrics::Metrics;
-use crate::state::KubeState;
+use crate::state::{KubeState, TaskObject};
 
 /// Time between two attempts while workers report to a new leader.
 const AGAIN: Duration = Duration::from_millis(500);
@@ -55,6 +55,10 @@ impl TaskWatch {
                     {
                         self.state.found(vec![task.clone()]);
                     }
+                    if matches!(event, watcher::Event::Init) {
+                        // The list is asked for when this event is done with.
+                        book.expect(self.state.expected());
+                    }
                     book.follow(event)
                 }
                 Ok(None) => return,
@@ -74,7 +78,7 @@ impl TaskWatch {
     }
 
     /// Whether the request goes on. The objects of one that does not are collected with it.
-    fn wanted(&self, gone: &Gone) -> bool {
+    fn wanted(&self, gone: &TaskObject) -> bool {
         self.requests
             .get(&object_ref(&gone.proof))
             .is_some_and(|request| {
@@ -84,7 +88,7 @@ impl TaskWatch {
             })
     }
 
-    async fn recall(self, gone: Gone) {
+    async fn recall(self, gone: TaskObject) {
         loop {
             match self.coordinator.requeue_task(&gone.task).await {
                 Recall::Done => {

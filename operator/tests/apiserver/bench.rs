@@ -24,9 +24,10 @@ use provost_test_support::{elf, install, kubeconfig};
 use serde_json::{Value, json};
 
 use tokio::net::TcpListener;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, watch};
 use tokio_util::sync::CancellationToken;
 
+use crate::blind::blind;
 use crate::gate::Gate;
 use crate::identity;
 
@@ -46,6 +47,8 @@ pub struct Bench {
     operator_client: Option<Client>,
     /// Where the operator reaches the API server, if not as everybody does.
     way: Option<SocketAddr>,
+    /// Whether it sees ProvingTasks, if that is for a test to say.
+    sight: Option<watch::Receiver<bool>>,
     running: Option<Running>,
 }
 
@@ -94,6 +97,7 @@ impl Bench {
             writes: NonZeroU32::MAX,
             operator_client: None,
             way: None,
+            sight: None,
             running: None,
         }
     }
@@ -105,6 +109,13 @@ impl Bench {
         let gate = Gate::new(server).await;
         self.way = Some(gate.address);
         gate
+    }
+
+    /// Keeps the operator, which is to be started yet, from seeing ProvingTasks until it is told that it does.
+    pub fn blind(&mut self) -> watch::Sender<bool> {
+        let (sees, sight) = watch::channel(false);
+        self.sight = Some(sight);
+        sees
     }
 
     /// Starts the operator, as one that lives in `home`.
@@ -151,7 +162,11 @@ impl Bench {
             way.cluster_url = format!("https://{address}").parse().unwrap();
         }
         let metrics = Metrics::new();
-        let client = identity::operator(&self.client, way, &metrics, &self.namespace, home).await;
+        let mut client =
+            identity::operator(&self.client, way, &metrics, &self.namespace, home).await;
+        if let Some(sight) = &self.sight {
+            client = blind(client, home, sight.clone());
+        }
         self.operator_client = Some(client.clone());
         let operator = Operator::start(
             client.clone(),

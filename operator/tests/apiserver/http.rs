@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tower::ServiceExt;
 
-use crate::bench::{Bench, create};
+use crate::bench::{Bench, create, wait};
 use crate::worker::{Habit, Worker};
 use provost_test_support::elf;
 
@@ -191,7 +191,11 @@ async fn a_replica_that_does_not_lead_takes_no_uploads_and_says_who_does() {
     let user = token(&bench, "user", true).await;
     bench.core("fib").await;
     bench.state("fib", "Succeeded").await;
-    let before = bench.stored().await;
+    let before = wait("program, stdin and proof alone", || async {
+        let stored = bench.stored().await;
+        (stored.len() == 3).then_some(stored)
+    })
+    .await;
     let put = format!("/v1/namespaces/{}/artifacts/program", bench.namespace);
     let get = format!("/v1/namespaces/{}/proofs/fib", bench.namespace);
     let (_, leads) = watch::channel(false);

@@ -12,6 +12,7 @@
 
 mod admission;
 mod bench;
+mod blind;
 mod budget;
 mod faults;
 mod gate;

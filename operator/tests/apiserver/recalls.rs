@@ -24,13 +24,16 @@ async fn running(bench: &Bench) -> (Option<ProvingTask>, Vec<ProvingTask>) {
     (roots.pop(), children)
 }
 
-/// Waits until the root and all shards have objects.
-async fn all_running(bench: &Bench) -> (ProvingTask, Vec<ProvingTask>) {
-    wait("objects of all tasks", || async {
-        match running(bench).await {
-            (Some(root), children) if children.len() == SHARDS => Some((root, children)),
-            _ => None,
-        }
+/// Waits until the root and all shards have objects, and `worker` has begun them: an object may be there first.
+async fn all_running(bench: &Bench, worker: &Joined) -> (ProvingTask, Vec<ProvingTask>) {
+    wait("all tasks and their objects", || async {
+        let (Some(root), children) = running(bench).await else {
+            return None;
+        };
+        let starts = worker.starts();
+        let begun = |task: &ProvingTask| starts.iter().any(|s| s.task == task.spec.task_id);
+        let all = children.len() == SHARDS && begun(&root) && children.iter().all(begun);
+        all.then_some((root, children))
     })
     .await
 }
@@ -44,7 +47,7 @@ async fn a_child_that_is_deleted_stops_and_runs_again_and_so_does_the_object() {
     let bench = Bench::new("recall-child").await;
     let worker = Joined::start(&bench, &[&bench.grpc], "w-1");
     begin(&bench).await;
-    let (root, children) = all_running(&bench).await;
+    let (root, children) = all_running(&bench, &worker).await;
     let (deleted, other) = (&children[0], &children[1]);
     bench
         .tasks()
@@ -66,9 +69,12 @@ async fn a_child_that_is_deleted_stops_and_runs_again_and_so_does_the_object() {
             .filter(|start| start.task == task.spec.task_id);
         of.map(|start| start.attempt).collect()
     };
-    assert_eq!(attempts(deleted), [1, 2]);
+    wait("the second attempt", || async {
+        (attempts(deleted) == [1, 2]).then_some(())
+    })
+    .await;
     assert_eq!(attempts(other), [1]);
-    let (root_now, children_now) = all_running(&bench).await;
+    let (root_now, children_now) = all_running(&bench, &worker).await;
     assert_eq!(root_now.uid(), root.uid());
     let other_now = children_now
         .iter()
@@ -95,7 +101,7 @@ async fn a_root_that_is_deleted_begins_the_proofs_next_run() {
     let bench = Bench::new("recall-root").await;
     let worker = Joined::start(&bench, &[&bench.grpc], "w-1");
     begin(&bench).await;
-    let (root, children) = all_running(&bench).await;
+    let (root, children) = all_running(&bench, &worker).await;
     bench
         .tasks()
         .delete(&root.name_any(), &DeleteParams::default())
@@ -121,6 +127,45 @@ async fn a_root_that_is_deleted_begins_the_proofs_next_run() {
     bench.close().await;
 }
 
+/// The watch has not seen an object before it is deleted, and is then told to begin with a list.
+async fn deleted_unseen(test: &str, which: impl Fn(ProvingTask, Vec<ProvingTask>) -> ProvingTask) {
+    let mut bench = Bench::space(test).await;
+    let home = bench.namespace.clone();
+    let sees = bench.blind();
+    bench.start(&home).await;
+    let worker = Joined::start(&bench, &[&bench.grpc], "w-1");
+    begin(&bench).await;
+    let (root, children) = all_running(&bench, &worker).await;
+    let deleted = which(root, children);
+    bench
+        .tasks()
+        .delete(&deleted.name_any(), &DeleteParams::default())
+        .await
+        .unwrap();
+    sees.send_replace(true);
+    wait("another attempt or another run", || async {
+        let starts = worker.starts().into_iter();
+        let mut again = starts.filter(|start| start.attempt == 2 || start.run == 1);
+        again
+            .any(|start| deleted.spec.root || start.task == deleted.spec.task_id)
+            .then_some(())
+    })
+    .await;
+    worker.finish();
+    bench.state("fib", "Succeeded").await;
+    bench.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_child_that_is_deleted_before_it_is_seen_runs_again() {
+    deleted_unseen("unseen-child", |_, mut children| children.remove(0)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_root_that_is_deleted_before_it_is_seen_begins_the_next_run() {
+    deleted_unseen("unseen-root", |root, _| root).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_the_operator_deletes_itself_does_not_run_again() {
     let bench = Bench::new("recall-own").await;
@@ -135,7 +180,7 @@ async fn what_the_operator_deletes_itself_does_not_run_again() {
     let stuck = Joined::start(&bench, &[&bench.grpc], "w-2");
     drop(worker);
     begin(&bench).await;
-    all_running(&bench).await;
+    all_running(&bench, &stuck).await;
     let begun = stuck.starts();
     bench.edit("fib", json!({"cancel": true})).await;
     bench.state("fib", "Cancelled").await;
@@ -172,7 +217,7 @@ async fn another_leader_takes_the_objects_over_as_they_are() {
         .await;
     let worker = Joined::start(&bench, &[&bench.grpc], &pod);
     begin(&bench).await;
-    let (root, children) = all_running(&bench).await;
+    let (root, children) = all_running(&bench, &worker).await;
     // One whose task nobody knows any more.
     let mut stray = children[0].clone();
     stray.metadata = kube::api::ObjectMeta {
@@ -201,7 +246,7 @@ async fn another_leader_takes_the_objects_over_as_they_are() {
             .then_some(())
     })
     .await;
-    let (root_now, children_now) = all_running(&bench).await;
+    let (root_now, children_now) = all_running(&bench, &worker).await;
     let uids = |tasks: &[ProvingTask]| tasks.iter().map(ResourceExt::uid).collect::<Vec<_>>();
     assert_eq!(root_now.uid(), root.uid());
     assert_eq!(uids(&children_now), uids(&children));
