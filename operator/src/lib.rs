@@ -14,6 +14,7 @@ pub mod key;
 pub mod leadership;
 pub mod metrics;
 pub mod operator;
+pub mod owner;
 pub mod pods;
 pub mod run;
 pub mod secrets;

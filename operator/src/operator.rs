@@ -30,6 +30,7 @@ use crate::http::health::{Part, Readiness};
 use crate::inputs::Inputs;
 use crate::leadership::{Candidate, Label, Leader, Takeover, Timing};
 use crate::metrics::Metrics;
+use crate::owner::Owner;
 use crate::pods::watch::PodWatch;
 use crate::state::{KubeState, Parts, Writes};
 use crate::sweeper;
@@ -86,6 +87,7 @@ impl Operator {
     ) -> Self {
         let tracker = TaskTracker::new();
         let events = Events::new(client.clone(), settings.pod_name.clone());
+        let owner = Owner::new(client.clone(), store.clone());
         let inputs = Arc::new(Inputs::new(store, metrics.clone()));
 
         let proofs = Controller::new(
@@ -203,7 +205,7 @@ impl Operator {
 
         tracker.spawn(until(
             shutdown.clone(),
-            sweeper::run(inputs.clone(), requests, elsewhere, leads.clone()),
+            sweeper::run(inputs.clone(), requests, elsewhere, owner, leads.clone()),
         ));
 
         let fleet = Arc::new(Fleet::default());

@@ -18,6 +18,7 @@ use crate::controllers::worker_pool::pods::WorkerSettings;
 use crate::http::health::{self, Part, Readiness};
 use crate::metrics::Metrics;
 use crate::operator::{Operator, Settings};
+use crate::owner::Owner;
 use crate::secrets::{StoreKeys, ensure_store_keys};
 use crate::state::Writes;
 use crate::{crds, http, task_settings};
@@ -30,7 +31,7 @@ const AGAIN: Duration = Duration::from_secs(3);
 /// Runs until SIGTERM or SIGINT.
 ///
 /// # Errors
-/// No kubeconfig, an address that cannot be bound, or a setting that makes no sense.
+/// No kubeconfig, an address that cannot be bound, a setting that makes no sense, or a store that is another cluster's.
 pub async fn run(args: RunArgs) -> anyhow::Result<()> {
     let shutdown = on_signal()?;
     let metrics = Metrics::new();
@@ -87,6 +88,7 @@ async fn work(
         listeners.push((address, bind(address).await?, doors));
     }
     let http = bind(args.http_listen).await?;
+    let owner = Owner::new(client.clone(), store.clone());
     let operator = Operator::start(
         client.clone(),
         store,
@@ -114,10 +116,19 @@ async fn work(
     operator.spawn(serve(http, routes, shutdown.clone()));
     tracing::info!(grpc = %args.grpc_listen, http = %args.http_listen, "servers listen");
     readiness.up(Part::Servers);
-    shutdown.cancelled().await;
+    let settled = async {
+        owner.settle().await?;
+        shutdown.cancelled().await;
+        Ok(())
+    };
+    let result = tokio::select! {
+        result = settled => result,
+        () = shutdown.cancelled() => Ok(()),
+    };
+    shutdown.cancel();
     tracing::info!("shutting down");
     operator.stopped().await;
-    Ok(())
+    result
 }
 
 fn settings(args: &RunArgs) -> Settings {

@@ -17,6 +17,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::elsewhere::Elsewhere;
 use crate::inputs::{Inputs, UPLOAD_TTL};
 use crate::key::ProofKey;
+use crate::owner::Owner;
 
 /// Time between two sweeps.
 const PERIOD: Duration = Duration::from_secs(600);
@@ -24,11 +25,12 @@ const PERIOD: Duration = Duration::from_secs(600);
 const MIN_AGE: Duration = UPLOAD_TTL;
 
 /// Sweeps for ever, the first time after a period: by then the cache is synced and all requests have been seen.
-/// What requests need that are not served counts, too.
+/// What requests need that are not served counts, too, and nothing goes from a store that is another's.
 pub async fn run(
     inputs: Arc<Inputs>,
     requests: Cache<ProofRequest>,
     elsewhere: Elsewhere,
+    owner: Owner,
     leads: watch::Receiver<bool>,
 ) {
     let mut ticks = interval(PERIOD);
@@ -37,6 +39,10 @@ pub async fn run(
     loop {
         ticks.tick().await;
         if !*leads.borrow() {
+            continue;
+        }
+        if let Err(error) = owner.claim().await {
+            tracing::error!(reason = error.reason(), %error, "nothing is swept: whose the store is cannot be told");
             continue;
         }
         let others = match elsewhere.requests().await {
@@ -99,6 +105,7 @@ impl Known {
             Kind::Stdin | Kind::PrivateStdin | Kind::Proof | Kind::Artifact => {
                 minted(&object.id).is_some()
             }
+            Kind::Owner => false,
         };
         old && ours
             && !self.named.contains(&object.id)

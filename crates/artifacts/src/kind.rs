@@ -13,10 +13,12 @@ pub enum Kind {
     Proof,
     /// Anything that tasks hand to each other.
     Artifact,
+    /// The mark of the cluster that the store belongs to: no artifact.
+    Owner,
 }
 
 impl Kind {
-    /// All kinds.
+    /// All kinds of artifacts.
     pub const ALL: [Self; 5] = [
         Self::Program,
         Self::Stdin,
@@ -33,6 +35,7 @@ impl Kind {
             Self::PrivateStdin => "private-stdins/",
             Self::Proof => "proofs/",
             Self::Artifact => "artifacts/",
+            Self::Owner => "owners/",
         }
     }
 

@@ -1,4 +1,6 @@
 //! The watch of worker pods: keeps the cache, and tells the coordinator of every worker that ended, at once.
+//!
+//! The cache follows last: who sees there that a pod failed, and puts another in its place, is to know what the failure means for that one.
 
 use std::sync::Arc;
 
@@ -7,7 +9,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::Api;
 use kube::runtime::reflector::store::Writer;
-use kube::runtime::{WatchStreamExt, reflector, watcher};
+use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Client, ResourceExt};
 use provost_coordinator::{Coordinator, Loss};
 use provost_crds::{FailureClass, POOL_LABEL};
@@ -34,7 +36,7 @@ impl PodWatch {
         self,
         client: Client,
         namespace: &str,
-        cache: Writer<Pod>,
+        mut cache: Writer<Pod>,
         shutdown: CancellationToken,
     ) {
         let pods: Api<Pod> = Api::namespaced(client, namespace);
@@ -42,7 +44,7 @@ impl PodWatch {
             .default_backoff()
             .modify(|pod| pod.managed_fields_mut().clear());
         let mut book = PodBook::default();
-        let mut events = std::pin::pin!(reflector(cache, events).take_until(shutdown.cancelled()));
+        let mut events = std::pin::pin!(events.take_until(shutdown.cancelled()));
         loop {
             match events.try_next().await {
                 Ok(Some(event)) => {
@@ -55,6 +57,7 @@ impl PodWatch {
                             }
                         }
                     }
+                    cache.apply_watcher_event(&event);
                     self.fleet.changed();
                 }
                 Ok(None) => return,

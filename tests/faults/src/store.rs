@@ -13,6 +13,9 @@ use crate::process::{Process, Signal, binary};
 use crate::promises::STORE_GRACE;
 use crate::wait::eventually;
 
+/// Where the store has the mark of the cluster that it belongs to.
+const OWNERS: &str = "owners";
+
 /// The store.
 pub struct Store {
     address: SocketAddr,
@@ -118,7 +121,15 @@ impl Store {
         self.resume().await;
     }
 
-    /// Its files: objects by their keys, `programs/<id>`, and what is unfinished.
+    /// Makes the mark of the cluster that it belongs to that of `id`; returns whose it was.
+    pub fn hand_over(&self, id: &str) -> String {
+        let marks = self.folder.join("objects").join(OWNERS);
+        let mark = std::fs::read_dir(&marks).unwrap().next().unwrap().unwrap();
+        std::fs::rename(mark.path(), marks.join(id)).unwrap();
+        mark.file_name().into_string().unwrap()
+    }
+
+    /// Its files: objects by their keys, `programs/<id>`, and what is unfinished. Whose it is is none of them.
     pub fn files(&self) -> Vec<String> {
         let objects = self.folder.join("objects");
         let mut found = Vec::new();
@@ -136,7 +147,9 @@ impl Store {
             let key = path.strip_prefix(&objects);
             key.or(path.strip_prefix(&self.folder)).unwrap_or(path)
         });
-        keys.map(|path| path.display().to_string()).collect()
+        keys.filter(|path| !path.starts_with(OWNERS))
+            .map(|path| path.display().to_string())
+            .collect()
     }
 }
 

@@ -19,7 +19,9 @@ impl<S: Store> LocalArtifacts<S> {
     fn of(&self, kind: Kind) -> &dyn Store {
         match kind {
             Kind::Artifact => &self.own,
-            Kind::Program | Kind::Stdin | Kind::PrivateStdin | Kind::Proof => &self.shared,
+            Kind::Program | Kind::Stdin | Kind::PrivateStdin | Kind::Proof | Kind::Owner => {
+                &self.shared
+            }
         }
     }
 }

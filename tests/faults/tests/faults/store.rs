@@ -7,6 +7,7 @@ use provost_faults::process::Signal;
 use provost_faults::promises::BACKOFF;
 use provost_faults::proof::Shape;
 use provost_faults::scenario::Scenario;
+use provost_faults::wait::eventually;
 use serde_json::json;
 
 /// The scenarios.
@@ -54,6 +55,32 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
                 }
                 world.recovers().await;
                 world.succeeds("p").await;
+            },
+        ),
+        Scenario::new(
+            "store_of_another_cluster",
+            "another cluster's mark in the bucket, operators SIGKILL",
+            async |world| {
+                world.prove("p", &Shape::shards(6, 100)).await;
+                world.succeeds("p").await;
+                let ours = world.store.hand_over("another");
+                let stored = world.store.files();
+                world.strikes();
+                world.replicas.iter().for_each(|replica| replica.crash());
+                world.prove("q", &Shape::shards(6, 100)).await;
+                for replica in &world.replicas {
+                    let refuses = || async {
+                        let said = replica.output();
+                        said.contains("belongs to another cluster: it holds owners/another")
+                            .then_some(())
+                    };
+                    eventually("a replica to refuse the store", refuses).await;
+                }
+                assert_eq!(world.store.files(), stored, "they leave it alone");
+                assert_eq!(world.proof("q").await.status, None, "nobody takes it up");
+                world.store.hand_over(&ours);
+                world.recovers().await;
+                world.succeeds("q").await;
             },
         ),
         Scenario::new(
