@@ -20,6 +20,7 @@ pub mod run;
 pub mod secrets;
 pub mod state;
 pub mod store;
+pub mod supervisor;
 pub mod sweeper;
 pub mod task_settings;
 pub mod tasks;

@@ -16,7 +16,6 @@ use provost_crds::{ProofRequest, ProvingTask};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use crate::api::Events;
 use crate::controllers::backoff::Backoffs;
@@ -33,6 +32,7 @@ use crate::metrics::Metrics;
 use crate::owner::Owner;
 use crate::pods::watch::PodWatch;
 use crate::state::{KubeState, Parts, Writes};
+use crate::supervisor::Supervisor;
 use crate::sweeper;
 use crate::tasks::TaskWatch;
 
@@ -72,7 +72,7 @@ pub struct Operator {
     pub metrics: Metrics,
     /// Who leads.
     pub leader: Leader,
-    tracker: TaskTracker,
+    parts: Supervisor,
 }
 
 impl Operator {
@@ -85,7 +85,7 @@ impl Operator {
         readiness: Arc<Readiness>,
         shutdown: CancellationToken,
     ) -> Self {
-        let tracker = TaskTracker::new();
+        let supervisor = Supervisor::new(shutdown.clone());
         let events = Events::new(client.clone(), settings.pod_name.clone());
         let owner = Owner::new(client.clone(), store.clone());
         let inputs = Arc::new(Inputs::new(store, metrics.clone()));
@@ -104,11 +104,11 @@ impl Operator {
         };
         // The only one that waits for this cache: see `controllers::run_synced`.
         let (pods_ready, pods_synced) = (pods.clone(), synced(Part::Pods));
-        tracker.spawn(until(shutdown.clone(), async move {
+        supervisor.spawn_until_shutdown(async move {
             if pods_ready.wait_until_ready().await.is_ok() {
                 pods_synced();
             }
-        }));
+        });
 
         let journal = Arc::new(Journal::new(
             client.clone(),
@@ -133,7 +133,7 @@ impl Operator {
             weights: weights.clone(),
             fence: candidate.fence(),
         };
-        let state = KubeState::start(parts, &metrics, settings.writes, &tracker, shutdown.clone());
+        let state = KubeState::start(parts, &metrics, settings.writes, &supervisor);
         let requests = proofs.store();
         let config = provost_coordinator::Config {
             replica: settings.pod_name.clone().unwrap_or_default(),
@@ -159,16 +159,16 @@ impl Operator {
             readiness: readiness.clone(),
             shutdown: shutdown.clone(),
         };
-        tracker.spawn(takeover.run(candidate.standing()));
+        supervisor.spawn(takeover.run(candidate.standing()));
         if let Some(pod) = settings.pod_name.clone() {
             let label = Label {
                 client: client.clone(),
                 namespace: settings.namespace.clone(),
                 pod,
             };
-            tracker.spawn(until(shutdown.clone(), label.keep(leads.clone())));
+            supervisor.spawn_until_shutdown(label.keep(leads.clone()));
         }
-        tracker.spawn(candidate.run(shutdown.clone()));
+        supervisor.spawn(candidate.run(shutdown.clone()));
 
         let elsewhere = Elsewhere::new(client.clone(), settings.scope.clone());
         let proof_context = proof_request::Context {
@@ -186,7 +186,7 @@ impl Operator {
             leads: leads.clone(),
             backoffs: Backoffs::default(),
         };
-        tracker.spawn(proof_request::run(
+        supervisor.spawn(proof_request::run(
             proofs,
             Arc::new(proof_context),
             settings.concurrency,
@@ -201,11 +201,14 @@ impl Operator {
             leads: leads.clone(),
             metrics: metrics.clone(),
         };
-        tracker.spawn(until(shutdown.clone(), recalls.run(tasks)));
+        supervisor.spawn_until_shutdown(recalls.run(tasks));
 
-        tracker.spawn(until(
-            shutdown.clone(),
-            sweeper::run(inputs.clone(), requests, elsewhere, owner, leads.clone()),
+        supervisor.spawn_until_shutdown(sweeper::run(
+            inputs.clone(),
+            requests,
+            elsewhere,
+            owner,
+            leads.clone(),
         ));
 
         let fleet = Arc::new(Fleet::default());
@@ -224,28 +227,25 @@ impl Operator {
         let pool_context = Arc::new(pool_context);
         if let Some(place) = at.told {
             let pools = Controller::new(scoped(&client, Some(place)), watcher::Config::default());
-            tracker.spawn(worker_pool::run_elsewhere(
+            supervisor.spawn(worker_pool::run_elsewhere(
                 pools,
                 pool_context.clone(),
                 shutdown.clone(),
             ));
         }
-        tracker.spawn(worker_pool::run(
+        supervisor.spawn(worker_pool::run(
             pools,
             pool_context,
             synced(Part::WorkerPools),
             shutdown.clone(),
         ));
-        tracker.spawn(until(
-            shutdown.clone(),
-            worker_events(coordinator.clone(), fleet.clone()),
-        ));
+        supervisor.spawn_until_shutdown(worker_events(coordinator.clone(), fleet.clone()));
         let watch = PodWatch {
             coordinator: coordinator.clone(),
             fleet,
             metrics: metrics.clone(),
         };
-        tracker.spawn(async move {
+        supervisor.spawn(async move {
             watch
                 .run(client, &settings.namespace, pod_cache, shutdown)
                 .await
@@ -255,22 +255,18 @@ impl Operator {
             inputs,
             metrics,
             leader,
-            tracker,
+            parts: supervisor,
         }
     }
 
     /// Runs `work` along with the operator, as a part that is waited for at the end.
     pub fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
-        self.tracker.spawn(work);
+        self.parts.spawn(work);
     }
 
     /// Waits, after the shutdown, until work under way has ended.
     pub async fn stopped(self) {
-        self.tracker.close();
-        if tokio::time::timeout(DRAIN, self.tracker.wait())
-            .await
-            .is_err()
-        {
+        if !self.parts.ended(DRAIN).await {
             tracing::warn!("some work did not end in {} s", DRAIN.as_secs());
         }
     }
@@ -328,17 +324,10 @@ async fn worker_events(coordinator: Coordinator, fleet: Arc<Fleet>) {
                 | WorkerEvent::Closed { .. }
                 | WorkerEvent::Lost { .. },
             ) => fleet.changed(),
-            // The pools look at all workers anyway.
+            // The pools look at all workers anyway, and see there which are to be replaced.
             Err(RecvError::Lagged(_)) => fleet.changed(),
             Err(RecvError::Closed) => return,
         }
-    }
-}
-
-async fn until(shutdown: CancellationToken, work: impl Future<Output = ()>) {
-    tokio::select! {
-        () = work => {}
-        () = shutdown.cancelled() => {}
     }
 }
 

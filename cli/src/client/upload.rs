@@ -98,7 +98,7 @@ mod tests {
         assert_eq!(moved.total(), 600_000);
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn only_a_stop_is_a_stall() {
         let moved = Moved::default();
         let moves = async {

@@ -71,6 +71,8 @@ pub struct WorkerView {
     pub connected_since: Millis,
     /// Whether it takes tasks now.
     pub available: bool,
+    /// Whether it is to be replaced, as [`WorkerEvent::Recycle`] told.
+    pub retiring: bool,
     /// Its build, as it reports it.
     pub version: String,
     /// What it proves on, if that is a GPU.

@@ -88,23 +88,27 @@ impl Takeover {
         };
         self.leads.send_replace(true);
         self.metrics.leads(epoch);
-        let (mut recovering, began) = (true, Instant::now());
+        let (mut recovering, mut looked, began) = (true, false, Instant::now());
         let mut without = false;
         let mut looks = tokio::time::interval(LOOK);
         loop {
             tokio::select! {
-                _ = looks.tick(), if recovering => {
-                    recovering = self.coordinator.is_recovering();
-                    if recovering {
+                _ = looks.tick(), if recovering || !looked => {
+                    if recovering && self.coordinator.is_recovering() {
                         self.metrics.recovering(self.held().await);
-                    } else {
+                        continue;
+                    }
+                    if std::mem::take(&mut recovering) {
                         self.metrics.recovered(began.elapsed());
                         self.state.recovered();
-                        // The last leader may have written on while this one looked.
-                        match self.tasks().await {
-                            Ok(tasks) => self.state.found(tasks),
-                            Err(error) => tracing::warn!(%error, "task objects of the last leader may be left"),
+                    }
+                    // The last leader may have written on while this one looked.
+                    match self.tasks().await {
+                        Ok(tasks) => {
+                            self.state.found(tasks);
+                            looked = true;
                         }
+                        Err(error) => tracing::warn!(%error, "what the last leader wrote late cannot be read yet; tried again"),
                     }
                     continue;
                 }

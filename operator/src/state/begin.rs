@@ -37,17 +37,15 @@ pub(super) async fn begin(state: &KubeState, start: RunStart) -> Result<(), Stat
     )
     .await;
     let object = match created {
-        // An earlier attempt whose answer was lost.
+        // An earlier attempt whose answer was lost. The run does not depend on what is read of it.
         Err(error) if error.is_already_exists() => {
-            within("read a root ProvingTask", api.get(&name))
-                .await
-                .map_err(unavailable)?
+            within("read a root ProvingTask", api.get(&name)).await.ok()
         }
         // A quota, a policy, a namespace on its way out: the next attempt looks whether anybody still waits.
         Err(error) if error.is_refused() => return Err(StateError::Refused(error.to_string())),
-        other => other.map_err(unavailable)?,
+        other => Some(other.map_err(unavailable)?),
     };
-    if let Some(uid) = object.metadata.uid {
+    if let Some(uid) = object.and_then(|object| object.metadata.uid) {
         state.tasks.begun(&start.root, uid);
     }
     Ok(())
@@ -58,7 +56,6 @@ pub(super) async fn abandon(state: &KubeState, start: &RunStart) {
     let Some(key) = ProofKey::parse(&start.proof) else {
         return;
     };
-    state.tasks.abandoned(&start.root);
     let api: Api<ProvingTask> = Api::namespaced(state.parts.client.clone(), &key.namespace);
     let name = TaskRecord::root(key, start, 0).name();
     let params = DeleteParams::background();

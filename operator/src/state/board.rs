@@ -10,8 +10,6 @@ use jiff::Timestamp;
 use provost_coordinator::{Counts, ProofId, ProofProgress};
 use provost_crds::{TaskCounts, TaskState};
 use tokio::time::{Instant, MissedTickBehavior, interval};
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use super::budget::Budget;
 use super::shards;
@@ -20,6 +18,7 @@ use crate::controllers::proof_request::status::{Change, Progress};
 use crate::key::ProofKey;
 use crate::leadership::Fence;
 use crate::metrics::{Metrics, TaskLabels};
+use crate::supervisor::Supervisor;
 
 /// Time between two writes for the same proof.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -75,9 +74,9 @@ impl Board {
     }
 
     /// Starts the writer.
-    pub(super) fn spawn(this: &Arc<Self>, tracker: &TaskTracker, shutdown: CancellationToken) {
-        let board = this.clone();
-        tracker.spawn(async move {
+    pub(super) fn spawn(this: &Arc<Self>, supervisor: &Supervisor) {
+        let (board, shutdown) = (this.clone(), supervisor.shutdown());
+        supervisor.spawn(async move {
             let mut ticks = interval(PERIOD);
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {

@@ -30,13 +30,12 @@ use provost_coordinator::{
     ProofOutcome, ProofProgress, RecoveredProof, RunStart, State, StateError, TaskChange, Weights,
 };
 use provost_crds::ProvingTask;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use crate::controllers::proof_request::journal::Journal;
 use crate::inputs::Inputs;
 use crate::leadership::Fence;
 use crate::metrics::Metrics;
+use crate::supervisor::Supervisor;
 use board::Board;
 use budget::Budget;
 pub use object::TaskObject;
@@ -75,19 +74,18 @@ pub struct KubeState {
     board: Arc<Board>,
     waits: Waits,
     unstored: Unstored,
-    /// Uids of the roots that were there when this replica began to lead.
-    roots: Mutex<HashSet<String>>,
+    /// Uids of the objects that were there when this replica began to lead.
+    seen: Mutex<HashSet<String>>,
     parts: Parts,
 }
 
 impl KubeState {
-    /// State that writes to the API server; its background writers run on `tracker` until `shutdown`; what is left then is the next leader's.
+    /// State that writes to the API server; its background writers are parts of the process; what is left at their end is the next leader's.
     pub fn start(
         parts: Parts,
         metrics: &Metrics,
         writes: Writes,
-        tracker: &TaskTracker,
-        shutdown: CancellationToken,
+        supervisor: &Supervisor,
     ) -> Arc<Self> {
         let budget = Arc::new(Budget::new(writes.per_second));
         let bounds = Bounds {
@@ -108,14 +106,14 @@ impl KubeState {
             budget,
             parts.fence.clone(),
         ));
-        TaskWriter::spawn(&tasks, tracker, &shutdown);
-        Board::spawn(&board, tracker, shutdown);
+        TaskWriter::spawn(&tasks, supervisor);
+        Board::spawn(&board, supervisor);
         Arc::new(Self {
             tasks,
             board,
             waits: Waits::new(metrics.tasks.clone()),
             unstored: Unstored::new(metrics.terms.clone()),
-            roots: Mutex::default(),
+            seen: Mutex::default(),
             parts,
         })
     }
@@ -125,14 +123,13 @@ impl KubeState {
     /// Takes over the objects of an earlier leader's tasks: those of the proofs that go on stay until [`KubeState::recovered`] knows more, those
     /// that failed stay for people, and the others are deleted.
     pub fn adopt(&self, tasks: Vec<ProvingTask>, go_on: &[RecoveredProof]) {
-        let roots = tasks.iter().filter(|task| task.spec.root);
-        *self.roots() = roots.filter_map(ResourceExt::uid).collect();
+        *self.seen() = tasks.iter().filter_map(ResourceExt::uid).collect();
         self.tasks.adopt(adopt::sort(tasks, go_on));
     }
 
     /// Objects that are there now: those that this leader knows nothing of are deleted, as soon as it can know of them.
     pub fn found(&self, tasks: Vec<ProvingTask>) {
-        let found = adopt::strange(tasks, self.parts.fence.epoch(), &self.roots());
+        let found = adopt::strange(tasks, self.parts.fence.epoch(), &self.seen());
         if !found.is_empty() {
             self.tasks.found(found);
         }
@@ -153,8 +150,8 @@ impl KubeState {
         self.tasks.vanished(&task.into(), uid);
     }
 
-    fn roots(&self) -> MutexGuard<'_, HashSet<String>> {
-        self.roots.lock().unwrap_or_else(PoisonError::into_inner)
+    fn seen(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

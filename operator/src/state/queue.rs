@@ -98,8 +98,6 @@ pub(super) struct Queue {
     /// Tasks whose objects are behind, by the time since when.
     behind: BTreeSet<(i64, TaskId)>,
     coalesced: u64,
-    /// Uids of roots' objects, which are made elsewhere, until their tasks are heard of.
-    begun: HashMap<TaskId, String>,
     /// Whether workers still tell a new leader what they run.
     recovering: bool,
     /// The latest time that was heard of.
@@ -187,14 +185,13 @@ impl Queue {
         }
     }
 
-    /// A root's object was made, before its task is heard of.
-    pub(super) fn begun(&mut self, task: TaskId, uid: String) {
-        self.begun.insert(task, uid);
-    }
-
-    /// The run that a root's object was made for does not begin.
-    pub(super) fn abandoned(&mut self, task: &TaskId) {
-        self.begun.remove(task);
+    /// The object of a root was made, with this uid: that is done elsewhere.
+    pub(super) fn begun(&mut self, root: &TaskId, uid: String) {
+        self.update(root, |entry| {
+            if entry.stored.is_some() {
+                entry.uid.get_or_insert(uid);
+            }
+        });
     }
 
     /// The objects that nobody is known to have deleted: by whom they are owned, their tasks, and their uids.
@@ -212,7 +209,7 @@ impl Queue {
             entry.missed.take_if(|missed| missed == uid);
             lost = match &entry.uid {
                 Some(known) => known == uid,
-                // One of a root, whose uid was not told.
+                // A root's, whose uid is not known yet.
                 None => entry.stored.is_some(),
             };
             if lost {
@@ -331,13 +328,9 @@ impl Queue {
     /// A root has its object before anything else happens to it: see `begin.rs`.
     fn admit(&mut self, change: &TaskChange, record: TaskRecord) {
         let stored = record.spec.root.then(|| record.status.clone());
-        let uid = self.begun.remove(&change.task);
         self.entries
             .entry(change.task.clone())
-            .or_insert_with(|| Entry {
-                uid,
-                ..Entry::new(record, stored)
-            });
+            .or_insert_with(|| Entry::new(record, stored));
     }
 
     /// Decides when a task without an object gets one.

@@ -412,16 +412,21 @@ fn objects_are_expected_until_it_is_known_that_they_go() {
     queue.done(&task, job, Done::Written(Some("two".into())));
     assert_eq!(expected(&queue), ["t two"]);
 
-    // A root's object is made before its task is heard of.
+    // A root's object is made elsewhere.
     let mut queue = Queue::default();
-    queue.begun("r".into(), "root".into());
-    queue.begun("s".into(), "other".into());
+    record(&mut queue, "r", [created(true)]);
     assert!(expected(&queue).is_empty());
-    queue.abandoned(&"s".into());
-    for root in ["r", "s"] {
-        record(&mut queue, root, [created(true)]);
-    }
+    queue.begun(&"r".into(), "root".into());
     assert_eq!(expected(&queue), ["r root"]);
+    // Its deletion may be heard of before the answer.
+    let mut queue = Queue::default();
+    record(&mut queue, "r", [created(true)]);
+    queue.vanished(&"r".into(), "root");
+    queue.begun(&"r".into(), "root".into());
+    assert!(expected(&queue).is_empty());
+    queue.begun(&"unknown".into(), "root".into());
+    record(&mut queue, "r", [TaskChangeKind::Dropped]);
+    assert!(is_empty(&queue));
 }
 
 #[test]

@@ -11,7 +11,6 @@ use provost_crds::{FIELD_MANAGER, ProvingTask, ProvingTaskStatus};
 use serde_json::json;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use super::adopt::Found;
 use super::budget::Budget;
@@ -20,6 +19,7 @@ use super::queue::{Bounds, Done, Job, Queue};
 use crate::api::{ApiError, within};
 use crate::leadership::Fence;
 use crate::metrics::Metrics;
+use crate::supervisor::Supervisor;
 
 /// Writers: each has one write under way.
 const WRITERS: usize = 4;
@@ -87,12 +87,7 @@ impl TaskWriter {
 
     /// A root's object was made: see [`Queue::begun`].
     pub(super) fn begun(&self, root: &TaskId, uid: String) {
-        self.queue().begun(root.clone(), uid);
-    }
-
-    /// The run of a root does not begin: see [`Queue::abandoned`].
-    pub(super) fn abandoned(&self, root: &TaskId) {
-        self.queue().abandoned(root);
+        self.queue().begun(root, uid);
     }
 
     /// The objects that nobody is known to have deleted.
@@ -127,10 +122,10 @@ impl TaskWriter {
     }
 
     /// Starts the writers.
-    pub(super) fn spawn(this: &Arc<Self>, tracker: &TaskTracker, shutdown: &CancellationToken) {
+    pub(super) fn spawn(this: &Arc<Self>, supervisor: &Supervisor) {
         for _ in 0..WRITERS {
-            let (writer, shutdown) = (this.clone(), shutdown.clone());
-            tracker.spawn(async move {
+            let (writer, shutdown) = (this.clone(), supervisor.shutdown());
+            supervisor.spawn(async move {
                 while !shutdown.is_cancelled() {
                     writer.drain(&shutdown).await;
                     tokio::select! {

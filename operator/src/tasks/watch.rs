@@ -16,8 +16,10 @@ use provost_coordinator::{Coordinator, Recall};
 use provost_crds::{ProofRequest, ProvingTask};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::book::TaskBook;
+use super::unheard::Unheard;
 use crate::controllers::proof_request::object_ref;
 use crate::metrics::Metrics;
 use crate::state::{KubeState, TaskObject};
@@ -45,36 +47,50 @@ impl TaskWatch {
     pub async fn run(self, tasks: Api<ProvingTask>) {
         let events = watcher(tasks, watcher::Config::default()).default_backoff();
         let mut events = std::pin::pin!(events);
+        let mut leads = self.leads.clone();
         let mut book = TaskBook::default();
+        let mut unheard = Unheard::default();
         let mut recalls = JoinSet::new();
         loop {
-            let gone = match events.try_next().await {
-                Ok(Some(event)) => {
-                    if let watcher::Event::Apply(task) = &event
-                        && *self.leads.borrow()
-                    {
-                        self.state.found(vec![task.clone()]);
+            let gone = tokio::select! {
+                event = events.try_next() => match event {
+                    Ok(Some(event)) => self.follow(event, &mut book),
+                    Ok(None) => return,
+                    Err(error) => {
+                        tracing::warn!(%error, "the watch of ProvingTasks broke; it is taken up again");
+                        continue;
                     }
-                    if matches!(event, watcher::Event::Init) {
-                        // The list is asked for when this event is done with.
-                        book.expect(self.state.expected());
-                    }
-                    book.follow(event)
-                }
-                Ok(None) => return,
-                Err(error) => {
-                    tracing::warn!(%error, "the watch of ProvingTasks broke; it is taken up again");
-                    continue;
-                }
+                },
+                // Somebody may have deleted them when the last leader was gone already.
+                Ok(()) = leads.changed() => Vec::new(),
             };
-            for gone in gone {
-                if *self.leads.borrow() && self.wanted(&gone) {
+            unheard.note(gone, Instant::now());
+            if !*leads.borrow_and_update() {
+                continue;
+            }
+            for gone in unheard.take() {
+                if self.wanted(&gone) {
                     self.state.vanished(&gone.task, &gone.uid);
                     recalls.spawn(self.clone().recall(gone));
                 }
             }
             while recalls.try_join_next().is_some() {}
         }
+    }
+
+    /// Takes an event in; returns what is gone with it.
+    fn follow(&self, event: watcher::Event<ProvingTask>, book: &mut TaskBook) -> Vec<TaskObject> {
+        match &event {
+            // The list is asked for when this event is done with.
+            watcher::Event::Init => book.expect(self.state.expected()),
+            watcher::Event::InitApply(task) | watcher::Event::Apply(task)
+                if *self.leads.borrow() =>
+            {
+                self.state.found(vec![task.clone()]);
+            }
+            _ => {}
+        }
+        book.follow(event)
     }
 
     /// Whether the request goes on. The objects of one that does not are collected with it.

@@ -77,7 +77,7 @@ impl Policy {
     }
 }
 
-fn task(name: &str) -> ProvingTask {
+pub fn task(name: &str) -> ProvingTask {
     let spec = json!({"proof": "p", "taskId": "task_1", "taskType": "ProveShard", "weight": 1});
     ProvingTask::new(name, serde_json::from_value(spec).unwrap())
 }

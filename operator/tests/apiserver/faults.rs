@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use kube::api::{DeleteParams, ListParams};
+use kube::ResourceExt;
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use provost_artifacts::{Kind, Store};
 use provost_coordinator::Loss;
 use provost_crds::{FailureClass, ProvingTask};
@@ -129,36 +130,79 @@ async fn cancel_is_quick_and_frees_the_worker() {
     let began = Instant::now();
     bench.edit("fib", json!({"cancel": true})).await;
     bench.state("fib", "Cancelled").await;
+    // The worker would never end.
     assert!(
-        began.elapsed() < Duration::from_secs(2),
+        began.elapsed() < Duration::from_secs(10),
         "took {:?}",
         began.elapsed()
     );
-    wait("an idle worker", || async {
-        bench
-            .coordinator()
-            .workers()
-            .await
-            .iter()
-            .all(|w| w.used_weight == 0)
-            .then_some(())
-    })
-    .await;
     // Its unfinished tasks are not left standing as running.
-    wait("no tasks", || async {
-        bench
-            .tasks()
-            .list(&ListParams::default())
-            .await
-            .unwrap()
-            .items
-            .is_empty()
-            .then_some(())
-    })
-    .await;
+    nothing_runs(&bench).await;
     drop(worker);
     bench.delete("fib").await;
     assert!(bench.stored().await.is_empty());
+    bench.close().await;
+}
+
+/// Waits until no worker has anything to do, and no task has an object.
+async fn nothing_runs(bench: &Bench) {
+    wait("idle workers and no tasks", || async {
+        let workers = bench.coordinator().workers().await;
+        let tasks = bench.tasks().list(&ListParams::default()).await.unwrap();
+        let idle = workers.iter().all(|worker| worker.used_weight == 0);
+        (idle && tasks.items.is_empty()).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_runs_for_a_request_that_has_ended() {
+    let bench = Bench::new("ended").await;
+    let _worker = Worker::start(&bench, "w-1", Habit::Slow).await;
+    bench.core("fib").await;
+    bench.state("fib", "Proving").await;
+    // The last leader's word, which this one had not seen when it took the proof up.
+    let condition = json!({
+        "type": "Succeeded", "status": "False", "reason": "Expired", "message": "late",
+        "lastTransitionTime": "2026-01-01T00:00:00Z",
+    });
+    let status = Patch::Merge(json!({"status": {"conditions": [condition]}}));
+    bench
+        .proofs()
+        .patch_status("fib", &PatchParams::default(), &status)
+        .await
+        .unwrap();
+    nothing_runs(&bench).await;
+    assert_eq!(bench.proofs().get("fib").await.unwrap().message(), "late");
+    bench.delete("fib").await;
+    bench.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_that_goes_without_a_word_takes_its_proof_along() {
+    let bench = Bench::new("abrupt").await;
+    let _worker = Worker::start(&bench, "w-1", Habit::Slow).await;
+    bench.core("fib").await;
+    bench.state("fib", "Proving").await;
+    let none = Patch::Merge(json!({"metadata": {"finalizers": null}}));
+    let (proofs, as_anybody) = (bench.proofs(), PatchParams::default());
+    let unguarded = async || {
+        proofs.patch("fib", &as_anybody, &none).await.unwrap();
+    };
+    unguarded().await;
+    wait("the finalizer again", || async {
+        let request = bench.proofs().get("fib").await.unwrap();
+        (!request.finalizers().is_empty()).then_some(())
+    })
+    .await;
+    unguarded().await;
+    let at_once = DeleteParams::default();
+    bench.proofs().delete("fib", &at_once).await.unwrap();
+    wait("idle workers", || async {
+        let workers = bench.coordinator().workers().await;
+        workers.iter().all(|w| w.used_weight == 0).then_some(())
+    })
+    .await;
     bench.close().await;
 }
 

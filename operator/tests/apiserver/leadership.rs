@@ -3,8 +3,9 @@
 use std::time::{Duration, Instant};
 
 use k8s_openapi::api::coordination::v1::Lease;
-use kube::api::{Api, DeleteParams};
+use kube::api::{Api, DeleteParams, Patch, PatchParams};
 use provost_operator::leadership::{Candidate, Standing, Timing};
+use serde_json::json;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -99,11 +100,9 @@ async fn every_doubt_about_the_term_begins_another() {
     leader.outdone.send(40).unwrap();
     assert_eq!(leader.leads(3).await.0, 41);
     // Another that took it over while this one was frozen.
-    let mut lease = leases.get(NAME).await.unwrap();
-    let spec = lease.spec.as_mut().unwrap();
-    (spec.holder_identity, spec.lease_transitions) = (Some("another".into()), Some(42));
+    let taken = json!({"spec": {"holderIdentity": "another", "leaseTransitions": 42}});
     leases
-        .replace(NAME, &Default::default(), &lease)
+        .patch(NAME, &PatchParams::default(), &Patch::Merge(&taken))
         .await
         .unwrap();
     let lost = leader.standing.wait_for(|s| *s == Standing::Follower);

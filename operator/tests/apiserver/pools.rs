@@ -180,6 +180,28 @@ async fn a_node_whose_gpu_breaks_its_workers_is_left_out() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_told_of_a_pool_that_is_gone() {
+    let bench = Bench::new("pool-gone").await;
+    bench.pool("gone", json!({"class": "CPU"})).await;
+    let shown = || {
+        let text = bench.metrics().render();
+        text.contains("provost_pool_workers_ready{pool=\"gone\"}")
+    };
+    wait("the pool's workers", || async { shown().then_some(()) }).await;
+    let pod = one_pod(&bench, "gone", &[]).await.name_any();
+    let now = DeleteParams::default();
+    bench.pools().delete("gone", &now).await.unwrap();
+    // The controller manager's part.
+    bench
+        .pods()
+        .delete(&pod, &now.grace_period(0))
+        .await
+        .unwrap();
+    wait("silence", || async { (!shown()).then_some(()) }).await;
+    bench.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pool_elsewhere_is_told_so() {
     let mut bench = Bench::space("elsewhere").await;
     let home = Bench::space("home").await;

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::ResourceQuota;
 use kube::ResourceExt;
-use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use provost_crds::{ProofRequest, ProvingTaskStatus, TaskState};
 use provost_operator::elsewhere::Elsewhere;
 use provost_proto::worker::TaskType;
 use serde_json::json;
 
+use crate::admission::task;
 use crate::bench::{Bench, create, wait};
 use crate::worker::{Habit, Worker};
 
@@ -147,7 +148,16 @@ async fn a_proof_that_a_quota_keeps_from_beginning_says_so_and_begins_later() {
         .await
         .unwrap();
     // The API server comes to know of it by a watch of its own.
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    let task = task("refused");
+    let dry_run = PostParams {
+        dry_run: true,
+        ..PostParams::default()
+    };
+    wait("the quota to count", || async {
+        let refused = bench.tasks().create(&dry_run, &task).await.err()?;
+        refused.to_string().contains("exceeded quota").then_some(())
+    })
+    .await;
     bench.core("fib").await;
     let request = bench.state("fib", "Unschedulable").await;
     assert!(

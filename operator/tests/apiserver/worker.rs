@@ -1,6 +1,6 @@
 //! A worker that speaks the real protocol and proves nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use provost_proto::worker::{
 use tokio::task::JoinSet;
 use tonic::transport::Channel;
 
-use crate::bench::Bench;
+use crate::bench::{Bench, wait};
 
 /// What the worker does with its tasks.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -41,6 +41,7 @@ impl Worker {
     /// Registers as the worker of `pod`.
     pub async fn start(bench: &Bench, pod: &str, habit: Habit) -> Self {
         let seen = Arc::new(Mutex::new(Vec::new()));
+        let done = Arc::<Mutex<BTreeSet<String>>>::default();
         let mut tasks = JoinSet::new();
         for (role, kind) in [("execute", WorkerType::Cpu), ("prove", WorkerType::Gpu)] {
             let role = Role {
@@ -51,6 +52,7 @@ impl Worker {
                 store: bench.store.clone(),
                 habit,
                 active: Arc::default(),
+                done: done.clone(),
                 seen: seen.clone(),
             };
             let request = OpenRequest {
@@ -88,6 +90,7 @@ struct Role {
     store: Arc<MemoryStore>,
     habit: Habit,
     active: Arc<Mutex<BTreeMap<String, String>>>,
+    done: Arc<Mutex<BTreeSet<String>>>,
     seen: Arc<Mutex<Vec<TaskType>>>,
 }
 
@@ -152,6 +155,7 @@ impl Role {
         };
         // The proof may have ended meanwhile.
         let _ = client.complete_task(request).await;
+        self.done.lock().unwrap().insert(task.task_id.clone());
         self.active.lock().unwrap().remove(&task.task_id);
     }
 
@@ -166,6 +170,7 @@ impl Role {
         )
         .unwrap();
         codec::decompress(&self.store.get(Kind::Stdin, &data.inputs[1]).await.unwrap()).unwrap();
+        let mut children = Vec::new();
         for _ in 0..2 {
             let child = TaskData {
                 task_type: TaskType::ProveShard.into(),
@@ -177,14 +182,20 @@ impl Role {
                 worker_id: self.id.clone(),
                 data: Some(child),
             };
-            self.client.clone().create_task(request).await.unwrap();
+            let created = self.client.clone().create_task(request).await.unwrap();
+            children.push(created.into_inner().task_id);
         }
         let leftover = mint(ProofTag::of(&data.proof_id), 1, 1);
         self.store
             .put(Kind::Artifact, &leftover, Bytes::from_static(b"leftover"))
             .await
             .unwrap();
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        let proved = || {
+            children
+                .iter()
+                .all(|id| self.done.lock().unwrap().contains(id))
+        };
+        wait("the shards", || async { proved().then_some(()) }).await;
         let proof = codec::compress(b"a proof").unwrap();
         self.store
             .put(Kind::Proof, &data.outputs[0], proof.into())

@@ -89,7 +89,7 @@ mod tests {
         attempt: Duration::from_millis(200),
     };
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn gives_up_after_the_total() {
         let start = Instant::now();
         let tries = Cell::new(0);
@@ -118,7 +118,7 @@ mod tests {
         assert_eq!(tries.get(), 1);
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn an_attempt_that_hangs_is_repeated() {
         let tries = Cell::new(0);
         let result = QUICK

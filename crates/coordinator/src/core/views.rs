@@ -60,6 +60,7 @@ fn view(worker: &Worker) -> WorkerView {
             .collect(),
         connected_since: worker.since,
         available: worker.is_available(),
+        retiring: worker.retiring,
         version: worker.version.clone(),
         device: worker.device.clone(),
     }

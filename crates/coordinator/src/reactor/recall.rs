@@ -11,7 +11,11 @@ impl Reactor<'_> {
     /// Stops a task and lets it wait again, elsewhere if there is another place. One that the others of its run depend on takes the run along.
     pub(crate) fn task_recalled(&mut self, id: &TaskId) -> Recall {
         let Some(task) = self.core.task(id) else {
-            return Recall::Unneeded;
+            // Who created it may have yet to say so.
+            return match self.core.recovery() {
+                Some(_) => Recall::Recovering,
+                None => Recall::Unneeded,
+            };
         };
         let (proof, phase) = (task.proof.clone(), task.phase().clone());
         let unit = self

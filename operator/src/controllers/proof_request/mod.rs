@@ -22,10 +22,11 @@ mod steps;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures::StreamExt;
+use futures::{Stream, StreamExt, stream};
 use jiff::Timestamp;
 use kube::Client;
-use kube::runtime::controller::{Action, Config, Controller};
+use kube::core::DynamicObject;
+use kube::runtime::controller::{self, Action, Config, Controller};
 use kube::runtime::reflector::{ObjectRef, Store};
 use provost_coordinator::{Coordinator, Weights};
 use provost_crds::{ProofRequest, WorkerPool};
@@ -46,6 +47,10 @@ use status::Change;
 
 /// Name of this controller in metrics.
 const NAME: &str = "proof_request";
+
+/// Time between two looks at all requests, whatever the watch says: a list of more than one page that replaces a broken watch is reconciled
+/// before the cache has it.
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
 /// What the steps need.
 pub struct Context {
@@ -86,17 +91,60 @@ pub async fn run(
     shutdown: CancellationToken,
 ) {
     let cache = controller.store();
+    let found = context.clone();
     let work = controller
         .with_config(Config::default().concurrency(concurrency))
         .reconcile_all_on(begins_to_lead(&context.leads))
+        .reconcile_all_on(every(LOOK_AGAIN))
         .graceful_shutdown_on(async move { shutdown.cancelled().await })
         .run(reconcile, on_error, context)
-        .for_each(|result| async move {
-            if let Err(error) = result {
-                tracing::debug!(%error, "reconcile of a ProofRequest");
+        .for_each(|result| {
+            let context = found.clone();
+            async move {
+                match result {
+                    Ok(_) => {}
+                    Err(controller::Error::ObjectNotFound(request)) => {
+                        not_found(&request, &context).await
+                    }
+                    Err(error) => tracing::debug!(%error, "reconcile of a ProofRequest"),
+                }
             }
         });
     run_synced(cache, synced, work).await;
+}
+
+/// A request that the cache does not have: stops its proof if the request is gone.
+async fn not_found(request: &ObjectRef<DynamicObject>, context: &Context) {
+    let (Some(namespace), Some(uid)) = (&request.namespace, &request.extra.uid) else {
+        return;
+    };
+    let key = ProofKey {
+        namespace: namespace.clone(),
+        name: request.name.clone(),
+        uid: uid.clone(),
+    };
+    if !*context.leads.borrow() || !context.running.submitted(&key.uid) {
+        return;
+    }
+    match context.journal.read(&key).await {
+        Ok(None) => {
+            tracing::info!(proof = %key, "the ProofRequest is gone, and was not collected: its proof is stopped");
+            // It does not fail.
+            let _ = steps::gone(&key, context).await;
+        }
+        Ok(Some(_)) => {}
+        Err(error) => {
+            tracing::warn!(proof = %key, %error, "whether the ProofRequest is gone cannot be told")
+        }
+    }
+}
+
+/// Ticks.
+fn every(period: Duration) -> impl Stream<Item = ()> + Send {
+    stream::unfold((), move |()| async move {
+        tokio::time::sleep(period).await;
+        Some(((), ()))
+    })
 }
 
 async fn reconcile(
@@ -131,7 +179,7 @@ async fn step(
         Timestamp::now(),
     ) {
         Step::Collect => steps::collect(request, key, context).await,
-        Step::Gone => steps::gone(key, context),
+        Step::Gone => steps::gone(key, context).await,
         Step::Ended { delete_in } => steps::ended(request, key, context, delete_in).await,
         Step::Cancel => {
             steps::end(

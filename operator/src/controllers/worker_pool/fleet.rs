@@ -35,6 +35,8 @@ pub struct LastCrash {
 
 #[derive(Debug, Default)]
 struct Inner {
+    /// Pools that were looked at.
+    pools: HashSet<String>,
     /// By pool, the pods that were created and are not in the cache yet.
     created: HashMap<String, HashMap<String, Instant>>,
     deleted: HashMap<String, Instant>,
@@ -56,6 +58,19 @@ impl Fleet {
     /// Waits until something changed.
     pub async fn wait(&self) {
         self.changed.notified().await;
+    }
+
+    /// A pool is looked at.
+    pub fn knows(&self, pool: &str) {
+        let mut inner = self.inner();
+        if !inner.pools.contains(pool) {
+            inner.pools.insert(pool.to_owned());
+        }
+    }
+
+    /// The pools that were looked at, and are not forgotten.
+    pub fn pools(&self) -> Vec<String> {
+        self.inner().pools.iter().cloned().collect()
     }
 
     /// A worker failed at `now` (milliseconds).
@@ -172,6 +187,7 @@ impl Fleet {
     /// The pool is gone.
     pub fn forget_pool(&self, pool: &str) {
         let mut inner = self.inner();
+        inner.pools.remove(pool);
         inner.created.remove(pool);
         inner.backoffs.remove(pool);
         inner.quarantines.remove(pool);

@@ -84,12 +84,15 @@ pub async fn run(
     shutdown: CancellationToken,
 ) {
     let cache = controller.store();
-    let fleet = context.fleet.clone();
-    let changes = stream::unfold(fleet, |fleet| async move {
-        fleet.wait().await;
-        tokio::time::sleep(DEBOUNCE).await;
-        Some(((), fleet))
-    });
+    let changes = stream::unfold(
+        (context.clone(), cache.clone()),
+        |(context, pools)| async move {
+            context.fleet.wait().await;
+            tokio::time::sleep(DEBOUNCE).await;
+            forget_deleted(&context, &pools);
+            Some(((), (context, pools)))
+        },
+    );
     let work = reconcile_all(controller.reconcile_all_on(changes), context, shutdown);
     run_synced(cache, synced, work).await;
 }
@@ -102,6 +105,17 @@ pub async fn run_elsewhere(
 ) {
     // Changes of the fleet are for the pools that have one; only one may wait for them.
     reconcile_all(controller, context, shutdown).await;
+}
+
+/// Forgets pools that are gone. Nothing keeps one until its end was seen; that of its pods is.
+fn forget_deleted(context: &Context, pools: &Store<WorkerPool>) {
+    let here: HashSet<String> = pools.state().iter().map(|pool| pool.name_any()).collect();
+    for pool in context.fleet.pools() {
+        if !here.contains(&pool) {
+            context.fleet.forget_pool(&pool);
+            context.metrics.set_pool_ready(&pool, None);
+        }
+    }
 }
 
 async fn reconcile_all(
@@ -124,6 +138,8 @@ async fn reconcile_all(
 
 async fn reconcile(pool: Arc<WorkerPool>, context: Arc<Context>) -> Result<Action, PoolError> {
     if !*context.leads.borrow() {
+        // The leader tells it.
+        context.fleet.take_news(&pool.name_any());
         return Ok(Action::await_change());
     }
     let began = Instant::now();
@@ -148,6 +164,7 @@ async fn step(pool: &WorkerPool, context: &Context) -> Result<Action, PoolError>
         return Ok(Action::await_change());
     }
     let name = pool.name_any();
+    context.fleet.knows(&name);
     if pool.metadata.deletion_timestamp.is_some() {
         // Its pods go with it: they name it as their owner.
         context.fleet.forget_pool(&name);
@@ -251,10 +268,11 @@ fn views(
     let cached = cached.iter().map(|pod| {
         let name = pod.name_any();
         let busy = busy.get(name.as_str()).copied().unwrap_or(false);
+        let retiring = workers.iter().any(|w| w.retiring && w.pod == name);
         view::pod_view(
             pod,
             busy,
-            context.fleet.to_recycle(&name),
+            retiring || context.fleet.to_recycle(&name),
             context.fleet.is_deleted(&name),
             &template,
         )

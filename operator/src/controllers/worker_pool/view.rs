@@ -145,6 +145,7 @@ mod tests {
             tasks: Vec::new(),
             connected_since: 0,
             available: true,
+            retiring: false,
             version: String::new(),
             device: None,
         }

@@ -201,10 +201,11 @@ mod tests {
         let wire = Arc::<Wire>::default();
         let (mut ours, mut theirs) = pair(&wire).await;
         wire.lose(Way::Down);
-        let (mut next, mut next_theirs) = pair(&wire).await;
-        theirs.write_all(b"x").await.unwrap();
+        // Soon: the connection breaks then.
         ours.write_all(b"y").await.unwrap();
+        theirs.write_all(b"x").await.unwrap();
         assert_eq!(theirs.read_u8().await.unwrap(), b'y');
+        let (mut next, mut next_theirs) = pair(&wire).await;
         assert!(ours.read_u8().await.is_err());
         next_theirs.write_all(b"z").await.unwrap();
         assert_eq!(next.read_u8().await.unwrap(), b'z');

@@ -79,7 +79,7 @@ impl Switch {
 mod tests {
     use super::*;
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_switch_goes_off_by_itself() {
         let switch = Switch::default();
         switch.wait_off().await;

@@ -141,7 +141,7 @@ async fn a_task_that_takes_every_worker_down_fails_its_proof() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_operator_may_say_first_that_a_pod_is_gone() {
     let cluster = Cluster::start().await;
-    let graph = graph(4);
+    let graph = slow_shards(4, 500.0);
     let cpu = cluster.workers(Class::Cpu, 1, &graph).await;
     let gpu = cluster.workers(Class::Gpu, 2, &graph).await;
     let hang = Fault::at(Action::Hang, Point::Receipt, TaskType::ProveShard);

@@ -24,7 +24,7 @@ async fn only_what_a_killed_worker_had_is_executed_twice() {
     let cluster = Cluster::start().await;
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("log");
-    let graph = slow_shards(8, 100.0);
+    let graph = slow_shards(8, 1500.0);
     let _cpu = cluster.workers(Class::Cpu, 1, &graph).await;
     let gpu = begin(Settings {
         profile: Profile {

@@ -17,6 +17,8 @@ async fn nothing_is_done_twice(faults: Vec<Fault>) {
     // Streams break again and again: only a worker that stays away is to count as lost.
     let config = Config {
         lost_grace: Duration::from_secs(10),
+        break_grace: Duration::from_secs(10),
+        root_break_grace: Duration::from_secs(10),
         ..config()
     };
     let cluster = Cluster::with(config, Arc::new(MemoryStore::new()), None).await;
@@ -86,7 +88,11 @@ async fn calls_may_be_slow() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_short_partition_costs_time_and_nothing_else() {
-    let cluster = Cluster::start().await;
+    let config = Config {
+        leaf_liveness: Duration::from_secs(10),
+        ..config()
+    };
+    let cluster = Cluster::with(config, Arc::new(MemoryStore::new()), None).await;
     let graph = slow_shards(6, 50.0);
     let workers = cluster.workers(Class::All, 1, &graph).await;
     let started = Instant::now();

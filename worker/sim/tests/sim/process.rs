@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::cluster::{Cluster, config, eventually, graph};
+use crate::cluster::{Cluster, LIMIT, config, eventually, graph};
 
 /// Simulated workers in a process of their own, killed when this is dropped.
 struct Process {
@@ -45,9 +45,12 @@ impl Process {
             .spawn()
             .unwrap();
         let process = Self { child, status, log };
-        while process.call("GET", "/readyz", "").await.0 != 200 {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        let ready = async {
+            while process.call("GET", "/readyz", "").await.0 != 200 {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(LIMIT, ready).await.unwrap();
         process
     }
 

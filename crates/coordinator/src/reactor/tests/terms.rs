@@ -13,6 +13,7 @@ use super::peer::*;
 use crate::attempts::{Attempts, AttemptsByType};
 use crate::config::Config;
 use crate::core::{Held, Phase};
+use crate::events::Recall;
 use crate::explain::WaitReason;
 use crate::failure::{FailureClass, Loss};
 use crate::ids::TaskId;
@@ -76,6 +77,17 @@ fn finished() -> Env {
 }
 
 const HELD: Option<Phase> = Some(Phase::Held(Held::Recovery));
+
+#[test]
+fn a_recall_of_what_nobody_has_told_of_yet_waits_for_the_word() {
+    let mut env = leader(&["a"]);
+    let recall = |env: &mut Env| env.react(|r| r.task_recalled(&t("shard")));
+    assert_eq!(recall(&mut env), Recall::Recovering);
+    let a = env.hello("a", 1);
+    env.hear(&a, [Up::Report(rooted())]);
+    assert!(env.core.recovery().is_none());
+    assert_eq!(recall(&mut env), Recall::Unneeded);
+}
 
 #[test]
 fn a_root_is_held_and_goes_on_where_it_runs() {

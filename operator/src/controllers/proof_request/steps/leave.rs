@@ -28,6 +28,11 @@ pub(in super::super) async fn ended(
     context: &Context,
     delete_in: Option<Duration>,
 ) -> Result<Action, ProofError> {
+    // A leader whose cache was behind may have taken it for one that goes on.
+    context
+        .coordinator
+        .cancel_proof(&key.proof_id(), "its ProofRequest has ended")
+        .await;
     if delete_in == Some(Duration::ZERO) {
         delete(key, context).await?;
         return Ok(Action::await_change());
@@ -109,8 +114,12 @@ async fn elsewhere(context: &Context) -> Result<Option<Others>, ApiError> {
     }
 }
 
-/// Forgets a request that is gone, whoever took its finalizer away.
-pub(in super::super) fn gone(key: &ProofKey, context: &Context) -> Result<Action, ProofError> {
+/// Stops and forgets a request that is gone, whoever took its finalizer away.
+pub(in super::super) async fn gone(
+    key: &ProofKey,
+    context: &Context,
+) -> Result<Action, ProofError> {
+    context.coordinator.forget_proof(&key.proof_id()).await;
     context.running.forget(&key.uid);
     Ok(Action::await_change())
 }

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use kube::runtime::controller::Action;
 use provost_crds::{ProofRequest, reasons};
 
+use super::super::decide::has_finalizer;
 use super::super::error::ProofError;
 use super::super::standing::{Standing, standing};
 use super::super::status::Change;
@@ -23,6 +24,11 @@ pub(in super::super) async fn watch(
     key: &ProofKey,
     context: &Context,
 ) -> Result<Action, ProofError> {
+    if !has_finalizer(request) {
+        // Somebody took it away. A proof is to be stopped before its request goes.
+        finalizer::add(&context.client, request, key).await?;
+        return Ok(Action::requeue(AGAIN));
+    }
     let proof = key.proof_id();
     context
         .coordinator
