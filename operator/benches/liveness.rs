@@ -1,4 +1,4 @@
-//! How long it takes until the tasks of a worker that is lost are with others: killed, its pod deleted, silent.
+//! How long it takes until the tasks of a worker that is lost are with others: killed, its pod deleted, past its grace, silent.
 //!
 //! `hack/cluster up --api-only && cargo bench -p provost-operator --bench liveness -- [--quick] [--repeats 20] [--workers 20] [--rate 100]`
 //!
@@ -46,21 +46,31 @@ struct Options {
     bench: bool,
 }
 
+/// Time that a pod is given to end. Kubernetes keeps its end in whole seconds.
+const GRACE: Duration = Duration::from_secs(2);
+
 /// How a worker is lost.
 #[derive(Clone, Copy)]
 enum Way {
     Killed,
     PodDeleted,
+    PastGrace,
     Silent,
 }
 
 impl Way {
-    const ALL: [Self; 3] = [Self::Killed, Self::PodDeleted, Self::Silent];
+    const ALL: [Self; 4] = [
+        Self::Killed,
+        Self::PodDeleted,
+        Self::PastGrace,
+        Self::Silent,
+    ];
 
     const fn name(self) -> &'static str {
         match self {
             Self::Killed => "process killed",
             Self::PodDeleted => "silent, and its pod is deleted",
+            Self::PastGrace => "silent, its pod is past its grace and stays",
             Self::Silent => "silent",
         }
     }
@@ -68,7 +78,7 @@ impl Way {
     const fn bar_seconds(self) -> f64 {
         match self {
             Self::Killed => 0.2,
-            Self::PodDeleted => 1.0,
+            Self::PodDeleted | Self::PastGrace => 1.0,
             Self::Silent => 8.0,
         }
     }
@@ -158,9 +168,11 @@ async fn measure(options: &Options) -> Vec<(Way, Vec<Outcome>)> {
 /// A worker comes, gets tasks, and is lost.
 async fn lose(way: Way, name: &str, space: &Space, crew: &Crew, operator: &str) -> Outcome {
     let pods: Api<Pod> = Api::namespaced(space.client.clone(), &space.name);
-    if matches!(way, Way::PodDeleted) {
+    if matches!(way, Way::PodDeleted | Way::PastGrace) {
         let labels = json!({POOL_LABEL: "bench"});
-        let spec = json!({"containers": [{"name": "worker", "image": "worker"}]});
+        // A pod without a node has no grace.
+        let spec =
+            json!({"nodeName": "bench", "containers": [{"name": "worker", "image": "worker"}]});
         create(
             &pods,
             json!({"metadata": {"name": name, "labels": labels}, "spec": spec}),
@@ -172,12 +184,17 @@ async fn lose(way: Way, name: &str, space: &Space, crew: &Crew, operator: &str) 
     if !matches!(way, Way::Killed) {
         victim.stop();
     }
-    let began = Instant::now();
+    let mut began = Instant::now();
     match way {
         Way::Killed => victim.kill(),
         Way::PodDeleted => {
             let now = DeleteParams::default().grace_period(0);
             pods.delete(name, &now).await.unwrap();
+        }
+        Way::PastGrace => {
+            let soon = DeleteParams::default().grace_period(GRACE.as_secs() as u32);
+            pods.delete(name, &soon).await.unwrap();
+            began += GRACE;
         }
         Way::Silent => {}
     }
@@ -186,6 +203,10 @@ async fn lose(way: Way, name: &str, space: &Space, crew: &Crew, operator: &str) 
         _ => None,
     };
     let (tasks, last) = crew.given_after(began).await;
+    if matches!(way, Way::PastGrace) {
+        let now = DeleteParams::default().grace_period(0);
+        pods.delete(name, &now).await.unwrap();
+    }
     Outcome {
         tasks,
         requeued: last.saturating_duration_since(began).as_secs_f64(),

@@ -1,12 +1,17 @@
 //! Which pods there are and which ends were reported. Pure: watch events in, ends out, each end once.
 
 use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use kube::runtime::watcher::Event;
+use tokio::time::Instant;
 
-use super::classify::{End, classify, is_capacity, pool};
+use super::classify::{End, being_deleted, classify, is_capacity, overdue, pool};
+
+/// Time past a pod's grace after which its worker counts as gone. Where its node is well, that says so sooner.
+const OVERDUE: Duration = Duration::from_millis(500);
 
 /// A worker that has come to its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,14 +39,16 @@ pub enum News {
 #[derive(Debug, Default)]
 pub struct PodBook {
     pods: HashMap<String, Pod>,
+    /// Since when pods are known to be on their way out, by the clock of this process: the API server's may be another's.
+    leaving: HashMap<String, Instant>,
     reported: HashSet<String>,
     /// Pods of the list that is being received.
     listed: Option<HashSet<String>>,
 }
 
 impl PodBook {
-    /// Follows an event of the watch; returns what is new with it.
-    pub fn follow(&mut self, event: &Event<Pod>) -> Vec<News> {
+    /// Follows an event of the watch, seen at `now`; returns what is new with it.
+    pub fn follow(&mut self, event: &Event<Pod>, now: Instant) -> Vec<News> {
         match event {
             Event::Init => {
                 self.listed = Some(HashSet::new());
@@ -51,16 +58,47 @@ impl PodBook {
                 if let Some(listed) = &mut self.listed {
                     listed.insert(id(pod));
                 }
-                self.seen(pod)
+                self.seen(pod, now)
             }
             Event::InitDone => self.relisted(),
-            Event::Apply(pod) => self.seen(pod),
+            Event::Apply(pod) => self.seen(pod, now),
             Event::Delete(pod) => self.gone(pod),
         }
     }
 
-    fn seen(&mut self, pod: &Pod) -> Vec<News> {
+    /// When [`PodBook::overdue`] has more to say, if nothing else happens.
+    pub fn next_overdue(&self) -> Option<Instant> {
+        let leaving = self.leaving.keys();
+        let waiting = leaving.filter(|id| !self.reported.contains(*id));
+        waiting.filter_map(|id| self.due(id)).min()
+    }
+
+    /// Workers that were to be gone by `now`, and of which nobody says so: a node that is lost itself.
+    pub fn overdue(&mut self, now: Instant) -> Vec<News> {
+        let late = self.pods.iter().filter(|(id, _)| {
+            !self.reported.contains(*id) && self.due(id).is_some_and(|due| due <= now)
+        });
+        let late: Vec<(String, Pod)> = late.map(|(id, pod)| (id.clone(), pod.clone())).collect();
+        let news = late.into_iter().map(|(id, pod)| {
+            let end = overdue(&pod);
+            self.reported.insert(id);
+            ended(&pod, end)
+        });
+        news.collect()
+    }
+
+    /// When the pod's worker is gone, whatever its node says.
+    fn due(&self, id: &str) -> Option<Instant> {
+        let grace = self.pods.get(id)?.metadata.deletion_grace_period_seconds?;
+        let grace = Duration::from_secs(u64::try_from(grace).ok()?);
+        self.leaving.get(id)?.checked_add(grace + OVERDUE)
+    }
+
+    fn seen(&mut self, pod: &Pod, now: Instant) -> Vec<News> {
         let id = id(pod);
+        if being_deleted(pod) {
+            self.leaving.entry(id.clone()).or_insert(now);
+        }
         let before = self.pods.insert(id.clone(), pod.clone());
         let cordoned = cordon(before.as_ref(), Some(pod));
         let ended = self.report(&id, pod, false);
@@ -72,6 +110,7 @@ impl PodBook {
         let ended = self.report(&id, pod, true);
         let before = self.pods.remove(&id);
         self.reported.remove(&id);
+        self.leaving.remove(&id);
         // Its name may be another's one day.
         let free = cordon(before.as_ref(), None);
         ended.into_iter().chain(free).collect()
@@ -94,13 +133,17 @@ impl PodBook {
     fn report(&mut self, id: &str, pod: &Pod, deleted: bool) -> Option<News> {
         let end = classify(pod, deleted).filter(|_| !self.reported.contains(id))?;
         self.reported.insert(id.to_owned());
-        Some(News::Ended(Ended {
-            pod: pod.name_any(),
-            pool: pool(pod),
-            node: pod.spec.as_ref().and_then(|spec| spec.node_name.clone()),
-            end,
-        }))
+        Some(ended(pod, end))
     }
+}
+
+fn ended(pod: &Pod, end: End) -> News {
+    News::Ended(Ended {
+        pod: pod.name_any(),
+        pool: pool(pod),
+        node: pod.spec.as_ref().and_then(|spec| spec.node_name.clone()),
+        end,
+    })
 }
 
 /// What follows for its tasks when a pod changes, appears or goes.
@@ -121,11 +164,16 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::pods::classify::Ending;
+    use provost_crds::FailureClass;
     use serde_json::json;
 
     fn pod(name: &str, phase: &str) -> Pod {
         let meta = json!({"name": name, "uid": name, "labels": {"provost.dev/pool": "small"}});
         serde_json::from_value(json!({"metadata": meta, "status": {"phase": phase, "reason": "Evicted", "message": "m"}})).unwrap()
+    }
+
+    fn follow(book: &mut PodBook, event: &Event<Pod>) -> Vec<News> {
+        book.follow(event, Instant::now())
     }
 
     fn ended(news: &[News]) -> Vec<&Ended> {
@@ -139,14 +187,14 @@ mod tests {
     #[test]
     fn an_end_is_told_once() {
         let mut book = PodBook::default();
-        assert!(book.follow(&Event::Apply(pod("a", "Running"))).is_empty());
-        let news = book.follow(&Event::Apply(pod("a", "Failed")));
+        assert!(follow(&mut book, &Event::Apply(pod("a", "Running"))).is_empty());
+        let news = follow(&mut book, &Event::Apply(pod("a", "Failed")));
         let [ended] = ended(&news)[..] else {
             panic!("{news:?}")
         };
         assert_eq!((ended.pod.as_str(), ended.pool.as_str()), ("a", "small"));
-        assert!(book.follow(&Event::Apply(pod("a", "Failed"))).is_empty());
-        assert!(book.follow(&Event::Delete(pod("a", "Failed"))).is_empty());
+        assert!(follow(&mut book, &Event::Apply(pod("a", "Failed"))).is_empty());
+        assert!(follow(&mut book, &Event::Delete(pod("a", "Failed"))).is_empty());
         assert!(book.pods.is_empty() && book.reported.is_empty());
     }
 
@@ -155,11 +203,11 @@ mod tests {
         let mut book = PodBook::default();
         let mut running = pod("a", "Running");
         running.status.as_mut().unwrap().reason = None;
-        book.follow(&Event::Apply(running));
-        book.follow(&Event::Apply(pod("b", "Running")));
-        book.follow(&Event::Init);
-        book.follow(&Event::InitApply(pod("b", "Running")));
-        let news = book.follow(&Event::InitDone);
+        follow(&mut book, &Event::Apply(running));
+        follow(&mut book, &Event::Apply(pod("b", "Running")));
+        follow(&mut book, &Event::Init);
+        follow(&mut book, &Event::InitApply(pod("b", "Running")));
+        let news = follow(&mut book, &Event::InitDone);
         let [ended] = ended(&news)[..] else {
             panic!("{news:?}")
         };
@@ -167,6 +215,40 @@ mod tests {
             (ended.pod.as_str(), ended.end.ending),
             ("a", Ending::Orderly)
         );
+    }
+
+    #[test]
+    fn a_pod_past_its_grace_is_told_once_whatever_its_node_says() {
+        let mut book = PodBook::default();
+        let mut leaving = pod("a", "Running");
+        leaving.status.as_mut().unwrap().reason = None;
+        let seen = Instant::now();
+        book.follow(&Event::Apply(leaving.clone()), seen);
+        assert_eq!(book.next_overdue(), None);
+        let long_ago = serde_json::from_value(json!("2026-01-01T00:00:00Z")).unwrap();
+        leaving.metadata.deletion_timestamp = Some(long_ago);
+        leaving.metadata.deletion_grace_period_seconds = Some(30);
+        for later in [0, 5] {
+            let later = seen + Duration::from_secs(later);
+            book.follow(&Event::Apply(leaving.clone()), later);
+        }
+        let grace_ends = seen + Duration::from_secs(30);
+        assert!(book.overdue(grace_ends).is_empty());
+        let due = book.next_overdue().unwrap();
+        assert!(due > grace_ends && due <= grace_ends + Duration::from_secs(1));
+        let news = book.overdue(due);
+        let [late] = ended(&news)[..] else {
+            panic!("{news:?}")
+        };
+        assert_eq!(
+            (late.pod.as_str(), late.end.ending),
+            ("a", Ending::Failed(FailureClass::NodeLost))
+        );
+        assert!(book.overdue(due).is_empty());
+        assert_eq!(book.next_overdue(), None);
+        let gone = follow(&mut book, &Event::Delete(leaving));
+        assert!(ended(&gone).is_empty(), "{gone:?}");
+        assert!(book.pods.is_empty() && book.reported.is_empty() && book.leaving.is_empty());
     }
 
     #[test]
@@ -186,15 +268,19 @@ mod tests {
             ("True", vec![cordoned(false)]),
         ] {
             pod.status.as_mut().unwrap().conditions = ready(status);
-            assert_eq!(book.follow(&Event::Apply(pod.clone())), news, "{status}");
+            assert_eq!(
+                follow(&mut book, &Event::Apply(pod.clone())),
+                news,
+                "{status}"
+            );
         }
         let time = serde_json::from_value(json!("2026-01-01T00:00:00Z")).unwrap();
         pod.metadata.deletion_timestamp = Some(time);
         assert_eq!(
-            book.follow(&Event::Apply(pod.clone())),
+            follow(&mut book, &Event::Apply(pod.clone())),
             vec![cordoned(true)]
         );
-        let gone = book.follow(&Event::Delete(pod));
+        let gone = follow(&mut book, &Event::Delete(pod));
         assert_eq!(gone.last(), Some(&cordoned(false)));
         assert!(book.pods.is_empty());
     }

@@ -118,6 +118,15 @@ pub fn classify(pod: &Pod, deleted: bool) -> Option<End> {
     }
 }
 
+/// The end of a worker whose pod was to be gone, and is still there: its node does not do what it is told.
+pub fn overdue(pod: &Pod) -> End {
+    let message = format!(
+        "worker of pool {}: its pod is past its grace, and its node does not say that it ended",
+        pool(pod)
+    );
+    failed(FailureClass::NodeLost, message)
+}
+
 /// Whether the pod is on its way out.
 pub fn being_deleted(pod: &Pod) -> bool {
     pod.metadata.deletion_timestamp.is_some()

@@ -13,6 +13,7 @@ use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Client, ResourceExt};
 use provost_coordinator::{Coordinator, Loss};
 use provost_crds::{FailureClass, POOL_LABEL};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::book::{Ended, News, PodBook};
@@ -46,23 +47,32 @@ impl PodWatch {
         let mut book = PodBook::default();
         let mut events = std::pin::pin!(events.take_until(shutdown.cancelled()));
         loop {
-            match events.try_next().await {
-                Ok(Some(event)) => {
-                    for news in book.follow(&event) {
-                        match news {
-                            News::Ended(ended) => self.report(ended).await,
-                            News::Cordoned(pod, cordoned) => {
-                                tracing::info!(pod, cordoned, "whether the pod gets tasks");
-                                self.coordinator.cordon_pod(&pod, cordoned);
-                            }
-                        }
+            let overdue = at(book.next_overdue());
+            tokio::select! {
+                event = events.try_next() => match event {
+                    Ok(Some(event)) => {
+                        self.tell(book.follow(&event, Instant::now())).await;
+                        cache.apply_watcher_event(&event);
                     }
-                    cache.apply_watcher_event(&event);
-                    self.fleet.changed();
-                }
-                Ok(None) => return,
-                Err(error) => {
-                    tracing::warn!(%error, "the watch of worker pods broke; it is taken up again")
+                    Ok(None) => return,
+                    Err(error) => {
+                        tracing::warn!(%error, "the watch of worker pods broke; it is taken up again");
+                        continue;
+                    }
+                },
+                () = overdue => self.tell(book.overdue(Instant::now())).await,
+            }
+            self.fleet.changed();
+        }
+    }
+
+    async fn tell(&self, news: Vec<News>) {
+        for news in news {
+            match news {
+                News::Ended(ended) => self.report(ended).await,
+                News::Cordoned(pod, cordoned) => {
+                    tracing::info!(pod, cordoned, "whether the pod gets tasks");
+                    self.coordinator.cordon_pod(&pod, cordoned);
                 }
             }
         }
@@ -90,6 +100,14 @@ impl PodWatch {
         );
         self.metrics.worker_lost(class.as_str());
         self.fleet.failed(&ended, Timestamp::now().as_millisecond());
+    }
+}
+
+/// Resolves at `time`; never without one.
+async fn at(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time).await,
+        None => std::future::pending().await,
     }
 }
 

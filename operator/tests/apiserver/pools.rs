@@ -321,6 +321,28 @@ async fn a_worker_that_does_not_let_go_is_replaced() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pod_past_its_grace_loses_its_tasks_though_its_node_says_nothing() {
+    let bench = Bench::new("overdue").await;
+    bench.pool("workers", json!({"class": "All"})).await;
+    let pod = one_pod(&bench, "workers", &[]).await.name_any();
+    bench.bind_pod(&pod, "lost").await;
+    bench.set_pod_status(&pod, ready()).await;
+    let _slow = Worker::start(&bench, &pod, Habit::Slow).await;
+    bench.core("fib").await;
+    bench.state("fib", "Proving").await;
+    let _diligent = Worker::start(&bench, "other-1", Habit::Diligent).await;
+    bench
+        .pods()
+        .delete(&pod, &DeleteParams::default().grace_period(1))
+        .await
+        .unwrap();
+    bench.state("fib", "Succeeded").await;
+    assert!(bench.pods().get_opt(&pod).await.unwrap().is_some());
+    bench.event("workers", "NodeLost").await;
+    bench.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pod_that_is_deleted_takes_its_tasks_elsewhere_at_once() {
     let bench = Bench::new("gone").await;
     bench.pool("workers", json!({"class": "All"})).await;
