@@ -1,5 +1,5 @@
-//! Deterministic simulation: the reactor behind two replicas, workers that keep to `link.proto`, a network that delays and breaks, and faults at any
-//! moment. A seed decides everything; a failing one is printed.
+//! Deterministic simulation: the reactor behind two replicas, workers that keep to `link.proto`, stock provers beside them, a network that delays and breaks,
+//! and faults at any moment. A seed decides everything; a failing one is printed.
 //!
 //! * `PROVOST_SIM_SEED=7` replays one seed, and prints what happens.
 //! * `PROVOST_SIM_SEEDS=5000` runs that many, from `PROVOST_SIM_FIRST` on. Without, it runs some that are always the same, and as many of the day: what fails of those joins
@@ -15,6 +15,7 @@ mod play;
 mod process;
 mod replica;
 mod rng;
+mod stock;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

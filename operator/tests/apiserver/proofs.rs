@@ -66,7 +66,10 @@ async fn a_core_proof_from_spec_to_nothing_left() {
     .await;
     assert_eq!(bench.stored().await.len(), 3);
     // What grows with every proof is no label.
-    let (metrics, request) = (bench.metrics().render(), bench.proofs().get("fib").await.unwrap());
+    let (metrics, request) = (
+        bench.metrics().render(),
+        bench.proofs().get("fib").await.unwrap(),
+    );
     for own in ["fib", &bench.namespace, &request.uid().unwrap()] {
         assert!(!metrics.contains(own), "{own}");
     }

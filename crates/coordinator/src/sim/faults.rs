@@ -10,6 +10,8 @@ pub(super) enum Fault {
     BreakStream(usize, usize),
     /// With the time after which the operator sees that the pod is gone, if it does.
     KillWorker(usize, Option<Millis>),
+    BreakStock(usize),
+    KillStock(usize, Option<Millis>),
     /// Nothing passes for that long.
     Freeze(usize, Millis),
     KillLeader {
@@ -40,7 +42,9 @@ fn one(rng: &mut Rng) -> Fault {
     let w = rng.pick(64);
     let seen = |rng: &mut Rng| rng.chance(80).then(|| rng.range(0, 1_500));
     match rng.range(0, 100) {
-        0..23 => Fault::BreakStream(w, rng.pick(REPLICAS)),
+        0..15 => Fault::BreakStream(w, rng.pick(REPLICAS)),
+        15..19 => Fault::BreakStock(w),
+        19..23 => Fault::KillStock(w, seen(rng)),
         23..30 => Fault::Recall(w),
         30..40 => Fault::KillWorker(w, seen(rng)),
         40..45 => Fault::Drain(w, rng.range(0, 6_000), seen(rng)),

@@ -37,6 +37,8 @@ pub(super) struct Ledger {
     frozen: BTreeMap<usize, Millis>,
     /// Until when processes are excused that a leader gave up because they were not back at once.
     away: BTreeMap<usize, Millis>,
+    /// Until when an order for a task may be under way that was recalled since.
+    recalled: BTreeMap<(Run, String), Millis>,
     pub(super) now: Millis,
     pub(super) starts: usize,
 }
@@ -75,7 +77,11 @@ impl Ledger {
         self.starts += 1;
         let key = (order.run.clone(), order.task.clone());
         let records = self.records.get(&key).into_iter().flatten();
-        for record in records.filter(|r| r.state != State::Ended) {
+        let recalled = self
+            .recalled
+            .get(&key)
+            .is_some_and(|until| *until >= self.now);
+        for record in records.filter(|r| r.state != State::Ended && !recalled) {
             // An order to one that was given up may be under way for long.
             let excused = [record.process, process]
                 .iter()
@@ -122,10 +128,11 @@ impl Ledger {
         if is_unit(kind) {
             self.broken.insert(run.clone());
         }
-        let records = self.records.get_mut(&(run.clone(), task.to_owned()));
-        for record in records.into_iter().flatten() {
+        let key = (run.clone(), task.to_owned());
+        for record in self.records.get_mut(&key).into_iter().flatten() {
             record.state = State::Ended;
         }
+        self.recalled.insert(key, self.now + UNDER_WAY);
     }
 
     /// A run begins again. That must have a reason: a unit failed, or who had one is gone, or nobody ever had the root.

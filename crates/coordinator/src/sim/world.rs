@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 mod harm;
 mod network;
 mod replicas;
+mod stock;
 mod tasks;
 
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
@@ -19,11 +20,13 @@ use super::play::{Next, Play};
 use super::process::{Effect, Process, Run};
 use super::replica::{Command, Replica};
 use super::rng::Rng;
+use super::stock::Stock;
 use crate::Millis;
 use crate::doors::native::parse;
 use crate::events::Recall;
 use crate::failure::{FailureClass, Loss};
-use crate::ids::ProofId;
+use crate::ids::{ConnId, ProofId, TaskId, WorkerId};
+use crate::output::Order;
 use crate::proof_spec::{ProofSpec, Root};
 use crate::reactor::Reactor;
 use crate::state::{ProofOutcome, ProofResult, RunStart};
@@ -55,6 +58,13 @@ enum Event {
     Respawn,
     /// A process that was told to go ends.
     Leave(usize, Option<Millis>),
+    StockRespawn,
+    StockOpen(usize),
+    StockBeat(usize),
+    StockOrder(usize, ConnId, Order),
+    StockWork(usize, TaskId, u64),
+    /// A replica sees that a node's stream is gone.
+    StockGone(usize, u64, WorkerId, ConnId),
     Submit(usize),
     Fault(Fault),
 }
@@ -101,6 +111,9 @@ pub(super) struct World {
     seq: u64,
     pub(super) replicas: Vec<Replica>,
     pub(super) workers: Vec<Worker>,
+    stock: Vec<Stock>,
+    /// Whether a new leader waits for the word of stock nodes: those of a pool are pods as others.
+    stock_in_pool: bool,
     streams: BTreeMap<u64, Stream>,
     durable: BTreeMap<ProofId, Durable>,
     /// The epoch of the Lease.
@@ -123,6 +136,11 @@ impl World {
         let mut rng = Rng::new(seed);
         let shards = usize::try_from(rng.range(1, 7)).unwrap();
         let proofs = usize::try_from(rng.range(1, 4)).unwrap();
+        let stock = match rng.chance(40) {
+            true => rng.range(1, 3),
+            false => 0,
+        };
+        let stock_in_pool = rng.chance(50);
         let mut this = Self {
             now: 1_000_000,
             rng,
@@ -131,6 +149,8 @@ impl World {
             seq: 0,
             replicas: (0..REPLICAS).map(|i| Replica::new(i, 0)).collect(),
             workers: Vec::new(),
+            stock: Vec::new(),
+            stock_in_pool,
             streams: BTreeMap::new(),
             durable: BTreeMap::new(),
             epoch: 0,
@@ -148,6 +168,9 @@ impl World {
         this.at(10, Event::Elect);
         for _ in 0..3 {
             this.at(1, Event::Respawn);
+        }
+        for _ in 0..stock {
+            this.at(1, Event::StockRespawn);
         }
         for n in 0..proofs {
             let after = this.rng.range(0, 4_000);
@@ -269,6 +292,16 @@ impl World {
             }
             Event::Respawn => self.respawn(),
             Event::Leave(process, seen) => self.end_process(process, seen),
+            Event::StockRespawn => self.respawn_stock(),
+            Event::StockOpen(node) => self.stock_open(node),
+            Event::StockBeat(node) => self.stock_beat(node),
+            Event::StockOrder(node, conn, order) => self.stock_hears(node, conn, order),
+            Event::StockWork(node, task, serial) => self.stock_works(node, task, serial),
+            Event::StockGone(replica, life, worker, conn) => {
+                if self.replicas[replica].life == Some(life) {
+                    self.react(replica, |r| r.stream_broken(&worker, conn));
+                }
+            }
             Event::Submit(n) => self.submit(n),
             Event::Fault(fault) => self.fault(fault),
         }

@@ -60,11 +60,11 @@ impl Reactor<'_> {
         let final_already = task.phase().is_final();
         let current = match task.phase() {
             Phase::Assigned(holder) => held && holder == worker,
-            // It ended before this leader knew of it.
-            Phase::Held(Held::Recovery) => attempt != 0,
+            // It ended before this leader knew of it. If it was handed back, another may have it by now and has yet to say so.
+            Phase::Held(Held::Recovery) => attempt != 0 && !matches!(outcome, Outcome::Stopped),
             _ => false,
         };
-        if current {
+        if current || *task.phase() == Phase::Held(Held::Recovery) {
             task.attempt = task.attempt.max(attempt);
         }
         match outcome {

@@ -79,6 +79,34 @@ fn finished() -> Env {
 const HELD: Option<Phase> = Some(Phase::Held(Held::Recovery));
 
 #[test]
+fn what_was_handed_back_is_held_since_another_may_have_it_by_now() {
+    let shard = t("c");
+    let mut env = leader(&["a", "b", "d"]);
+    let a = env.hello("a", 1);
+    let mut report = rooted();
+    report.created = vec![create("p", 3, "c", ProveShard)];
+    env.hear(&a, [Up::Report(report)]);
+    // The last leader had it stopped there.
+    let b = env.hello("b", 2);
+    let mut report = last();
+    let mut stopped = done(of(), "c", 1, "prove");
+    stopped.outcome = Some(wire::done::Outcome::Stopped(true));
+    report.done.push(stopped);
+    env.hear(&b, [Up::Report(report)]);
+    assert_eq!(env.phase(&shard), HELD);
+    // And gave it to this one.
+    let d = env.hello("d", 3);
+    let mut report = last();
+    let mut goes_on = running(of(), "c", ProveShard, "prove");
+    goes_on.attempt = 2;
+    report.running.push(goes_on);
+    env.hear(&d, [Up::Report(report)]);
+    assert_eq!(env.worker_of(&shard).as_deref(), Some("d/prove"));
+    assert_eq!(env.core.task(&shard).unwrap().attempt, 2);
+    assert!(env.core.recovery().is_none());
+}
+
+#[test]
 fn a_recall_of_what_nobody_has_told_of_yet_waits_for_the_word() {
     let mut env = leader(&["a"]);
     let recall = |env: &mut Env| env.react(|r| r.task_recalled(&t("shard")));

@@ -13,6 +13,16 @@ impl World {
                 }
             }
             Fault::KillWorker(w, seen) => self.kill_worker(w, seen),
+            Fault::BreakStock(n) => {
+                if let Some(node) = self.some_stock(n) {
+                    self.break_stock(node);
+                }
+            }
+            Fault::KillStock(n, seen) => {
+                if let Some(node) = self.some_stock(n) {
+                    self.kill_stock(node, seen);
+                }
+            }
             Fault::Freeze(w, millis) => {
                 let process = self.some_worker(w);
                 self.ledger.excuse_for(process, millis);

@@ -21,6 +21,12 @@ impl World {
                     }
                     self.break_stream(conn, (0, 50), None);
                 }
+                Command::Order(worker, order) => {
+                    // A worker that is gone can not be told to stop, whichever door it came by.
+                    let cancel = matches!(order, Order::Cancel { .. });
+                    let came = self.stock_ordered(&worker, order);
+                    assert!(came || cancel, "{worker} did not come by the stock door");
+                }
                 Command::Begin(start) => {
                     let after = self.rng.range(0, 60);
                     let what = Stored::Begin(start);
@@ -40,6 +46,11 @@ impl World {
                     if let Some(process) = self.process_of(&pod) {
                         self.ledger.is_back(process);
                     }
+                }
+                Command::Recycle(pod) if self.stock.iter().any(|s| s.id.pod() == pod) => {
+                    // What it was told to stop may have been lost with its stream.
+                    let node = self.stock.iter().position(|s| s.id.pod() == pod);
+                    self.kill_stock(node.unwrap(), Some(0));
                 }
                 Command::Recycle(pod) => {
                     // Every process here stops what it hears that it is to stop.
@@ -107,6 +118,12 @@ impl World {
                 .iter()
                 .filter(|w| w.alive)
                 .map(|w| w.process.pod.clone())
+                .chain(
+                    self.stock
+                        .iter()
+                        .filter(|s| s.alive && self.stock_in_pool)
+                        .map(|s| s.id.pod().to_owned()),
+                )
                 .collect(),
             proofs: recovered.collect(),
             ..Term::first(self.epoch)
