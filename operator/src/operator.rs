@@ -209,6 +209,7 @@ impl Operator {
             elsewhere,
             owner,
             leads.clone(),
+            shutdown.clone(),
         ));
 
         let fleet = Arc::new(Fleet::default());
@@ -264,11 +265,13 @@ impl Operator {
         self.parts.spawn(work);
     }
 
-    /// Waits, after the shutdown, until work under way has ended.
-    pub async fn stopped(self) {
+    /// Waits, after the shutdown, until work under way has ended. False if a part of it panicked.
+    pub async fn stopped(self) -> bool {
+        let sound = !self.parts.panicked();
         if !self.parts.ended(DRAIN).await {
             tracing::warn!("some work did not end in {} s", DRAIN.as_secs());
         }
+        sound
     }
 }
 

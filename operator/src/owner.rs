@@ -79,23 +79,45 @@ impl Owner {
         claim(&*self.store, &cluster.metadata.uid.unwrap_or_default()).await
     }
 
-    /// Claims the store as soon as that can be done. Returns when it is done, with the reason if the store is another's.
+    /// Claims the store, before anything is done with it. A store that does not answer is not waited for: nothing can be removed there, and people are to be told of it.
+    ///
+    /// # Errors
+    /// [`OwnerError::Others`].
+    pub async fn begin(&self) -> Result<(), OwnerError> {
+        self.insist(|error| matches!(error, OwnerError::Store(_)))
+            .await
+    }
+
+    /// Looks again, as soon as the store answers. Another replica of this cluster may have met another cluster's claim, and taken back the mark of both.
     ///
     /// # Errors
     /// [`OwnerError::Others`].
     pub async fn settle(&self) -> Result<(), OwnerError> {
+        pause().await;
+        self.insist(|_| false).await
+    }
+
+    /// Claims the store until that is done, it is another's, or it fails with what is `enough`.
+    async fn insist(&self, enough: impl Fn(&OwnerError) -> bool) -> Result<(), OwnerError> {
         loop {
             match self.claim().await {
                 Ok(()) => return Ok(()),
                 Err(error @ OwnerError::Others(_)) => return Err(error),
                 Err(error) => {
-                    tracing::warn!(reason = error.reason(), %error, "whose the artifact store is cannot be told yet; tried again");
+                    tracing::warn!(reason = error.reason(), %error, "whose the artifact store is cannot be told yet");
+                    if enough(&error) {
+                        return Ok(());
+                    }
                 }
             }
-            // Two that claim it at once are not to do so again in step.
-            tokio::time::sleep(AGAIN.mul_f64(0.5 + rand::random::<f64>())).await;
+            pause().await;
         }
     }
+}
+
+/// Two that claim a store at once are not to do so again in step.
+async fn pause() {
+    tokio::time::sleep(AGAIN.mul_f64(0.5 + rand::random::<f64>())).await;
 }
 
 async fn claim(store: &dyn Store, own: &str) -> Result<(), OwnerError> {

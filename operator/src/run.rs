@@ -89,6 +89,10 @@ async fn work(
     }
     let http = bind(args.http_listen).await?;
     let owner = Owner::new(client.clone(), store.clone());
+    tokio::select! {
+        claimed = owner.begin() => claimed?,
+        () = shutdown.cancelled() => return Ok(()),
+    }
     let operator = Operator::start(
         client.clone(),
         store,
@@ -127,7 +131,9 @@ async fn work(
     };
     shutdown.cancel();
     tracing::info!("shutting down");
-    operator.stopped().await;
+    if !operator.stopped().await {
+        anyhow::bail!("a part of the operator panicked");
+    }
     result
 }
 

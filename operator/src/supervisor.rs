@@ -2,6 +2,8 @@
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -14,6 +16,7 @@ use tokio_util::task::TaskTracker;
 pub struct Supervisor {
     tracker: TaskTracker,
     shutdown: CancellationToken,
+    panicked: Arc<AtomicBool>,
 }
 
 impl Supervisor {
@@ -22,6 +25,7 @@ impl Supervisor {
         Self {
             tracker: TaskTracker::new(),
             shutdown,
+            panicked: Arc::default(),
         }
     }
 
@@ -32,10 +36,11 @@ impl Supervisor {
 
     /// Runs `part`, which ends by itself after the shutdown. Needs a tokio runtime.
     pub fn spawn(&self, part: impl Future<Output = ()> + Send + 'static) {
-        let shutdown = self.shutdown.clone();
+        let (shutdown, panicked) = (self.shutdown.clone(), self.panicked.clone());
         self.tracker.spawn(async move {
             if AssertUnwindSafe(part).catch_unwind().await.is_err() {
                 tracing::error!("a part of the operator panicked: the process ends");
+                panicked.store(true, Ordering::Relaxed);
                 shutdown.cancel();
             }
         });
@@ -50,6 +55,11 @@ impl Supervisor {
                 () = shutdown.cancelled() => {}
             }
         });
+    }
+
+    /// Whether a part panicked.
+    pub fn panicked(&self) -> bool {
+        self.panicked.load(Ordering::Relaxed)
     }
 
     /// Waits, after the shutdown, until all parts have ended, for at most `longest`; says whether they have.
@@ -74,6 +84,7 @@ mod tests {
         assert!(!parts.shutdown().is_cancelled(), "an end is none");
         parts.spawn(async { panic!("on purpose") });
         parts.shutdown().cancelled().await;
+        assert!(parts.panicked());
         assert!(parts.ended(Duration::from_secs(10)).await);
     }
 }

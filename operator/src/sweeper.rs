@@ -13,11 +13,12 @@ use provost_artifacts::{Kind, ListedObject};
 use provost_crds::ProofRequest;
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
 
 use crate::elsewhere::Elsewhere;
 use crate::inputs::{Inputs, UPLOAD_TTL};
 use crate::key::ProofKey;
-use crate::owner::Owner;
+use crate::owner::{Owner, OwnerError};
 
 /// Time between two sweeps.
 const PERIOD: Duration = Duration::from_secs(600);
@@ -32,6 +33,7 @@ pub async fn run(
     elsewhere: Elsewhere,
     owner: Owner,
     leads: watch::Receiver<bool>,
+    shutdown: CancellationToken,
 ) {
     let mut ticks = interval(PERIOD);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -41,9 +43,16 @@ pub async fn run(
         if !*leads.borrow() {
             continue;
         }
-        if let Err(error) = owner.claim().await {
-            tracing::error!(reason = error.reason(), %error, "nothing is swept: whose the store is cannot be told");
-            continue;
+        match owner.claim().await {
+            Ok(()) => {}
+            Err(error @ OwnerError::Others(_)) => {
+                tracing::error!(reason = error.reason(), %error, "the store was lost to another cluster: the process ends");
+                return shutdown.cancel();
+            }
+            Err(error) => {
+                tracing::warn!(reason = error.reason(), %error, "nothing is swept: whose the store is cannot be told");
+                continue;
+            }
         }
         let others = match elsewhere.requests().await {
             Ok(others) => others,

@@ -161,6 +161,11 @@ impl Coordinator {
         self.shared.react(|r| r.pod_lost(pod, &loss))
     }
 
+    /// A pod was to be gone by now. Unless its process is heard, that is the same. Says how many registrations are lost with it.
+    pub async fn worker_overdue(&self, pod: &str, loss: Loss) -> usize {
+        self.shared.react(|r| r.pod_overdue(pod, &loss))
+    }
+
     /// Runs a task again, as a person wishes: its worker is told to stop it, and it waits for another. A root begins its proof's next run. No
     /// failed attempt is counted.
     pub async fn requeue_task(&self, task_id: &str) -> Recall {

@@ -1,9 +1,11 @@
 //! The reactor's state behind one lock, and the tasks that drive it.
 
 use std::ops::{Deref, DerefMut};
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use futures::FutureExt;
 use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 
@@ -105,6 +107,20 @@ impl Inner {
     }
 }
 
+/// Runs a part of the coordinator. One that panics ends all of it: another replica has them all.
+pub(crate) fn spawn_part(
+    shutdown: &CancellationToken,
+    part: impl Future<Output = ()> + Send + 'static,
+) {
+    let shutdown = shutdown.clone();
+    tokio::spawn(async move {
+        if AssertUnwindSafe(part).catch_unwind().await.is_err() {
+            tracing::error!("a part of the coordinator panicked: it ends");
+            shutdown.cancel();
+        }
+    });
+}
+
 impl Shared {
     /// Sets everything up and starts the task that drives it, on the current tokio runtime.
     pub(crate) fn start(
@@ -133,7 +149,7 @@ impl Shared {
             terms,
             shutdown,
         });
-        tokio::spawn(drive(Arc::clone(&shared)));
+        spawn_part(&shared.shutdown, drive(Arc::clone(&shared)));
         shared
     }
 
@@ -154,8 +170,9 @@ impl Shared {
             state: Arc::clone(&self.state),
             epoch: term.epoch,
             ends,
+            shutdown: self.shutdown.clone(),
         };
-        tokio::spawn(storing.all(queue));
+        spawn_part(&self.shutdown, storing.all(queue));
         inner.react(|reactor| reactor.lead(term));
         Ok(())
     }

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::comm::ToStore;
 use crate::reactor::Reactor;
-use crate::shared::Shared;
+use crate::shared::{Shared, spawn_part};
 use crate::state::{ProofOutcome, RunStart, State, StateError};
 
 /// First and longest wait between attempts to store something.
@@ -23,6 +23,8 @@ pub(crate) struct Storing {
     pub(crate) epoch: u64,
     /// The end of the term.
     pub(crate) ends: CancellationToken,
+    /// The end of all.
+    pub(crate) shutdown: CancellationToken,
 }
 
 impl Storing {
@@ -35,8 +37,10 @@ impl Storing {
             };
             let this = self.clone();
             match next {
-                Some(ToStore::Outcome(outcome)) => drop(tokio::spawn(this.outcome(outcome))),
-                Some(ToStore::Run(start)) => drop(tokio::spawn(this.run(start))),
+                Some(ToStore::Outcome(outcome)) => {
+                    spawn_part(&self.shutdown, this.outcome(outcome));
+                }
+                Some(ToStore::Run(start)) => spawn_part(&self.shutdown, this.run(start)),
                 None => return,
             }
         }

@@ -91,25 +91,21 @@ impl Takeover {
         let (mut recovering, mut looked, began) = (true, false, Instant::now());
         let mut without = false;
         let mut looks = tokio::time::interval(LOOK);
+        let mut late = std::pin::pin!(self.look_for_late());
         loop {
             tokio::select! {
-                _ = looks.tick(), if recovering || !looked => {
-                    if recovering && self.coordinator.is_recovering() {
+                _ = looks.tick(), if recovering => {
+                    recovering = self.coordinator.is_recovering();
+                    if recovering {
                         self.metrics.recovering(self.held().await);
-                        continue;
-                    }
-                    if std::mem::take(&mut recovering) {
+                    } else {
                         self.metrics.recovered(began.elapsed());
                         self.state.recovered();
                     }
-                    // The last leader may have written on while this one looked.
-                    match self.tasks().await {
-                        Ok(tasks) => {
-                            self.state.found(tasks);
-                            looked = true;
-                        }
-                        Err(error) => tracing::warn!(%error, "what the last leader wrote late cannot be read yet; tried again"),
-                    }
+                    continue;
+                }
+                () = &mut late, if !recovering && !looked => {
+                    looked = true;
                     continue;
                 }
                 changed = standing.changed() => if changed.is_err() { return },
@@ -145,6 +141,19 @@ impl Takeover {
         if !self.shutdown.is_cancelled() {
             tracing::warn!(epoch, "this replica leads no more, and starts again");
             self.shutdown.cancel();
+        }
+    }
+
+    /// The last leader may have written on while this one looked.
+    async fn look_for_late(&self) {
+        loop {
+            match self.tasks().await {
+                Ok(tasks) => return self.state.found(tasks),
+                Err(error) => {
+                    tracing::warn!(%error, "what the last leader wrote late cannot be read yet; tried again");
+                }
+            }
+            tokio::time::sleep(LOOK).await;
         }
     }
 

@@ -10,8 +10,10 @@ use tokio::time::Instant;
 
 use super::classify::{End, being_deleted, classify, is_capacity, overdue, pool};
 
-/// Time past a pod's grace after which its worker counts as gone. Where its node is well, that says so sooner.
+/// Time past a pod's grace after which it is overdue.
 const OVERDUE: Duration = Duration::from_millis(500);
+/// Time after which a pod that is overdue is told of again: what its worker says decides what that means.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// A worker that has come to its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +33,8 @@ pub struct Ended {
 pub enum News {
     /// A worker has ended.
     Ended(Ended),
+    /// The pod was to be gone by now, and its node does not say that it is.
+    Overdue(Ended),
     /// The pod of this name is to get no more tasks, or to get them again.
     Cordoned(String, bool),
 }
@@ -41,6 +45,8 @@ pub struct PodBook {
     pods: HashMap<String, Pod>,
     /// Since when pods are known to be on their way out, by the clock of this process: the API server's may be another's.
     leaving: HashMap<String, Instant>,
+    /// When those that are overdue were told of last.
+    overdue: HashMap<String, Instant>,
     reported: HashSet<String>,
     /// Pods of the list that is being received.
     listed: Option<HashSet<String>>,
@@ -73,25 +79,27 @@ impl PodBook {
         waiting.filter_map(|id| self.due(id)).min()
     }
 
-    /// Workers that were to be gone by `now`, and of which nobody says so: a node that is lost itself.
+    /// Pods that were to be gone by `now`, and of which nobody says so, each once a second: a node that is lost itself, or one that takes its time.
     pub fn overdue(&mut self, now: Instant) -> Vec<News> {
         let late = self.pods.iter().filter(|(id, _)| {
             !self.reported.contains(*id) && self.due(id).is_some_and(|due| due <= now)
         });
         let late: Vec<(String, Pod)> = late.map(|(id, pod)| (id.clone(), pod.clone())).collect();
         let news = late.into_iter().map(|(id, pod)| {
-            let end = overdue(&pod);
-            self.reported.insert(id);
-            ended(&pod, end)
+            self.overdue.insert(id, now);
+            News::Overdue(ended(&pod, overdue(&pod)))
         });
         news.collect()
     }
 
-    /// When the pod's worker is gone, whatever its node says.
+    /// When the pod is overdue, or is to be told of as such again.
     fn due(&self, id: &str) -> Option<Instant> {
         let grace = self.pods.get(id)?.metadata.deletion_grace_period_seconds?;
         let grace = Duration::from_secs(u64::try_from(grace).ok()?);
-        self.leaving.get(id)?.checked_add(grace + OVERDUE)
+        match self.overdue.get(id) {
+            Some(told) => Some(*told + AGAIN),
+            None => self.leaving.get(id)?.checked_add(grace + OVERDUE),
+        }
     }
 
     fn seen(&mut self, pod: &Pod, now: Instant) -> Vec<News> {
@@ -111,6 +119,7 @@ impl PodBook {
         let before = self.pods.remove(&id);
         self.reported.remove(&id);
         self.leaving.remove(&id);
+        self.overdue.remove(&id);
         // Its name may be another's one day.
         let free = cordon(before.as_ref(), None);
         ended.into_iter().chain(free).collect()
@@ -133,17 +142,17 @@ impl PodBook {
     fn report(&mut self, id: &str, pod: &Pod, deleted: bool) -> Option<News> {
         let end = classify(pod, deleted).filter(|_| !self.reported.contains(id))?;
         self.reported.insert(id.to_owned());
-        Some(ended(pod, end))
+        Some(News::Ended(ended(pod, end)))
     }
 }
 
-fn ended(pod: &Pod, end: End) -> News {
-    News::Ended(Ended {
+fn ended(pod: &Pod, end: End) -> Ended {
+    Ended {
         pod: pod.name_any(),
         pool: pool(pod),
         node: pod.spec.as_ref().and_then(|spec| spec.node_name.clone()),
         end,
-    })
+    }
 }
 
 /// What follows for its tasks when a pod changes, appears or goes.
@@ -179,7 +188,7 @@ mod tests {
     fn ended(news: &[News]) -> Vec<&Ended> {
         let ended = news.iter().map(|news| match news {
             News::Ended(ended) => Some(ended),
-            News::Cordoned(..) => None,
+            News::Overdue(_) | News::Cordoned(..) => None,
         });
         ended.flatten().collect()
     }
@@ -218,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pod_past_its_grace_is_told_once_whatever_its_node_says() {
+    fn a_pod_past_its_grace_is_told_of_until_it_ends() {
         let mut book = PodBook::default();
         let mut leaving = pod("a", "Running");
         leaving.status.as_mut().unwrap().reason = None;
@@ -236,18 +245,22 @@ mod tests {
         assert!(book.overdue(grace_ends).is_empty());
         let due = book.next_overdue().unwrap();
         assert!(due > grace_ends && due <= grace_ends + Duration::from_secs(1));
-        let news = book.overdue(due);
-        let [late] = ended(&news)[..] else {
-            panic!("{news:?}")
-        };
-        assert_eq!(
-            (late.pod.as_str(), late.end.ending),
-            ("a", Ending::Failed(FailureClass::NodeLost))
-        );
-        assert!(book.overdue(due).is_empty());
-        assert_eq!(book.next_overdue(), None);
+        for _ in 0..3 {
+            let due = book.next_overdue().unwrap();
+            let news = book.overdue(due);
+            let [News::Overdue(late)] = &news[..] else {
+                panic!("{news:?}")
+            };
+            assert_eq!(
+                (late.pod.as_str(), late.end.ending),
+                ("a", Ending::Failed(FailureClass::NodeLost))
+            );
+            assert!(book.overdue(due).is_empty(), "once a second");
+        }
         let gone = follow(&mut book, &Event::Delete(leaving));
-        assert!(ended(&gone).is_empty(), "{gone:?}");
+        assert_eq!(ended(&gone).len(), 1, "its end is one: {gone:?}");
+        assert_eq!(book.next_overdue(), None);
+        assert!(book.overdue.is_empty());
         assert!(book.pods.is_empty() && book.reported.is_empty() && book.leaving.is_empty());
     }
 

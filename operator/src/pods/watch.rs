@@ -70,6 +70,14 @@ impl PodWatch {
         for news in news {
             match news {
                 News::Ended(ended) => self.report(ended).await,
+                News::Overdue(late) => {
+                    let loss =
+                        Loss::new(to_coordinator(late.end.class()), late.end.message.clone());
+                    let lost = self.coordinator.worker_overdue(&late.pod, loss).await;
+                    if lost > 0 {
+                        tracing::warn!(pod = late.pod, lost, "{}", late.end.message);
+                    }
+                }
                 News::Cordoned(pod, cordoned) => {
                     tracing::info!(pod, cordoned, "whether the pod gets tasks");
                     self.coordinator.cordon_pod(&pod, cordoned);

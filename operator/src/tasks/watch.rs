@@ -54,7 +54,7 @@ impl TaskWatch {
         loop {
             let gone = tokio::select! {
                 event = events.try_next() => match event {
-                    Ok(Some(event)) => self.follow(event, &mut book),
+                    Ok(Some(event)) => self.follow(event, &mut book, &mut unheard),
                     Ok(None) => return,
                     Err(error) => {
                         tracing::warn!(%error, "the watch of ProvingTasks broke; it is taken up again");
@@ -79,7 +79,16 @@ impl TaskWatch {
     }
 
     /// Takes an event in; returns what is gone with it.
-    fn follow(&self, event: watcher::Event<ProvingTask>, book: &mut TaskBook) -> Vec<TaskObject> {
+    fn follow(
+        &self,
+        event: watcher::Event<ProvingTask>,
+        book: &mut TaskBook,
+        unheard: &mut Unheard,
+    ) -> Vec<TaskObject> {
+        if let watcher::Event::InitApply(task) | watcher::Event::Apply(task) = &event {
+            let uid = task.metadata.uid.as_deref().unwrap_or_default();
+            unheard.seen(&task.spec.task_id, uid);
+        }
         match &event {
             // The list is asked for when this event is done with.
             watcher::Event::Init => book.expect(self.state.expected()),

@@ -1,5 +1,7 @@
 //! Worker pools, with this test in the kubelet's place.
 
+use std::time::Duration;
+
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use kube::api::{DeleteParams, Patch, PatchParams};
@@ -7,6 +9,7 @@ use provost_crds::FailureClass;
 use serde_json::{Value, json};
 
 use crate::bench::{Bench, wait};
+use crate::joined::{Joined, SHARDS};
 use crate::worker::{Habit, Worker};
 
 fn ready() -> Value {
@@ -327,18 +330,25 @@ async fn a_pod_past_its_grace_loses_its_tasks_though_its_node_says_nothing() {
     let pod = one_pod(&bench, "workers", &[]).await.name_any();
     bench.bind_pod(&pod, "lost").await;
     bench.set_pod_status(&pod, ready()).await;
-    let _slow = Worker::start(&bench, &pod, Habit::Slow).await;
+    let slow = Joined::start(&bench, &[&bench.grpc], &pod);
     bench.core("fib").await;
-    bench.state("fib", "Proving").await;
+    wait("its shards", || async {
+        (slow.shards().len() == SHARDS).then_some(())
+    })
+    .await;
     let _diligent = Worker::start(&bench, "other-1", Habit::Diligent).await;
     bench
         .pods()
         .delete(&pod, &DeleteParams::default().grace_period(1))
         .await
         .unwrap();
+    // While it is heard it goes on.
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    let proving = bench.state("fib", "Proving").await;
+    assert!(!proving.terminal());
+    drop(slow);
     bench.state("fib", "Succeeded").await;
     assert!(bench.pods().get_opt(&pod).await.unwrap().is_some());
-    bench.event("workers", "NodeLost").await;
     bench.close().await;
 }
 

@@ -12,6 +12,8 @@ mod results;
 mod strays;
 mod tell;
 
+pub(super) use join::APART;
+
 use std::collections::BTreeSet;
 
 use provost_proto::link as wire;

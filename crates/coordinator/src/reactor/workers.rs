@@ -3,6 +3,7 @@
 use provost_proto::worker::{TaskType, WorkerType};
 
 use super::Reactor;
+use super::links::APART;
 use crate::core::{LinkId, Worker, is_unit};
 use crate::events::{Device, WorkerEvent};
 use crate::failure::Loss;
@@ -146,6 +147,21 @@ impl Reactor<'_> {
         self.tend_recovery();
         self.dispatch();
         lost
+    }
+
+    /// A pod was to be gone by now, and nobody says that it is. It is lost if it cannot be heard either: one that runs on is left alone. Says how many registrations
+    /// are lost with it.
+    pub(crate) fn pod_overdue(&mut self, pod: &str, loss: &Loss) -> usize {
+        let workers = self.core.workers_of(pod);
+        let heard = workers.iter().filter_map(|id| self.core.worker(id));
+        let mut heard = heard.filter(|worker| worker.conn.is_some()).map(|worker| {
+            let link = worker.link.and_then(|link| self.core.link(link));
+            link.map_or(0, |link| link.last_seen).max(worker.last_seen)
+        });
+        if heard.any(|at| self.now - at < APART) {
+            return 0;
+        }
+        self.pod_lost(pod, loss)
     }
 
     /// Forgets a pod: its process, and its registrations, as many as the answer says. Its tasks go elsewhere, each counted as lost once.

@@ -52,6 +52,9 @@ const NAME: &str = "proof_request";
 /// before the cache has it.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
+/// Time between two attempts to find out whether a request is gone.
+const ASK_AGAIN: Duration = Duration::from_secs(5);
+
 /// What the steps need.
 pub struct Context {
     /// The API server.
@@ -104,7 +107,7 @@ pub async fn run(
                 match result {
                     Ok(_) => {}
                     Err(controller::Error::ObjectNotFound(request)) => {
-                        not_found(&request, &context).await
+                        tokio::spawn(not_found(*request, context));
                     }
                     Err(error) => tracing::debug!(%error, "reconcile of a ProofRequest"),
                 }
@@ -114,7 +117,7 @@ pub async fn run(
 }
 
 /// A request that the cache does not have: stops its proof if the request is gone.
-async fn not_found(request: &ObjectRef<DynamicObject>, context: &Context) {
+async fn not_found(request: ObjectRef<DynamicObject>, context: Arc<Context>) {
     let (Some(namespace), Some(uid)) = (&request.namespace, &request.extra.uid) else {
         return;
     };
@@ -123,19 +126,20 @@ async fn not_found(request: &ObjectRef<DynamicObject>, context: &Context) {
         name: request.name.clone(),
         uid: uid.clone(),
     };
-    if !*context.leads.borrow() || !context.running.submitted(&key.uid) {
-        return;
-    }
-    match context.journal.read(&key).await {
-        Ok(None) => {
-            tracing::info!(proof = %key, "the ProofRequest is gone, and was not collected: its proof is stopped");
-            // It does not fail.
-            let _ = steps::gone(&key, context).await;
+    while *context.leads.borrow() && context.running.submitted(&key.uid) {
+        match context.journal.read(&key).await {
+            Ok(None) => {
+                tracing::info!(proof = %key, "the ProofRequest is gone, and was not collected: its proof is stopped");
+                // It does not fail.
+                let _ = steps::gone(&key, &context).await;
+                return;
+            }
+            Ok(Some(_)) => return,
+            Err(error) => {
+                tracing::warn!(proof = %key, %error, "whether the ProofRequest is gone cannot be told yet; tried again");
+            }
         }
-        Ok(Some(_)) => {}
-        Err(error) => {
-            tracing::warn!(proof = %key, %error, "whether the ProofRequest is gone cannot be told")
-        }
+        tokio::time::sleep(ASK_AGAIN).await;
     }
 }
 

@@ -12,7 +12,7 @@ use crate::reactor::{Opened, Reactor};
 use crate::word::{Hello, Role};
 
 /// A process of which nothing was heard for so long, two beats, may have heard nothing either.
-const APART: Millis = 4_000;
+pub(in crate::reactor) const APART: Millis = 4_000;
 
 impl Reactor<'_> {
     /// A process says who it is: a new one, or a known one on a new stream.
