@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, ListParams};
 use kube::runtime::reflector::Store;
@@ -88,10 +88,10 @@ impl Takeover {
         };
         self.leads.send_replace(true);
         self.metrics.leads(epoch);
-        let (mut recovering, mut looked, began) = (true, false, Instant::now());
+        let (mut recovering, began) = (true, Instant::now());
         let mut without = false;
         let mut looks = tokio::time::interval(LOOK);
-        let mut late = std::pin::pin!(self.look_for_late());
+        let mut late = std::pin::pin!(self.look_for_late().fuse());
         loop {
             tokio::select! {
                 _ = looks.tick(), if recovering => {
@@ -104,10 +104,7 @@ impl Takeover {
                     }
                     continue;
                 }
-                () = &mut late, if !recovering && !looked => {
-                    looked = true;
-                    continue;
-                }
+                () = &mut late, if !recovering => continue,
                 changed = standing.changed() => if changed.is_err() { return },
                 Ok(TermEvent::Deposed { epoch: later }) = events.recv() => {
                     tracing::warn!(epoch, later, "workers know a later leader");

@@ -215,6 +215,12 @@ impl Core {
         Some(worker)
     }
 
+    /// When a worker was heard last, or its process by whatever else it said.
+    pub(crate) fn last_heard(&self, worker: &Worker) -> Millis {
+        let link = worker.link.and_then(|link| self.link(link));
+        link.map_or(0, |link| link.last_seen).max(worker.last_seen)
+    }
+
     /// Nobody could be heard for a while: nobody was silent.
     pub(crate) fn excuse_silence(&mut self, now: Millis) {
         let joined = self.workers.values().filter(|w| w.conn.is_some());

@@ -42,9 +42,7 @@ impl Reactor<'_> {
         let mut gone = Vec::new();
         let mut silent = Vec::new();
         for worker in self.core.workers() {
-            let link = worker.link.and_then(|link| self.core.link(link));
-            let seen = link.map_or(0, |link| link.last_seen).max(worker.last_seen);
-            let silence = self.now - seen;
+            let silence = self.now - self.core.last_heard(worker);
             if worker.conn.is_none() && self.now - worker.broken_at >= grace {
                 gone.push((worker.id.clone(), "lost its stream and did not come back"));
             } else if silence >= root {

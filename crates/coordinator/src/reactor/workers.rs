@@ -153,12 +153,9 @@ impl Reactor<'_> {
     /// are lost with it.
     pub(crate) fn pod_overdue(&mut self, pod: &str, loss: &Loss) -> usize {
         let workers = self.core.workers_of(pod);
-        let heard = workers.iter().filter_map(|id| self.core.worker(id));
-        let mut heard = heard.filter(|worker| worker.conn.is_some()).map(|worker| {
-            let link = worker.link.and_then(|link| self.core.link(link));
-            link.map_or(0, |link| link.last_seen).max(worker.last_seen)
-        });
-        if heard.any(|at| self.now - at < APART) {
+        let mut workers = workers.iter().filter_map(|id| self.core.worker(id));
+        let heard = |worker: &Worker| self.now - self.core.last_heard(worker) < APART;
+        if workers.any(|worker| worker.conn.is_some() && heard(worker)) {
             return 0;
         }
         self.pod_lost(pod, loss)

@@ -112,10 +112,14 @@ fn forget_deleted(context: &Context, pools: &Store<WorkerPool>) {
     let here: HashSet<String> = pools.state().iter().map(|pool| pool.name_any()).collect();
     for pool in context.fleet.pools() {
         if !here.contains(&pool) {
-            context.fleet.forget_pool(&pool);
-            context.metrics.set_pool_ready(&pool, None);
+            forget(context, &pool);
         }
     }
+}
+
+fn forget(context: &Context, pool: &str) {
+    context.fleet.forget_pool(pool);
+    context.metrics.set_pool_ready(pool, None);
 }
 
 async fn reconcile_all(
@@ -167,8 +171,7 @@ async fn step(pool: &WorkerPool, context: &Context) -> Result<Action, PoolError>
     context.fleet.knows(&name);
     if pool.metadata.deletion_timestamp.is_some() {
         // Its pods go with it: they name it as their owner.
-        context.fleet.forget_pool(&name);
-        context.metrics.set_pool_ready(&name, None);
+        forget(context, &name);
         return Ok(Action::await_change());
     }
     for news in context.fleet.take_news(&name) {
@@ -262,17 +265,18 @@ fn views(
     workers: &[WorkerView],
 ) -> Vec<PodView> {
     let busy = view::busy_pods(workers);
+    let retiring = workers.iter().filter(|worker| worker.retiring);
+    let retiring: HashSet<&str> = retiring.map(|worker| worker.pod.as_str()).collect();
     let template = pods::template_hash(pool, &context.settings);
     let names: HashSet<String> = cached.iter().map(|pod| pod.name_any()).collect();
     let unseen = context.fleet.unseen(&pool.name_any(), &names);
     let cached = cached.iter().map(|pod| {
         let name = pod.name_any();
         let busy = busy.get(name.as_str()).copied().unwrap_or(false);
-        let retiring = workers.iter().any(|w| w.retiring && w.pod == name);
         view::pod_view(
             pod,
             busy,
-            retiring || context.fleet.to_recycle(&name),
+            retiring.contains(name.as_str()) || context.fleet.to_recycle(&name),
             context.fleet.is_deleted(&name),
             &template,
         )
