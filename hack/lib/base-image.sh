@@ -19,7 +19,7 @@ make_base_layer() {
     base_tools_present
     local versions
     versions="$(base_versions)" || {
-        apt-get -q update >"$PROVOST_CACHE/apt.log" 2>&1 || die "apt-get update failed: see $PROVOST_CACHE/apt.log"
+        apt update >"$PROVOST_CACHE/apt.log" 2>&1 || die "apt-get update failed: see $PROVOST_CACHE/apt.log"
         versions="$(base_versions)" || die "apt has no candidate for one of: ${BASE_PACKAGES[*]}"
     }
     # The way it is put together counts as well.
@@ -44,10 +44,10 @@ unpack_packages() {
     shift
     packages="$(mktemp -d)"
     for specification in "$@"; do
-        (cd "$packages" && apt-get -q download "$specification") >>"$PROVOST_CACHE/apt.log" 2>&1 || {
+        (cd "$packages" && apt download "$specification") >>"$PROVOST_CACHE/apt.log" 2>&1 || {
             # The lists may be older than the archive.
-            apt-get -q update >>"$PROVOST_CACHE/apt.log" 2>&1 || true
-            (cd "$packages" && apt-get -q download "${specification%%=*}") >>"$PROVOST_CACHE/apt.log" 2>&1 ||
+            apt update >>"$PROVOST_CACHE/apt.log" 2>&1 || true
+            (cd "$packages" && apt download "${specification%%=*}") >>"$PROVOST_CACHE/apt.log" 2>&1 ||
                 die "apt-get could not download $specification: see $PROVOST_CACHE/apt.log"
         }
     done

@@ -92,7 +92,7 @@ install_packages() {
     local log="$PROVOST_CACHE/apt.log"
     # The lists may be absent or old: they are fetched when an install fails.
     if ! apt_install "$@" >"$log" 2>&1; then
-        apt-get -q update >>"$log" 2>&1 || true
+        apt update >>"$log" 2>&1 || true
         apt_install "$@" >>"$log" 2>&1 ||
             die "apt-get could not install $*: see $log"
     fi
@@ -100,8 +100,11 @@ install_packages() {
 
 apt_install() {
     # A package that starts a daemon of its own must not: the cluster runs its own.
-    DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get -q -y --no-install-recommends install "$@"
+    DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt -y --no-install-recommends install "$@"
 }
+
+# apt ARGUMENT...: apt-get, after whoever is at it in another script: it does not wait for its own locks.
+apt() { flock "$PROVOST_BIN/.apt.lock" apt-get -q "$@"; }
 
 # Where systems have the CNI plugins.
 CNI_FOLDERS=(/usr/lib/cni /opt/cni/bin /usr/libexec/cni)

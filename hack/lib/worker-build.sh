@@ -48,8 +48,11 @@ compile() {
     shift 2
     # With a target named, the flags are not those of build scripts, which run here. Not by CARGO_BUILD_TARGET: build scripts inherit that.
     in_sources env RUSTFLAGS="-C target-cpu=x86-64-$level" CARGO_TARGET_DIR="$PROVOST_CACHE/target-worker/$level" \
-        cargo "$command" --locked --target x86_64-unknown-linux-gnu "$@"
+        "$(toolchain_cargo)" "$command" --locked --target x86_64-unknown-linux-gnu "$@"
 }
+
+# toolchain_cargo: cargo itself. Rustup's, which stands for it, puts its own folder first in the PATH of what it runs: before sp1-runner.
+toolchain_cargo() { rustup which cargo 2>/dev/null || command -v cargo; }
 
 # worker_binary LEVEL NAME: where the build leaves a program.
 worker_binary() {

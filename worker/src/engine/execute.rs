@@ -23,12 +23,17 @@ pub struct ExecuteEngine {
 }
 
 impl ExecuteEngine {
-    /// Builds the verifier and takes SP1's settings from its environment variables. Blocks for the better part of a second.
+    /// Builds the verifier and takes SP1's settings from its environment variables. Blocks for the better part of a second: the machine and the
+    /// keys of the recursion programs are made side by side.
     pub fn new(opts: SP1CoreOpts, artifacts: Artifacts) -> Self {
-        let machine = RiscvAir::machine();
+        let (machine, keys) = std::thread::scope(|scope| {
+            let keys = scope.spawn(VerifierRecursionVks::default);
+            let machine = RiscvAir::machine();
+            (machine, keys.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        });
         let mut config = SP1WorkerConfig::new(machine.clone()).controller_config;
         config.opts = opts;
-        let verifier = SP1Verifier::new_with_machine(VerifierRecursionVks::default(), machine);
+        let verifier = SP1Verifier::new_with_machine(keys, machine);
         Self {
             config,
             verifier,
