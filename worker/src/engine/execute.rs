@@ -29,7 +29,11 @@ impl ExecuteEngine {
         let (machine, keys) = std::thread::scope(|scope| {
             let keys = scope.spawn(VerifierRecursionVks::default);
             let machine = RiscvAir::machine();
-            (machine, keys.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            (
+                machine,
+                keys.join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            )
         });
         let mut config = SP1WorkerConfig::new(machine.clone()).controller_config;
         config.opts = opts;
