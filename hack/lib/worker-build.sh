@@ -38,21 +38,20 @@ worker_cargo() {
     case "$level" in v2 | v3 | v4) ;; *) die "no such level: $level (there are v2, v3, v4)" ;; esac
     cargo_present
     compile "$level" build --release -p sp1-core-executor-runner-binary
-    PROVOST_SP1_RUNNER="$(worker_binary "$level" sp1-core-executor-runner-binary)" PATH="$PROVOST_SOURCES/hack/lib/sp1-runner:$PATH" \
-        compile "$level" "$command" "$@"
+    PROVOST_SP1_RUNNER="$(worker_binary "$level" sp1-core-executor-runner-binary)" compile "$level" "$command" "$@"
 }
 
 # compile LEVEL COMMAND ARGUMENT...
 compile() {
-    local level="$1" command="$2"
+    local level="$1" command="$2" tools shim=''
     shift 2
+    # The tool chain itself. What rustup puts in its place comes first in the PATH of all that it runs, and so before sp1-runner.
+    tools="$(rustc --print sysroot)/bin"
+    [[ -z "${PROVOST_SP1_RUNNER:-}" ]] || shim="$PROVOST_SOURCES/hack/lib/sp1-runner:"
     # With a target named, the flags are not those of build scripts, which run here. Not by CARGO_BUILD_TARGET: build scripts inherit that.
-    in_sources env RUSTFLAGS="-C target-cpu=x86-64-$level" CARGO_TARGET_DIR="$PROVOST_CACHE/target-worker/$level" \
-        "$(toolchain_cargo)" "$command" --locked --target x86_64-unknown-linux-gnu "$@"
+    in_sources env RUSTFLAGS="-C target-cpu=x86-64-$level" CARGO_TARGET_DIR="$PROVOST_CACHE/target-worker/$level" PATH="$shim$tools:$PATH" \
+        "$tools/cargo" "$command" --locked --target x86_64-unknown-linux-gnu "$@"
 }
-
-# toolchain_cargo: cargo itself. Rustup's, which stands for it, puts its own folder first in the PATH of what it runs: before sp1-runner.
-toolchain_cargo() { rustup which cargo 2>/dev/null || command -v cargo; }
 
 # worker_binary LEVEL NAME: where the build leaves a program.
 worker_binary() {
