@@ -22,6 +22,13 @@ pub struct Failure {
 /// SP1 reports faults of an executed chunk as text behind this prefix.
 const CHUNK_PREFIX: &str = "failed to execute chunk: ";
 
+/// How SP1 reports that the process in which it executes did not come up, or was ended by other than the program.
+const CHILD_BROKE: [&str; 3] = [
+    "failed to spawn child process",
+    "failed sending input to child",
+    "Child native executor",
+];
+
 /// What a panic in a part of SP1 that runs by itself is reported as.
 const PANICKED: &str = "panicked";
 
@@ -111,6 +118,10 @@ impl Failure {
             let text = message
                 .rsplit_once(CHUNK_PREFIX)
                 .map_or(message, |(_, text)| text);
+            // An exit code may be the program's doing.
+            if CHILD_BROKE.iter().any(|said| text.contains(said)) && !text.contains("code: Some(") {
+                return Self::new(FailureClass::Transient, task_type, text);
+            }
             return Self::new(FailureClass::ProgramFault, task_type, text);
         }
         if message.contains(crate::artifacts::INVALID_PROOF) {

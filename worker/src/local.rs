@@ -89,6 +89,7 @@ pub async fn execute(args: ExecuteArgs) -> anyhow::Result<()> {
         args.program.stdin()?,
         args.max_cycles,
         SP1CoreOpts::default(),
+        &engine::Parts::default(),
     )
     .await?;
     let execution = Execution {

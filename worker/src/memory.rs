@@ -69,7 +69,8 @@ pub struct MemoryPlan {
     /// Provers that may run at once inside the engine. On a GPU one proves while the others prepare: SP1 takes device memory for the one alone, and
     /// has four host buffers for the others.
     pub prover_permits: usize,
-    /// Resident memory, in bytes, at which SP1 kills the program that it executes (`MEMORY_LIMIT`).
+    /// Resident memory, in bytes, at which SP1 kills a program that it executes (`MEMORY_LIMIT`). The programs of as many proofs as the weight admits fit side by
+    /// side.
     pub executor_memory_bytes: u64,
 }
 
@@ -88,6 +89,18 @@ pub enum MemoryError {
         needed_gib: u64,
         /// What it has, in GiB, rounded down.
         limit_gib: u64,
+    },
+    /// The capacity that was asked for is less than one task's weight.
+    #[error(
+        "spec.capacity of the WorkerPool is {capacity}: a worker of class {class:?} needs at least {smallest} for its tasks; raise it, or leave it out"
+    )]
+    Capacity {
+        /// The class asked for.
+        class: Class,
+        /// What was asked for.
+        capacity: u32,
+        /// What it needs at least.
+        smallest: u32,
     },
 }
 
@@ -135,6 +148,13 @@ pub fn plan(
         None => u32::try_from(limit_gib.saturating_sub(at_rest)).unwrap_or(u32::MAX),
     };
     let smallest = if class.proves() { units.prove } else { 0 } + u32::from(class.executes());
+    if let Some(capacity) = capacity.filter(|capacity| *capacity < smallest) {
+        return Err(MemoryError::Capacity {
+            class,
+            capacity,
+            smallest,
+        });
+    }
     if free < smallest {
         return Err(MemoryError::TooSmall {
             class,
@@ -150,6 +170,8 @@ pub fn plan(
             (execute, free - execute)
         }
     };
+    // Beside one program there is as much again: SP1 takes memory for what the program did, too.
+    let programs = (execute_weight / units.execute).max(2);
     Ok(MemoryPlan {
         limit_bytes,
         execute_weight,
@@ -157,7 +179,8 @@ pub fn plan(
         prover_permits: permits
             .unwrap_or_else(|| (prove_weight / units.prove).clamp(1, 4) as usize),
         // The executed program's resident set must fit beside what the process itself holds.
-        executor_memory_bytes: (limit_bytes.saturating_sub(at_rest * GIB) / 2).clamp(GIB, 24 * GIB),
+        executor_memory_bytes: (limit_bytes.saturating_sub(at_rest * GIB) / u64::from(programs))
+            .clamp(GIB, 24 * GIB),
     })
 }
 

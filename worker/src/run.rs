@@ -116,6 +116,8 @@ struct Worker {
 /// Runs the worker. Returns when it has drained after SIGTERM, or when it wants to be replaced.
 pub async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     let began = Instant::now();
+    // First of all: what runs as process 1 is not even ended by a signal that it does not listen for.
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     // Before anything registers: what cannot prove should not begin to execute either.
     let device = match args.class.proves() {
         true => engine::find_device()?,
@@ -163,15 +165,21 @@ pub async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     if worker.status.device().is_some() {
         tokio::spawn(worker.clone().watch_device());
     }
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    loop {
+    let end = loop {
         tokio::select! {
-            _ = terminate.recv() => break,
-            Some(built) = building.join_next() => built.context("the proving engine's start panicked")??,
-            () = worker.health.doubted() => break,
+            _ = terminate.recv() => break Ok(()),
+            Some(built) = building.join_next() => {
+                let built = built.context("the proving engine's start panicked").flatten();
+                if built.is_err() {
+                    break built;
+                }
+            }
+            () = worker.health.doubted() => break Ok(()),
         }
-    }
+    };
+    // Also where the engine cannot be built: the other role may have tasks.
     worker.drain().await;
+    end?;
     Ok(match worker.verdict().await {
         None => ExitCode::SUCCESS,
         Some(doubt) => {
@@ -218,7 +226,7 @@ impl Worker {
         let started = std::time::Instant::now();
         let (opts, artifacts) = (engine::core_opts(&self.plan), self.artifacts.clone());
         let engine =
-            tokio::task::spawn_blocking(move || ExecuteEngine::new(opts, artifacts)).await?;
+            tokio::task::spawn_blocking(move || ExecuteEngine::new(opts, artifacts)).await??;
         tracing::info!(
             seconds = started.elapsed().as_secs_f32(),
             "execute role built"
@@ -327,7 +335,9 @@ impl Worker {
         let mut status = link.status_changes();
         let drained = async {
             self.tracker.wait().await;
-            let _ = status.wait_for(|status| status.kept.is_flushed()).await;
+            let _ = status
+                .wait_for(|status| status.draining && status.kept.is_flushed())
+                .await;
         };
         if tokio::time::timeout(limit, drained).await.is_err() {
             tracing::warn!("tasks still ran when the time to drain was up");

@@ -86,7 +86,7 @@ impl Link {
             shared,
             status,
         };
-        (link, hub)
+        (link, io::vital(hub))
     }
 
     /// The worker plays a role from now on. A role of the same name takes the place of the one before.

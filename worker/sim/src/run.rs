@@ -130,6 +130,7 @@ impl RunArgs {
 
 /// Plays the workers. Returns when they have drained after SIGTERM, or when they want to be replaced.
 pub(crate) async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     let settings = args.settings()?;
     let faults: Vec<_> = args.faults.iter().map(|text| Fault::parse(text)).collect();
     let listener = tokio::net::TcpListener::bind(args.status_address)
@@ -150,7 +151,6 @@ pub(crate) async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     let fleet = simulator.fleet().clone();
     tokio::spawn(status::serve(listener, fleet.clone()));
 
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     loop {
         tokio::select! {
             _ = terminate.recv() => break,

@@ -53,7 +53,7 @@ impl Worker {
     /// Takes no new tasks and waits for those that run, and until the coordinator has taken note of how they ended, for `limit` at most. False if that
     /// was not enough.
     pub(crate) async fn drain(&self, limit: Duration) -> bool {
-        self.link.drain();
+        self.link.drain_within(limit);
         let mut status = self.link.status_changes();
         let drained = status.wait_for(|status| status.draining && status.kept.is_flushed());
         matches!(tokio::time::timeout(limit, drained).await, Ok(Ok(_)))

@@ -1,5 +1,7 @@
 //! How a running task creates others, waits for them and passes messages.
 
+use std::sync::Arc;
+
 use provost_link::{Ended, Link, Run};
 use provost_proto::worker::TaskData;
 use sp1_prover::worker::{
@@ -9,18 +11,25 @@ use sp1_prover_types::{ProofRequestStatus, TaskType};
 use tokio::sync::mpsc;
 
 use super::{messages, results};
+use crate::engine::Parts;
 
 /// SP1's `WorkerClient`: a cheap handle on the process's link.
 #[derive(Clone)]
 pub struct Client {
     link: Link,
     run: Option<Run>,
+    /// Held by every clone, and so by whatever works with one.
+    _part: Option<Arc<()>>,
 }
 
 impl Client {
     /// A client for tasks of any proof. It speaks of the latest run of a proof that this process has a task of.
     pub fn new(link: Link) -> Self {
-        Self { link, run: None }
+        Self {
+            link,
+            run: None,
+            _part: None,
+        }
     }
 
     /// A client that speaks of this run alone.
@@ -28,6 +37,17 @@ impl Client {
         Self {
             link: self.link.clone(),
             run: Some(run),
+            _part: None,
+        }
+    }
+
+    /// The same, where `parts` are to know who works with it.
+    pub fn held_by(&self, parts: &Parts) -> Self {
+        let part = Arc::new(());
+        parts.add(&part);
+        Self {
+            _part: Some(part),
+            ..self.clone()
         }
     }
 

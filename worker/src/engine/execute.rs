@@ -12,11 +12,14 @@ use sp1_prover::worker::{
     execute_with_options,
 };
 
+use super::parts::Parts;
+use super::threads::Threads;
 use crate::artifacts::{Artifacts, ProofScope};
 use crate::coordinator::Client;
 
-/// All that Controller, CoreExecute and ExecuteOnly need.
+/// All that Controller, CoreExecute and ExecuteOnly need, and threads of their own.
 pub struct ExecuteEngine {
+    threads: Threads,
     config: SP1ControllerConfig,
     verifier: SP1Verifier,
     artifacts: Artifacts,
@@ -25,7 +28,10 @@ pub struct ExecuteEngine {
 impl ExecuteEngine {
     /// Builds the verifier and takes SP1's settings from its environment variables. Blocks for the better part of a second: the machine and the
     /// keys of the recursion programs are made side by side.
-    pub fn new(opts: SP1CoreOpts, artifacts: Artifacts) -> Self {
+    ///
+    /// # Errors
+    /// The threads cannot be made.
+    pub fn new(opts: SP1CoreOpts, artifacts: Artifacts) -> std::io::Result<Self> {
         let (machine, keys) = std::thread::scope(|scope| {
             let keys = scope.spawn(VerifierRecursionVks::default);
             let machine = RiscvAir::machine();
@@ -38,11 +44,22 @@ impl ExecuteEngine {
         let mut config = SP1WorkerConfig::new(machine.clone()).controller_config;
         config.opts = opts;
         let verifier = SP1Verifier::new_with_machine(keys, machine);
-        Self {
+        // SP1 counts a program's gas in tasks, two for an execution, that keep their thread for a whole chunk: others are to have threads besides.
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Ok(Self {
+            threads: Threads::new("execute", Some(2 * cores + 2))?,
             config,
             verifier,
             artifacts,
-        }
+        })
+    }
+
+    /// Runs `work` on the engine's threads, for as long as it is awaited. A panic of it is one of the caller's.
+    pub async fn run<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> T {
+        self.threads.run_while_awaited(work).await
     }
 
     /// The store client that tasks share.
@@ -84,28 +101,32 @@ impl ExecuteEngine {
         elf: &[u8],
         stdin: SP1Stdin,
         max_cycles: Option<u64>,
+        parts: &Parts,
     ) -> anyhow::Result<Executed> {
-        execute(elf, stdin, max_cycles, self.config.opts.clone()).await
+        execute(elf, stdin, max_cycles, self.config.opts.clone(), parts).await
     }
 }
 
 /// Public values, their digest as the program committed it, and what the execution cost.
 pub type Executed = (SP1PublicValues, [u8; 32], ExecutionReport);
 
-/// Executes a program without proving it, counting cycles and gas. At `max_cycles` it fails.
+/// Executes a program without proving it, counting cycles and gas. At `max_cycles` it fails. `parts` are what works on it.
 pub async fn execute(
     elf: &[u8],
     stdin: SP1Stdin,
     max_cycles: Option<u64>,
     opts: SP1CoreOpts,
+    parts: &Parts,
 ) -> anyhow::Result<Executed> {
     let program = Program::from(elf)
         .map_err(|error| anyhow::anyhow!("failed to dissassemble program: {error}"))?;
+    let program = Arc::new(program);
+    parts.add(&program);
     let mut context = SP1Context::builder();
     context.calculate_gas(true);
     if let Some(limit) = max_cycles {
         context.max_cycles(limit);
     }
     let config = SP1ExecutorConfig::default();
-    execute_with_options(Arc::new(program), stdin, context.build(), opts, config).await
+    execute_with_options(program, stdin, context.build(), opts, config).await
 }

@@ -5,7 +5,9 @@
 mod device;
 mod execute;
 pub mod known_answer;
+mod parts;
 mod prove;
+mod threads;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -17,6 +19,7 @@ use crate::memory::MemoryPlan;
 
 pub use device::{Components, build, check, pinned_bytes, shard_elements};
 pub use execute::{ExecuteEngine, Executed, execute};
+pub use parts::Parts;
 pub use prove::{ProveEngine, Prover};
 
 /// How the proving engine is built.

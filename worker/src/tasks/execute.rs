@@ -13,7 +13,7 @@ use sp1_prover_types::{ArtifactClient as _, ArtifactType, ProofRequestStatus};
 
 use super::{raw, unsupported};
 use crate::coordinator::Client;
-use crate::engine::ExecuteEngine;
+use crate::engine::{ExecuteEngine, Parts};
 use crate::failure::{Failure, FailureClass};
 
 /// What CompleteProof tells of a finished proof or execution.
@@ -31,18 +31,19 @@ struct Finished {
     sp1_version: &'static str,
 }
 
-/// Runs one task of the execute role.
+/// Runs one task of the execute role. `parts` are what works on it, where that may outlast the future.
 pub(super) async fn dispatch(
     engine: &ExecuteEngine,
     client: &Client,
     task_id: String,
     kind: TaskType,
     data: proto::TaskData,
+    parts: &Parts,
 ) -> Result<TaskMetadata, Failure> {
     match kind {
         TaskType::Controller => controller(engine, client, task_id, data).await,
-        TaskType::CoreExecute => core_execute(engine, client, task_id, data).await,
-        TaskType::ExecuteOnly => execute_only(engine, client, task_id, data).await,
+        TaskType::CoreExecute => core_execute(engine, &client.held_by(parts), task_id, data).await,
+        TaskType::ExecuteOnly => execute_only(engine, client, task_id, data, parts).await,
         _ => Err(unsupported(kind)),
     }
 }
@@ -122,6 +123,7 @@ async fn execute_only(
     client: &Client,
     task_id: String,
     data: proto::TaskData,
+    parts: &Parts,
 ) -> Result<TaskMetadata, Failure> {
     let kind = TaskType::ExecuteOnly.as_str_name();
     let request = raw::request(&task_id, data);
@@ -139,7 +141,10 @@ async fn execute_only(
         .download_with_type(&stdin_id, ArtifactType::Stdin)
         .await
         .map_err(failed)?;
-    let (_, digest, report) = engine.execute(&elf, stdin, limit).await.map_err(failed)?;
+    let (_, digest, report) = engine
+        .execute(&elf, stdin, limit, parts)
+        .await
+        .map_err(failed)?;
     let finished = Finished {
         cycles: report.total_instruction_count(),
         gas: report.gas(),

@@ -16,7 +16,7 @@ use tracing::Instrument as _;
 
 use crate::artifacts::origin;
 use crate::coordinator::Client;
-use crate::engine::{self, ExecuteEngine, ProveEngine};
+use crate::engine::{self, ExecuteEngine, Parts, ProveEngine};
 use crate::failure::{Failure, FailureClass};
 use crate::health::{Doubt, Health};
 
@@ -60,7 +60,8 @@ async fn run_one(client: &Client, engine: Engine, order: Order, health: &Health)
         "task started"
     );
 
-    let work = dispatch(client, engine.clone(), &order);
+    let parts = Parts::default();
+    let work = dispatch(client, engine.clone(), &order, &parts);
     let mut held_ms = None;
     // A panic of SP1 must not take the report with it.
     let work = std::panic::AssertUnwindSafe(work)
@@ -72,10 +73,12 @@ async fn run_one(client: &Client, engine: Engine, order: Order, health: &Health)
         });
     let cancelled = order.cancelled.clone();
     let outcome = match engine {
-        // Dropping an execution ends it: its child process and channels go with it.
         Engine::Execute(_) => tokio::select! {
             result = work => settle(kind, result, health, Doubt::Executor),
-            () = cancelled.cancelled() => Outcome::Stopped,
+            () = cancelled.cancelled() => {
+                gone(client, &parts).await;
+                Outcome::Stopped
+            }
         },
         // Proving cannot be stopped half-way. It stays active until it ends, so that its weight is not given away; but on a device that is lost it may never end.
         Engine::Prove(_) => {
@@ -118,6 +121,16 @@ async fn run_one(client: &Client, engine: Engine, order: Order, health: &Health)
     client.link().done(order, outcome);
 }
 
+/// Returns when nothing works on a dropped execution any more, so that its weight is not given away before. A process that takes nothing new need not wait: what it
+/// hands back goes elsewhere.
+async fn gone(client: &Client, parts: &Parts) {
+    let mut status = client.link().status_changes();
+    tokio::select! {
+        () = parts.gone() => {}
+        _ = status.wait_for(|status| status.draining) => {}
+    }
+}
+
 /// What the coordinator is told of a task that is done. SP1 calls it a GPU's time when a CPU's prover was held.
 fn said(metadata: TaskMetadata) -> String {
     if cfg!(feature = "gpu") {
@@ -158,13 +171,24 @@ fn settle(
     }
 }
 
-async fn dispatch(client: &Client, engine: Engine, order: &Order) -> Result<TaskMetadata, Failure> {
+async fn dispatch(
+    client: &Client,
+    engine: Engine,
+    order: &Order,
+    parts: &Parts,
+) -> Result<TaskMetadata, Failure> {
     let (task_id, data) = (order.task_id.clone(), order.data.clone());
     let kind = data.task_type();
     match engine {
         Engine::Execute(engine) => {
-            let client = client.bound(order.run.clone());
-            execute::dispatch(&engine, &client, task_id, kind, data).await
+            let (client, parts) = (client.bound(order.run.clone()), parts.clone());
+            let (on, part) = (engine.clone(), Arc::new(()));
+            parts.add(&part);
+            let work = async move {
+                let _part = part;
+                execute::dispatch(&on, &client, task_id, kind, data, &parts).await
+            };
+            engine.run(work).await
         }
         Engine::Prove(engine) => {
             let span = origin::span(&data.proof_id);

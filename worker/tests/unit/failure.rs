@@ -46,6 +46,32 @@ fn a_chunk_fault_loses_its_prefix() {
 }
 
 #[test]
+fn an_executor_process_that_breaks_is_no_fault_of_the_program() {
+    for said in [
+        "failed to spawn child process: Resource temporarily unavailable (os error 11)",
+        "failed sending input to child: Broken pipe (os error 32)",
+        "Child native executor crashed, details: CrashDetails { signal: 7 }",
+        "Child native executor terminated abnormally, code: None, signal: Some(7)",
+    ] {
+        let text = format!("failed to execute chunk: {said}");
+        let error = TaskError::Fatal(anyhow::Error::msg(text));
+        let failure = Failure::from_task_error("CORE_EXECUTE", &error);
+        assert_eq!(
+            (failure.class, failure.retryable),
+            (FailureClass::Transient, true),
+            "{said}"
+        );
+        assert_eq!(failure.message, said);
+    }
+    // A program can make its executor exit so.
+    let error = TaskError::Fatal(anyhow::anyhow!(
+        "failed to execute chunk: Child native executor terminated abnormally, code: Some(101), signal: None"
+    ));
+    let failure = Failure::from_task_error("CORE_EXECUTE", &error);
+    assert_eq!(failure.class, FailureClass::ProgramFault);
+}
+
+#[test]
 fn an_unreachable_store_is_told_apart() {
     let status = tonic::Status::unavailable(format!(
         "{}: refused",

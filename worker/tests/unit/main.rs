@@ -9,6 +9,8 @@ mod inputs;
 mod known_answer;
 mod memory;
 mod origin;
+mod parts;
+mod refused;
 mod report;
 mod results;
 mod solo;

@@ -48,6 +48,27 @@ fn roles_never_offer_more_than_the_limit_less_what_they_hold() {
 }
 
 #[test]
+fn the_programs_of_all_proofs_that_are_admitted_fit_side_by_side() {
+    for gib in 20..400 {
+        for class in [Class::Cpu, Class::All] {
+            let plan = plan(of(class, gib), None, None).unwrap();
+            let programs = u64::from(plan.execute_weight / Units::default().execute);
+            assert!(programs * plan.executor_memory_bytes <= gib * GIB, "{gib}");
+        }
+    }
+}
+
+#[test]
+fn a_capacity_that_is_too_small_is_named() {
+    let error = plan(of(Class::All, 21), Some(3), None).unwrap_err();
+    let text = error.to_string();
+    assert!(
+        text.starts_with("spec.capacity") && text.contains("at least 5"),
+        "{text}"
+    );
+}
+
+#[test]
 fn what_feeds_a_gpu_is_no_room_for_tasks() {
     let machine = Machine {
         pinned_bytes: 10 * GIB + 1,

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::consumers::Consumers;
 use super::stream::{Common, Event};
+use super::vital::vital;
 use super::{Command, Plan, replicas};
 use crate::link::Shared;
 use crate::state::{Effect, Kept, Millis, StreamId};
@@ -53,7 +54,7 @@ pub(crate) async fn run(
         broke: Notify::new(),
         last_stream: AtomicU64::new(0),
     };
-    tokio::spawn(replicas::run(Arc::new(common), stopped));
+    tokio::spawn(vital(replicas::run(Arc::new(common), stopped)));
 
     let mut calls = Vec::with_capacity(CALLS);
     let mut news = Vec::with_capacity(FRAMES);

@@ -5,6 +5,7 @@
 //! * [`replicas`]: which addresses there are.
 //! * [`stream`]: one replica: connect, speak, listen, again.
 //! * [`frames`]: whatever waits goes into one frame.
+//! * [`mod@vital`]: without any of these there is no link.
 
 mod backoff;
 mod command;
@@ -14,7 +15,9 @@ mod hub;
 mod plan;
 mod replicas;
 mod stream;
+mod vital;
 
 pub(crate) use command::Command;
 pub(crate) use hub::run;
 pub(crate) use plan::Plan;
+pub(crate) use vital::vital;

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::Uri;
 
 use super::stream::{self, Common, Replica};
+use super::vital::vital;
 
 struct Known {
     alive: Arc<AtomicBool>,
@@ -63,7 +64,7 @@ fn begin(
         alive: known.alive.clone(),
         gone: known.gone.clone(),
     };
-    tokio::spawn(stream::keep(common.clone(), replica));
+    tokio::spawn(vital(stream::keep(common.clone(), replica)));
     known
 }
 

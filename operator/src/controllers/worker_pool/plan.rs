@@ -9,12 +9,24 @@ pub struct PodView {
     pub name: String,
     /// Where it is in its life.
     pub phase: Phase,
-    /// Whether its worker has tasks.
-    pub busy: bool,
+    /// What its worker is at.
+    pub work: Work,
     /// Whether it was built from another template than the pool's present one.
     pub outdated: bool,
     /// Creation time, for "newest first"; any monotonic number.
     pub created: i64,
+}
+
+/// What a worker is at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Work {
+    /// Nothing.
+    #[default]
+    None,
+    /// Tasks that were called off, and that it has not stopped.
+    CalledOff,
+    /// Tasks that somebody waits for.
+    Tasks,
 }
 
 /// Where a pod is in its life.
@@ -61,9 +73,10 @@ pub fn plan(desired: usize, pods: &[PodView], wait: Duration) -> Plan {
                 name: pod.name.clone(),
                 grace: None,
             }),
+            // It has nothing to end in peace, unless others' tasks run in it too.
             Phase::Recycle => plan.delete.push(Deletion {
                 name: pod.name.clone(),
-                grace: Some(1),
+                grace: (pod.work != Work::Tasks).then_some(1),
             }),
             Phase::Starting | Phase::Ready | Phase::Leaving => {}
         }
@@ -76,7 +89,7 @@ pub fn plan(desired: usize, pods: &[PodView], wait: Duration) -> Plan {
         // Who is missed least goes first: idle before busy, outdated, not ready, newest.
         live.sort_by_key(|p| {
             (
-                p.busy,
+                p.work,
                 !p.outdated,
                 p.phase == Phase::Ready,
                 std::cmp::Reverse(p.created),
@@ -103,6 +116,22 @@ pub fn plan(desired: usize, pods: &[PodView], wait: Duration) -> Plan {
     plan
 }
 
+/// The same where no pod can be made, for want of an image: what has ended or is too many goes, and nothing is replaced.
+pub fn without_new(desired: usize, pods: &[PodView]) -> Plan {
+    // All are outdated by that, and the last ones of their kind.
+    let kept: Vec<PodView> = pods
+        .iter()
+        .map(|pod| PodView {
+            outdated: false,
+            ..pod.clone()
+        })
+        .collect();
+    Plan {
+        create: 0,
+        ..plan(desired, &kept, Duration::ZERO)
+    }
+}
+
 /// An outdated pod that can go: idle, and one at a time, so that a pool of many keeps working during a roll-out.
 fn replaceable<'a>(live: &[&'a PodView]) -> Option<&'a PodView> {
     let rolling = live
@@ -110,9 +139,12 @@ fn replaceable<'a>(live: &[&'a PodView]) -> Option<&'a PodView> {
         .any(|p| !p.outdated && p.phase == Phase::Starting);
     let broken = live
         .iter()
-        .find(|p| p.outdated && !p.busy && p.phase == Phase::Starting);
+        .find(|p| p.outdated && p.work == Work::None && p.phase == Phase::Starting);
     broken
-        .or_else(|| live.iter().find(|p| p.outdated && !p.busy && !rolling))
+        .or_else(|| {
+            live.iter()
+                .find(|p| p.outdated && p.work == Work::None && !rolling)
+        })
         .copied()
 }
 

@@ -4,7 +4,7 @@ fn pod(name: &str, phase: Phase) -> PodView {
     PodView {
         name: name.into(),
         phase,
-        busy: false,
+        work: Work::None,
         outdated: false,
         created: 0,
     }
@@ -50,13 +50,23 @@ fn a_recycled_worker_goes_at_once() {
 }
 
 #[test]
+fn a_recycled_worker_with_others_tasks_has_its_own_time_to_drain() {
+    let mut pods = [pod("a", Phase::Recycle), pod("b", Phase::Recycle)];
+    pods[0].work = Work::Tasks;
+    pods[1].work = Work::CalledOff;
+    let plan = plan(2, &pods, Duration::ZERO);
+    let graces: Vec<_> = plan.delete.iter().map(|d| d.grace).collect();
+    assert_eq!((plan.create, graces), (2, vec![None, Some(1)]));
+}
+
+#[test]
 fn scale_down_takes_idle_and_newest_first() {
     let mut pods = vec![
         pod("busy", Phase::Ready),
         pod("old", Phase::Ready),
         pod("new", Phase::Ready),
     ];
-    pods[0].busy = true;
+    pods[0].work = Work::Tasks;
     pods[0].created = 9;
     pods[2].created = 5;
     assert_eq!(names(&plan(2, &pods, Duration::ZERO)), vec!["new"]);
@@ -89,7 +99,7 @@ fn outdated_workers_are_replaced_one_by_one_when_idle() {
     for p in &mut pods {
         p.outdated = true;
     }
-    pods[0].busy = true;
+    pods[0].work = Work::Tasks;
     let first = plan(3, &pods, Duration::ZERO);
     assert_eq!((first.create, names(&first)), (1, vec!["b"]));
     pods[1] = pod("d", Phase::Starting);
@@ -103,6 +113,30 @@ fn an_outdated_pod_that_never_started_does_not_block_the_fix() {
     let mut pods = vec![pod("a", Phase::Starting), pod("b", Phase::Starting)];
     pods[0].outdated = true;
     assert_eq!(names(&plan(2, &pods, Duration::ZERO)), vec!["a"]);
+}
+
+#[test]
+fn without_new_pods_those_that_are_too_many_or_have_ended_go_all_the_same() {
+    let mut pods = vec![
+        pod("old", Phase::Ready),
+        pod("idle", Phase::Ready),
+        pod("busy", Phase::Ready),
+        pod("ended", Phase::Ended),
+        pod("sick", Phase::Recycle),
+    ];
+    for p in &mut pods {
+        p.outdated = true;
+    }
+    pods[1].created = 5;
+    pods[2].work = Work::Tasks;
+    let enough = without_new(3, &pods);
+    assert_eq!((enough.create, enough.again), (0, None));
+    assert_eq!(names(&enough), vec!["ended", "sick"]);
+    assert_eq!(without_new(9, &pods), enough, "nothing can be made");
+    assert_eq!(
+        names(&without_new(1, &pods)),
+        vec!["ended", "sick", "idle", "old"]
+    );
 }
 
 #[test]

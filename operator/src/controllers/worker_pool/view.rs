@@ -7,14 +7,14 @@ use kube::ResourceExt;
 use provost_coordinator::{Device, WorkerView};
 use provost_proto::worker::WorkerType;
 
-use super::plan::{Phase, PodView};
+use super::plan::{Phase, PodView, Work};
 use super::pods::TEMPLATE_ANNOTATION;
 use super::status::Observed;
 use crate::pods::classify::{being_deleted, classify, ready};
 use crate::pods::problem::problem;
 
 /// A pod as the plan sees it.
-pub fn pod_view(pod: &Pod, busy: bool, recycle: bool, deleted: bool, template: &str) -> PodView {
+pub fn pod_view(pod: &Pod, work: Work, recycle: bool, deleted: bool, template: &str) -> PodView {
     let phase = match () {
         () if deleted || being_deleted(pod) => Phase::Leaving,
         () if classify(pod, false).is_some() => Phase::Ended,
@@ -25,7 +25,7 @@ pub fn pod_view(pod: &Pod, busy: bool, recycle: bool, deleted: bool, template: &
     PodView {
         name: pod.name_any(),
         phase,
-        busy,
+        work,
         outdated: pod
             .annotations()
             .get(TEMPLATE_ANNOTATION)
@@ -41,20 +41,25 @@ pub fn unseen_view(name: String) -> PodView {
     PodView {
         name,
         phase: Phase::Starting,
-        busy: false,
+        work: Work::None,
         outdated: false,
         created: i64::MAX,
     }
 }
 
-/// Whether the worker in each pod has tasks, by pod.
-pub fn busy_pods(workers: &[WorkerView]) -> HashMap<&str, bool> {
-    let mut busy = HashMap::new();
+/// What the worker in each pod is at, by pod.
+pub fn work_of_pods(workers: &[WorkerView]) -> HashMap<&str, Work> {
+    let mut all: HashMap<_, Work> = HashMap::new();
     for worker in workers {
-        *busy.entry(worker.pod.as_str()).or_default() |=
-            worker.used_weight > 0 || !worker.tasks.is_empty();
+        let work = match () {
+            () if !worker.tasks.is_empty() => Work::Tasks,
+            () if worker.used_weight > 0 => Work::CalledOff,
+            () => Work::None,
+        };
+        let known = all.entry(worker.pod.as_str()).or_default();
+        *known = work.max(*known);
     }
-    busy
+    all
 }
 
 /// Roles of workers of this type.
@@ -108,6 +113,7 @@ pub fn observe(
             .iter()
             .filter(|view| view.phase == Phase::Ready)
             .count(),
+        outdated: views.iter().filter(|view| stays_outdated(view)).count(),
         roles: by_role,
         devices: devices(own)
             .into_iter()
@@ -124,10 +130,16 @@ pub fn observe(
     }
 }
 
+/// Whether it is of an older template, and goes on until it has no tasks.
+fn stays_outdated(view: &PodView) -> bool {
+    view.outdated && matches!(view.phase, Phase::Starting | Phase::Ready)
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use provost_proto::worker::TaskType;
     use serde_json::json;
 
     fn pod(status: serde_json::Value) -> Pod {
@@ -155,8 +167,9 @@ mod tests {
     fn phases_follow_the_pod() {
         let ready =
             json!({"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]});
-        let phase =
-            |status, recycle, deleted| pod_view(&pod(status), false, recycle, deleted, "h1").phase;
+        let phase = |status, recycle, deleted| {
+            pod_view(&pod(status), Work::None, recycle, deleted, "h1").phase
+        };
         assert_eq!(
             phase(json!({"phase": "Pending"}), false, false),
             Phase::Starting
@@ -165,19 +178,22 @@ mod tests {
         assert_eq!(phase(ready.clone(), true, false), Phase::Recycle);
         assert_eq!(phase(ready, true, true), Phase::Leaving);
         assert_eq!(phase(json!({"phase": "Failed"}), true, false), Phase::Ended);
-        assert!(!pod_view(&pod(json!({})), false, false, false, "h1").outdated);
-        assert!(pod_view(&pod(json!({})), false, false, false, "h2").outdated);
+        assert!(!pod_view(&pod(json!({})), Work::None, false, false, "h1").outdated);
+        assert!(pod_view(&pod(json!({})), Work::None, false, false, "h2").outdated);
     }
 
     #[test]
     fn either_role_makes_a_pod_busy() {
-        let workers = [
+        let mut workers = [
             worker("p-a/execute", WorkerType::Cpu, 0),
             worker("p-a/prove", WorkerType::Gpu, 4),
             worker("p-b", WorkerType::All, 0),
         ];
-        let busy = busy_pods(&workers);
-        assert_eq!((busy["p-a"], busy["p-b"]), (true, false));
+        let work = work_of_pods(&workers);
+        assert_eq!((work["p-a"], work["p-b"]), (Work::CalledOff, Work::None));
+        let task = ("p".into(), "t".into(), TaskType::Controller);
+        workers[0].tasks.push(task);
+        assert_eq!(work_of_pods(&workers)["p-a"], Work::Tasks);
     }
 
     #[test]
@@ -195,6 +211,25 @@ mod tests {
         };
         let devices = devices(&[gpu(20), gpu(22)]);
         assert_eq!(devices.into_values().collect::<Vec<_>>(), [(2, 42)]);
+    }
+
+    #[test]
+    fn outdated_workers_are_counted_while_they_go_on() {
+        let view = |phase, outdated| PodView {
+            phase,
+            outdated,
+            ..unseen_view("p-a".to_owned())
+        };
+        let views = [
+            view(Phase::Ready, true),
+            view(Phase::Starting, true),
+            view(Phase::Ready, false),
+            view(Phase::Recycle, true),
+            view(Phase::Ended, true),
+            view(Phase::Leaving, true),
+        ];
+        let observed = observe(&views, &[], &[], None);
+        assert_eq!((observed.outdated, observed.ready), (2, 2));
     }
 
     #[test]
