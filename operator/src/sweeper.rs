@@ -8,22 +8,26 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use kube::runtime::reflector::Store as Cache;
-use provost_artifacts::id::{ProofTag, minted};
+use provost_artifacts::id::{Minted, ProofTag, minted};
 use provost_artifacts::{Kind, ListedObject};
 use provost_crds::ProofRequest;
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
+use crate::controllers::proof_request::submit;
 use crate::elsewhere::Elsewhere;
 use crate::inputs::{Inputs, UPLOAD_TTL};
-use crate::key::ProofKey;
+use crate::key::{ProofKey, created_ms};
 use crate::owner::{Owner, OwnerError};
 
 /// Time between two sweeps.
 const PERIOD: Duration = Duration::from_secs(600);
 /// Age below which nothing is touched: longer than any step between a write to the store and the note of it.
 const MIN_AGE: Duration = UPLOAD_TTL;
+/// How far the clock of who mints an id may be behind the API server's, in milliseconds: a store takes nothing from clients whose clocks
+/// are further off.
+const SKEW_MS: u64 = 15 * 60 * 1000;
 
 /// Sweeps for ever, the first time after a period: by then the cache is synced and all requests have been seen.
 /// What requests need that are not served counts, too, and nothing goes from a store that is another's.
@@ -83,25 +87,40 @@ pub async fn run(
 }
 
 /// What the requests that exist may need.
+#[derive(Default)]
 struct Known {
     /// Inputs, and proofs that were made.
     named: HashSet<String>,
     /// Of those that have not ended: anything made for them.
-    tags: HashSet<ProofTag>,
+    live: HashSet<ProofTag>,
+    /// Of those that have ended: what is made for them comes too late.
+    ended: HashSet<ProofTag>,
+    /// When the oldest was created whose proof may be under way, in milliseconds.
+    working_since: Option<u64>,
 }
 
 impl Known {
     fn of<'a>(requests: impl Iterator<Item = &'a ProofRequest>) -> Self {
-        let (mut named, mut tags) = (HashSet::new(), HashSet::new());
+        let mut known = Self::default();
         for request in requests {
-            named.extend(crate::key::named(request).into_iter().map(str::to_owned));
+            let named = crate::key::named(request);
+            known.named.extend(named.into_iter().map(str::to_owned));
             let status = request.status.as_ref();
-            named.extend(status.and_then(|s| Some(s.proof.as_ref()?.artifact.clone())));
-            if !request.terminal() {
-                tags.insert(ProofKey::of(request).tag());
+            let proof = status.and_then(|s| Some(s.proof.as_ref()?.artifact.clone()));
+            known.named.extend(proof);
+            let tag = ProofKey::of(request).tag();
+            if request.terminal() {
+                known.ended.insert(tag);
+                continue;
+            }
+            known.live.insert(tag);
+            if submit::queued_before(request) && !request.spec.suspend {
+                let created = u64::try_from(created_ms(request)).unwrap_or(0);
+                let since = known.working_since.unwrap_or(created);
+                known.working_since = Some(since.min(created));
             }
         }
-        Self { named, tags }
+        known
     }
 
     /// Whether `object` belongs to nobody. Only ids of our own making are judged.
@@ -109,16 +128,24 @@ impl Known {
         let old = now
             .duration_since(object.modified)
             .is_ok_and(|age| age >= MIN_AGE);
-        let ours = match kind {
+        if !old || self.named.contains(&object.id) {
+            return false;
+        }
+        let unclaimed = || minted(&object.id).filter(|id| !self.live.contains(&id.tag));
+        match kind {
             Kind::Program => object.id.starts_with("program_"),
-            Kind::Stdin | Kind::PrivateStdin | Kind::Proof | Kind::Artifact => {
-                minted(&object.id).is_some()
-            }
+            Kind::Stdin | Kind::PrivateStdin | Kind::Proof => unclaimed().is_some(),
+            Kind::Artifact => unclaimed().is_some_and(|id| !self.may_be_at_work(id)),
             Kind::Owner => false,
-        };
-        old && ours
-            && !self.named.contains(&object.id)
-            && !self.tags.iter().any(|tag| tag.owns(&object.id))
+        }
+    }
+
+    /// Whether an id that no live request's tag is in may all the same be of a proof under way: SP1's own nodes mint ids that look like ours, with
+    /// random bits where ours have the tag. So what was minted since the oldest such proof was asked for stays until that one has ended.
+    fn may_be_at_work(&self, id: Minted) -> bool {
+        let since = self.working_since;
+        let recent = since.is_some_and(|since| id.at_ms.saturating_add(SKEW_MS) >= since);
+        recent && !self.ended.contains(&id.tag)
     }
 }
 
@@ -126,6 +153,8 @@ impl Known {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use jiff::Timestamp;
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
     use provost_artifacts::id::mint;
     use serde_json::json;
 
@@ -137,9 +166,36 @@ mod tests {
         request
     }
 
+    /// When the requests of [`began`] were created, in milliseconds.
+    const CREATED: u64 = 1_700_000_000_000;
+
+    /// A request whose proof is under way.
+    fn began(uid: &str) -> ProofRequest {
+        let mut request = request();
+        let created = Timestamp::from_millisecond(CREATED.try_into().unwrap()).unwrap();
+        request.metadata.creation_timestamp = Some(Time(created));
+        request.metadata.uid = Some(uid.into());
+        let status = json!({"timings": {"queuedAt": "2026-01-01T00:00:00Z"}});
+        request.status = serde_json::from_value(status).unwrap();
+        request
+    }
+
+    fn end(request: &mut ProofRequest) {
+        let ended = json!({"conditions": [{
+            "type": "Succeeded", "status": "False", "reason": "Cancelled", "message": "",
+            "lastTransitionTime": "2026-01-01T00:00:00Z",
+        }]});
+        request.status = serde_json::from_value(ended).unwrap();
+        assert!(request.terminal());
+    }
+
     fn orphan(of: &ProofRequest, kind: Kind, id: &str, age: Duration) -> bool {
+        orphan_of(&[of], kind, id, age)
+    }
+
+    fn orphan_of(of: &[&ProofRequest], kind: Kind, id: &str, age: Duration) -> bool {
         let modified = SystemTime::UNIX_EPOCH;
-        Known::of([of].into_iter()).orphan(
+        Known::of(of.iter().copied()).orphan(
             kind,
             &ListedObject {
                 id: id.to_owned(),
@@ -187,5 +243,41 @@ mod tests {
         assert!(!orphan(Kind::Program, "program_used"));
         assert!(orphan(Kind::Artifact, &late));
         assert!(orphan(Kind::Proof, &late));
+    }
+
+    #[test]
+    fn what_a_node_of_sp1s_own_may_have_made_for_a_proof_under_way_stays() {
+        let (mut working, mut other) = (began("working"), began("other"));
+        let random = ProofTag::of("the bits that such a node minted");
+        let orphan =
+            |of: &[&ProofRequest], kind, tag, at| orphan_of(of, kind, &mint(tag, at, 1), MIN_AGE);
+        let theirs = |of: &[&ProofRequest], at| orphan(of, Kind::Artifact, random, at);
+        assert!(!theirs(&[&working], CREATED));
+        assert!(!theirs(&[&working], CREATED + 1));
+        // Its clock may be wrong.
+        assert!(!theirs(&[&working], CREATED - SKEW_MS));
+        assert!(theirs(&[&working], CREATED - SKEW_MS - 1));
+        // Such a node makes nothing else.
+        assert!(orphan(&[&working], Kind::Proof, random, CREATED));
+
+        // The oldest counts.
+        let later = Timestamp::from_millisecond((2 * CREATED).try_into().unwrap()).unwrap();
+        other.metadata.creation_timestamp = Some(Time(later));
+        assert!(!theirs(&[&other, &working], CREATED));
+        assert!(!theirs(&[&working, &other], CREATED));
+        assert!(theirs(&[&other], CREATED));
+
+        // What carries the tag of a request that has ended is surely ours.
+        let tag = ProofKey::of(&other).tag();
+        end(&mut other);
+        let both = [&other, &working];
+        assert!(orphan(&both, Kind::Artifact, tag, CREATED));
+        assert!(!theirs(&both, CREATED));
+
+        // Nothing is at work for these.
+        let mut waiting = began("waiting");
+        waiting.status = None;
+        working.spec.suspend = true;
+        assert!(theirs(&[&waiting, &working, &other], CREATED));
     }
 }

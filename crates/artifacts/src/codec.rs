@@ -20,6 +20,14 @@ pub enum CodecError {
     /// More than the caller allows.
     #[error("decompresses to more than {0} bytes")]
     TooLarge(u64),
+    /// More at rest than what the caller allows can be.
+    #[error("has {size} bytes at rest, more than the {most} that are allowed")]
+    TooLargeAtRest {
+        /// Its size.
+        size: u64,
+        /// The largest that is allowed.
+        most: u64,
+    },
     /// bincode ends early.
     #[error("{what} ends early: {need} bytes more are needed, {left} are left")]
     Short {
@@ -40,7 +48,7 @@ impl CodecError {
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Zstd(_) => "InvalidCompression",
-            Self::TooLarge(_) => "ArtifactTooLarge",
+            Self::TooLarge(_) | Self::TooLargeAtRest { .. } => "ArtifactTooLarge",
             Self::Short { .. } | Self::Trailing(_) => "InvalidEncoding",
         }
     }
@@ -92,7 +100,26 @@ pub fn encode_bytes(data: &[u8]) -> Result<Vec<u8>, CodecError> {
 
 /// Undoes [`encode_bytes`].
 pub fn decode_bytes(stored: &[u8]) -> Result<Vec<u8>, CodecError> {
-    let mut bincode = decompress(stored)?;
+    bytes_in(decompress(stored)?)
+}
+
+/// Undoes [`encode_bytes`], up to `most` bytes.
+pub fn decode_bytes_limited(stored: &[u8], most: u64) -> Result<Vec<u8>, CodecError> {
+    bytes_in(decompress_limited(stored, encoded_len(most))?)
+}
+
+/// Most bytes that a byte vector of up to `most` bytes has at rest: what zstd makes of those that it cannot shorten.
+pub fn largest_at_rest(most: u64) -> u64 {
+    usize::try_from(encoded_len(most))
+        .map_or(u64::MAX, |len| zstd::zstd_safe::compress_bound(len) as u64)
+}
+
+/// Bytes of the bincode of a byte vector of `len` bytes.
+fn encoded_len(len: u64) -> u64 {
+    len.saturating_add(8)
+}
+
+fn bytes_in(mut bincode: Vec<u8>) -> Result<Vec<u8>, CodecError> {
     let mut rest = bincode.as_slice();
     take_bytes(&mut rest, "a byte vector")?;
     match rest.len() {
@@ -229,6 +256,16 @@ mod tests {
     }
 
     #[test]
+    fn a_byte_vector_may_be_as_long_as_is_said() {
+        let stored = encode_bytes(&[7; 1000]).unwrap();
+        assert_eq!(decode_bytes_limited(&stored, 1000).unwrap(), [7; 1000]);
+        assert!(matches!(
+            decode_bytes_limited(&stored, 999),
+            Err(CodecError::TooLarge(_))
+        ));
+    }
+
+    #[test]
     fn what_is_not_zstd_is_refused() {
         assert!(matches!(
             decompress(b"plain text"),
@@ -244,7 +281,9 @@ mod tests {
     proptest! {
         #[test]
         fn bytes_come_back(data: Vec<u8>) {
-            prop_assert_eq!(decode_bytes(&encode_bytes(&data).unwrap()).unwrap(), data);
+            let stored = encode_bytes(&data).unwrap();
+            prop_assert!(stored.len() as u64 <= largest_at_rest(data.len() as u64));
+            prop_assert_eq!(decode_bytes(&stored).unwrap(), data);
         }
 
         #[test]

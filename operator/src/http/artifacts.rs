@@ -3,17 +3,18 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
+use axum::body::{Bytes, HttpBody as _};
 use axum::extract::{FromRequest, Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use tokio::time::timeout;
 
+use super::room::{Place, Room};
 use super::{Api, HttpError, MAX_PROGRAM_BYTES, MAX_STDIN_BYTES};
 use crate::elf;
-use crate::inputs;
+use crate::inputs::{self, InputsError};
+use crate::leadership::Leader;
 
 /// Longest time for an upload.
 const UPLOAD: Duration = Duration::from_secs(600);
@@ -47,29 +48,28 @@ async fn program(api: &Api, namespace: &str, request: Request) -> Result<String,
     api.gate
         .check(request.headers(), VERB, namespace, None)
         .await?;
-    check_leads(api)?;
-    let _place = api.room.take(MAX_PROGRAM_BYTES as u64).await?;
-    let body = body(request).await?;
+    check_leads(&api.leader)?;
+    let (body, _place) = body(&api.rooms.bodies, request, MAX_PROGRAM_BYTES).await?;
     let check = |body: &[u8]| elf::validate(body).map(|_| ()).map_err(HttpError::from);
     let body = checked(body, check).await?;
-    api.inputs
-        .upload_program(body)
-        .await
-        .map_err(HttpError::from)
+    // Its encoding, and what that is compressed to.
+    let _packing = api.rooms.packing.take(2 * body.len() as u64).await?;
+    promised(&api.leader, api.inputs.upload_program(body)).await
 }
 
 async fn stdin(api: &Api, namespace: &str, request: Request) -> Result<String, HttpError> {
     api.gate
         .check(request.headers(), VERB, namespace, None)
         .await?;
-    check_leads(api)?;
-    let _place = api.room.take(MAX_STDIN_BYTES as u64).await?;
-    let body = body(request).await?;
+    check_leads(&api.leader)?;
+    let (body, _place) = body(&api.rooms.bodies, request, MAX_STDIN_BYTES).await?;
     let check = |body: &[u8]| {
         inputs::check_stdin(body).map_err(|error| HttpError::Stdin(error.to_string()))
     };
     let body = checked(body, check).await?;
-    api.inputs.upload_stdin(body).await.map_err(HttpError::from)
+    // What it is compressed to.
+    let _packing = api.rooms.packing.take(body.len() as u64).await?;
+    promised(&api.leader, api.inputs.upload_stdin(body)).await
 }
 
 /// Gives the body back if it passes `check`, which reads all of it and would keep an async thread from everything else.
@@ -85,23 +85,44 @@ async fn checked(
 }
 
 /// Another replica would not know of the upload, and remove it with the next request that used the same bytes.
-fn check_leads(api: &Api) -> Result<(), HttpError> {
-    if api.leader.is_here() {
+fn check_leads(leader: &Leader) -> Result<(), HttpError> {
+    if leader.is_here() {
         return Ok(());
     }
-    let pod = api.leader.pod();
+    let pod = leader.pod();
     Err(HttpError::NotLeader { pod })
 }
 
-/// Reads the body: only after the token was checked, and not for ever, since few bodies are held at a time.
-async fn body(request: Request) -> Result<Bytes, HttpError> {
+/// The id of what `upload` stores, if this replica still leads by then: a body takes its time.
+async fn promised(
+    leader: &Leader,
+    upload: impl Future<Output = Result<String, InputsError>>,
+) -> Result<String, HttpError> {
+    let id = upload.await?;
+    check_leads(leader)?;
+    Ok(id)
+}
+
+/// Reads a body of at most `most` bytes once there is room for it: only after the token was checked, and not for ever, since few bodies
+/// are held at a time.
+async fn body(room: &Room, request: Request, most: usize) -> Result<(Bytes, Place), HttpError> {
+    let place = room.take(length(&request, most)).await?;
     match timeout(UPLOAD, Bytes::from_request(request, &())).await {
-        Ok(body) => body.map_err(|rejection: BytesRejection| rejection.into()),
+        Ok(Ok(body)) => Ok((body, place)),
+        Ok(Err(rejection)) => Err(rejection.into()),
         Err(_) => Err(HttpError::Body {
             status: StatusCode::REQUEST_TIMEOUT,
             message: format!("the upload did not end in {} s", UPLOAD.as_secs()),
         }),
     }
+}
+
+/// Most bytes that are read of the body of `request`: as many as it announces, of which hyper lets no more through, and where it announces
+/// nothing, or too much, the `most` that a body may have.
+fn length(request: &Request, most: usize) -> u64 {
+    let most = most as u64;
+    let announced = request.body().size_hint().upper();
+    announced.map_or(most, |announced| announced.min(most))
 }
 
 fn answer(api: &Api, result: Result<String, HttpError>) -> Response {
@@ -116,6 +137,14 @@ fn answer(api: &Api, result: Result<String, HttpError>) -> Response {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use axum::Router;
+    use axum::body::Body;
+    use axum::routing::put;
+    use futures::FutureExt;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio::sync::watch;
+
     use super::*;
 
     /// On the one thread of this runtime: a check that ran there would never see what the other half sends.
@@ -137,5 +166,67 @@ mod tests {
         let refuse = |_: &[u8]| Err(HttpError::Stdin("no stdin".into()));
         let error = checked(Bytes::new(), refuse).await.unwrap_err();
         assert_eq!(error.to_string(), "no stdin");
+    }
+
+    #[tokio::test]
+    async fn what_is_stored_after_the_lead_was_lost_is_not_promised() {
+        let (leads, watched) = watch::channel(true);
+        let (_, holder) = watch::channel(Some("operator-7_00ff".to_owned()));
+        let leader = Leader::new(watched, holder);
+        let upload = async || Ok::<_, InputsError>("program_1".to_owned());
+        let id = promised(&leader, upload()).await.unwrap();
+        assert_eq!(id, "program_1");
+        let late = async {
+            leads.send_replace(false);
+            upload().await
+        };
+        let error = promised(&leader, late).await.unwrap_err();
+        assert_eq!(error.reason(), "NotLeader");
+        assert!(error.to_string().contains("pod operator-7,"), "{error}");
+    }
+
+    /// How much of a room of 4 MiB a body takes that may have 3, and how many bytes arrive.
+    async fn told(State(room): State<Room>, request: Request) -> String {
+        let (body, _place) = body(&room, request, 3 << 20).await.unwrap();
+        let mut free = Vec::new();
+        while let Some(place) = room.take(1).now_or_never() {
+            free.push(place);
+        }
+        format!("{} MiB for {} bytes", 4 - free.len(), body.len())
+    }
+
+    /// Over a connection, since it is hyper that tells where a body ends.
+    #[tokio::test]
+    async fn a_body_takes_the_room_that_it_announces() {
+        let routes = Router::new().route("/", put(told));
+        let routes = routes.with_state(Room::new(4));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move { axum::serve(listener, routes).await });
+        for (head, body, said) in [
+            ("content-length: 5", "hello, and more", "1 MiB for 5 bytes"),
+            (
+                "transfer-encoding: chunked",
+                "5\r\nhello\r\n0\r\n\r\n",
+                "3 MiB for 5 bytes",
+            ),
+        ] {
+            let mut client = TcpStream::connect(address).await.unwrap();
+            let request = format!(
+                "PUT / HTTP/1.1\r\nhost: here\r\nconnection: close\r\n{head}\r\n\r\n{body}"
+            );
+            client.write_all(request.as_bytes()).await.unwrap();
+            let mut answer = String::new();
+            client.read_to_string(&mut answer).await.unwrap();
+            assert!(answer.ends_with(said), "{answer}");
+        }
+    }
+
+    #[test]
+    fn a_body_that_announces_too_much_takes_what_it_may_have() {
+        let length = |body| length(&Request::new(body), 10);
+        assert_eq!(length(Body::from(vec![0u8; 10])), 10);
+        assert_eq!(length(Body::from(vec![0u8; 11])), 10);
+        assert_eq!(length(Body::empty()), 0);
     }
 }

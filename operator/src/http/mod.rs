@@ -27,14 +27,12 @@ use crate::leadership::Leader;
 use crate::metrics::Metrics;
 pub use auth::Gate;
 pub use error::HttpError;
-use room::Room;
+use room::Rooms;
 
 /// Largest stdin, in bytes.
 pub const MAX_STDIN_BYTES: usize = 512 << 20;
 /// Largest program, in bytes.
 pub const MAX_PROGRAM_BYTES: usize = 64 << 20;
-/// Most MiB of bodies, and of stored proofs that are being sent, in memory at the same time; more wait.
-const ROOM_MIB: u32 = 2048;
 
 /// What the routes need.
 #[derive(Clone)]
@@ -44,7 +42,7 @@ pub struct Api {
     inputs: Arc<Inputs>,
     metrics: Metrics,
     leader: Leader,
-    room: Room,
+    rooms: Rooms,
 }
 
 /// The routes.
@@ -56,7 +54,7 @@ pub fn router(client: Client, inputs: Arc<Inputs>, metrics: Metrics, leader: Lea
         inputs,
         metrics,
         leader,
-        room: Room::new(ROOM_MIB),
+        rooms: Rooms::default(),
     };
     Router::new()
         .route(

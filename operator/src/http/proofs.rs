@@ -51,7 +51,7 @@ async fn proof(
     let Some(proof) = proof else {
         return Err(HttpError::NoProof(why_not(&request)));
     };
-    let place = room_for(&api.room, proof).await?;
+    let place = room_for(&api.rooms.proofs, proof).await?;
     let proof = api.inputs.open_proof(&proof.artifact).await?;
     let headers = [
         (header::CONTENT_TYPE, "application/octet-stream".to_owned()),

@@ -1,4 +1,4 @@
-//! Room in memory for what comes and goes over HTTP.
+//! Room in memory for what comes and goes over HTTP. A pod has 3 GiB: what is left of it is for everything else.
 
 use std::sync::Arc;
 
@@ -6,7 +6,36 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::HttpError;
 
-/// The room of all routes.
+/// MiB for bodies of uploads: as many as were announced, whether they have come or not.
+const BODIES_MIB: u32 = 1024;
+/// MiB for what is made of bodies that have come: the largest is packed alone.
+const PACKING_MIB: u32 = 512;
+/// MiB for proofs that are sent, as they are stored.
+const PROOFS_MIB: u32 = 1024;
+
+/// The rooms of all routes. Who has a place among the bodies may wait for one to pack, and nobody the other way round: packing needs
+/// nothing that others have.
+#[derive(Debug, Clone)]
+pub(super) struct Rooms {
+    /// For bodies of uploads. A client that is slow to send its body has its place all the while.
+    pub(super) bodies: Room,
+    /// For what is made of them, and sent to the store.
+    pub(super) packing: Room,
+    /// For proofs on their way to clients, so that they wait for no upload.
+    pub(super) proofs: Room,
+}
+
+impl Default for Rooms {
+    fn default() -> Self {
+        Self {
+            bodies: Room::new(BODIES_MIB),
+            packing: Room::new(PACKING_MIB),
+            proofs: Room::new(PROOFS_MIB),
+        }
+    }
+}
+
+/// Room for some purpose.
 #[derive(Debug, Clone)]
 pub(super) struct Room {
     free: Arc<Semaphore>,
@@ -47,6 +76,22 @@ mod tests {
     use futures::FutureExt;
 
     use super::*;
+    use crate::http::{MAX_PROGRAM_BYTES, MAX_STDIN_BYTES};
+
+    #[test]
+    fn the_largest_uploads_fit_and_hold_up_no_proof() {
+        let rooms = Rooms::default();
+        let largest = MAX_STDIN_BYTES.max(2 * MAX_PROGRAM_BYTES) as u64;
+        // Beside one that is slow there is room for another.
+        assert!(rooms.bodies.bytes() >= 2 * largest);
+        assert!(rooms.packing.bytes() >= largest);
+        let bodies = rooms.bodies.take(rooms.bodies.bytes()).now_or_never();
+        let packing = rooms.packing.take(rooms.packing.bytes()).now_or_never();
+        assert!(bodies.is_some() && packing.is_some());
+        assert!(rooms.bodies.take(1).now_or_never().is_none());
+        let proof = rooms.proofs.take(rooms.proofs.bytes()).now_or_never();
+        assert!(proof.is_some());
+    }
 
     #[test]
     fn no_more_is_held_than_there_is_room_for() {

@@ -16,12 +16,16 @@ use provost_artifacts::id::{self, ProofTag};
 use provost_artifacts::{Kind, ListedObject, ObjectInfo, Store, StoreError};
 use tokio::sync::Mutex;
 
+use crate::http::MAX_PROGRAM_BYTES;
 use crate::metrics::Metrics;
 use holders::Holders;
 pub use proof::ProofReader;
 
 /// How long an upload that no request has named yet is kept.
 pub const UPLOAD_TTL: Duration = Duration::from_secs(3600);
+
+/// The epoch of the first leader: no other took uploads before it.
+const FIRST_EPOCH: u64 = 1;
 
 /// How far the API server's creation times may be behind our clock: they are whole seconds, of another machine.
 const CLOCK_SLACK_MS: i64 = 10_000;
@@ -69,6 +73,14 @@ impl Inputs {
         }
     }
 
+    /// This replica begins to lead, in `epoch`. It does not know which uploads its predecessor promised to keep, so that for as long as
+    /// they may be named [`Self::release`] leaves all that may be one to the sweeper, which goes by their age.
+    pub async fn begin_term(&self, epoch: u64) {
+        if epoch > FIRST_EPOCH {
+            self.holders.lock().await.begin(now_ms(), UPLOAD_TTL);
+        }
+    }
+
     /// Stores a program for whoever will name it; returns its id.
     ///
     /// # Errors
@@ -104,7 +116,7 @@ impl Inputs {
     /// The store fails.
     pub async fn put_program(&self, holder: &str, elf: Bytes) -> Result<String, InputsError> {
         let id = id::program_id(&elf);
-        self.holders.lock().await.hold(&id, holder, now_ms());
+        self.holders.lock().await.keep(&id, holder);
         if self.head(Kind::Program, &id).await?.is_none() {
             self.write(Kind::Program, &id, move || codec::encode_bytes(&elf))
                 .await?;
@@ -117,9 +129,18 @@ impl Inputs {
     /// # Errors
     /// The store fails.
     pub async fn put_stdin(&self, holder: &str, id: &str, stdin: Bytes) -> Result<(), InputsError> {
-        self.holders.lock().await.hold(id, holder, now_ms());
+        self.holders.lock().await.keep(id, holder);
         self.write(Kind::Stdin, id, move || codec::compress(&stdin))
             .await
+    }
+
+    /// Makes the request `holder` a holder of an artifact that it stored or named before; tells whether it is there.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub async fn keep(&self, holder: &str, kind: Kind, id: &str) -> Result<bool, InputsError> {
+        self.holders.lock().await.keep(id, holder);
+        Ok(self.head(kind, id).await?.is_some())
     }
 
     /// Makes the request `holder` a holder of an artifact that a client uploaded; tells whether it is there.
@@ -136,8 +157,22 @@ impl Inputs {
     /// # Errors
     /// The store fails, or what is stored is no program.
     pub async fn read_program(&self, id: &str) -> Result<Vec<u8>, InputsError> {
+        self.read_up_to(id, MAX_PROGRAM_BYTES as u64).await
+    }
+
+    /// A client may have put it into the store by itself, so it is neither read nor unpacked to more than `most` bytes ask for.
+    async fn read_up_to(&self, id: &str, most: u64) -> Result<Vec<u8>, InputsError> {
+        let Some(ObjectInfo { size, .. }) = self.head(Kind::Program, id).await? else {
+            let key = Kind::Program.key(id);
+            return Ok(self.note(Err(StoreError::NotFound { key }))?);
+        };
+        let most_at_rest = codec::largest_at_rest(most);
+        if size > most_at_rest {
+            let most = most_at_rest;
+            return Err(CodecError::TooLargeAtRest { size, most }.into());
+        }
         let stored = self.note(self.store.get(Kind::Program, id).await)?;
-        blocking(move || codec::decode_bytes(&stored)).await
+        blocking(move || codec::decode_bytes_limited(&stored, most)).await
     }
 
     /// A proof's bincode, to be read piece by piece.
@@ -183,8 +218,8 @@ impl Inputs {
     }
 
     /// Ends the hold of the request `holder`, created at `created_ms`, on its inputs and removes those that nobody else holds: also
-    /// what was uploaded for it, when it ended before it came to hold that. `needed` tells which ids other requests name; it is
-    /// asked while no new holder can come in between.
+    /// what was uploaded for it, which is among `uploads`, when it ended before it came to hold that. `needed` tells which ids other
+    /// requests name; it is asked while no new holder can come in between.
     ///
     /// # Errors
     /// The store fails; the hold stays, so that the next attempt finds it.
@@ -193,12 +228,22 @@ impl Inputs {
         holder: &str,
         created_ms: i64,
         inputs: &[(Kind, String)],
+        uploads: &[&str],
         needed: impl Fn(&str) -> bool,
     ) -> Result<(), InputsError> {
+        let now = now_ms();
         let mut holders = self.holders.lock().await;
+        for (_, id) in inputs {
+            if uploads.contains(&id.as_str()) {
+                holders.hold(id, holder, created_ms.saturating_add(CLOCK_SLACK_MS));
+            } else {
+                holders.keep(id, holder);
+            }
+        }
+        holders.expire(now, UPLOAD_TTL);
         for (kind, id) in inputs {
-            holders.hold(id, holder, created_ms.saturating_add(CLOCK_SLACK_MS));
-            if !holders.held_by_others(id, holder, now_ms(), UPLOAD_TTL) && !needed(id) {
+            let promised = holders.blind(now) && may_be_upload(*kind, id);
+            if !promised && !holders.held_by_others(id, holder) && !needed(id) {
                 self.note(self.store.delete(*kind, id).await)?;
             }
         }
@@ -216,11 +261,14 @@ impl Inputs {
         orphan: impl Fn(&ListedObject) -> bool,
     ) -> Result<usize, InputsError> {
         let listed = self.note(self.store.list(kind).await)?;
+        let picked = listed.into_iter().filter(orphan);
+        let mut ids: Vec<String> = picked.map(|object| object.id).collect();
+        if ids.is_empty() {
+            return Ok(0);
+        }
         let mut holders = self.holders.lock().await;
-        let picked = listed.into_iter().filter(&orphan).map(|object| object.id);
-        let ids: Vec<String> = picked
-            .filter(|id| !holders.held_by_others(id, "", now_ms(), UPLOAD_TTL))
-            .collect();
+        holders.expire(now_ms(), UPLOAD_TTL);
+        ids.retain(|id| !holders.held_by_others(id, ""));
         if !ids.is_empty() {
             self.note(self.store.delete_many(kind, &ids).await)?;
         }
@@ -243,6 +291,15 @@ impl Inputs {
 
     fn note<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
         result.inspect_err(|error| self.metrics.store_error(error.reason()))
+    }
+}
+
+/// Whether `id` may be that of an upload, which requests share: those of programs follow from their bytes, those of stdins are of no proof.
+fn may_be_upload(kind: Kind, id: &str) -> bool {
+    match kind {
+        Kind::Program => id.starts_with("program_"),
+        Kind::Stdin => ProofTag::default().owns(id),
+        Kind::PrivateStdin | Kind::Proof | Kind::Artifact | Kind::Owner => false,
     }
 }
 

@@ -34,14 +34,14 @@ async fn a_shared_program_goes_with_its_last_request() {
     );
     assert_eq!(inputs.read_program(&id).await.unwrap(), b"elf");
     let held = [(Kind::Program, id.clone())];
-    inputs.release("a", 0, &held, |_| false).await.unwrap();
+    inputs.release("a", 0, &held, &[], |_| false).await.unwrap();
     assert_eq!(ids(&store, Kind::Program).await, [id.as_str()]);
     inputs
-        .release("b", 0, &held, |other| other == id)
+        .release("b", 0, &held, &[], |other| other == id)
         .await
         .unwrap();
     assert_eq!(ids(&store, Kind::Program).await, [id.as_str()]);
-    inputs.release("b", 0, &held, |_| false).await.unwrap();
+    inputs.release("b", 0, &held, &[], |_| false).await.unwrap();
     assert!(ids(&store, Kind::Program).await.is_empty());
 }
 
@@ -57,16 +57,102 @@ async fn an_upload_survives_another_requests_end() {
         .await
         .unwrap();
     inputs
-        .release("a", 0, &[(Kind::Program, id.clone())], |_| false)
+        .release("a", 0, &[(Kind::Program, id.clone())], &[], |_| false)
         .await
         .unwrap();
     assert_eq!(ids(&store, Kind::Program).await, [id.as_str()]);
     assert!(inputs.hold("b", Kind::Program, &id).await.unwrap());
     inputs
-        .release("b", 0, &[(Kind::Program, id)], |_| false)
+        .release(
+            "b",
+            0,
+            &[(Kind::Program, id.clone())],
+            &[id.as_str()],
+            |_| false,
+        )
         .await
         .unwrap();
     assert!(ids(&store, Kind::Program).await.is_empty());
+}
+
+#[tokio::test]
+async fn an_upload_is_not_used_up_by_requests_that_bring_the_same_bytes() {
+    let (store, inputs) = inputs();
+    let elf = Bytes::from_static(b"elf");
+    let id = inputs.upload_program(elf.clone()).await.unwrap();
+    let held = [(Kind::Program, id.clone())];
+    inputs.put_program("stored", elf).await.unwrap();
+    assert!(inputs.keep("again", Kind::Program, &id).await.unwrap());
+    // The last one was refused before it came to store them.
+    for holder in ["stored", "again", "refused"] {
+        inputs
+            .release(holder, now_ms(), &held, &[], |_| false)
+            .await
+            .unwrap();
+        assert_eq!(ids(&store, Kind::Program).await, [id.as_str()], "{holder}");
+    }
+    assert!(inputs.hold("client", Kind::Program, &id).await.unwrap());
+    inputs
+        .release("client", now_ms(), &held, &[id.as_str()], |_| false)
+        .await
+        .unwrap();
+    assert!(ids(&store, Kind::Program).await.is_empty());
+}
+
+#[tokio::test]
+async fn what_an_earlier_leader_may_have_promised_is_left_to_the_sweeper() {
+    for (epoch, left) in [(1, 0), (2, 1)] {
+        let (store, inputs) = inputs();
+        inputs.begin_term(epoch).await;
+        let elf = Bytes::from_static(b"elf");
+        let program = inputs.put_program("a", elf).await.unwrap();
+        let own = id::mint(ProofTag::of("a"), 1, 1);
+        let uploaded = id::mint(ProofTag::default(), 1, 1);
+        for stdin in [own.as_str(), uploaded.as_str()] {
+            let bytes = Bytes::from_static(b"stdin");
+            inputs.put_stdin("a", stdin, bytes).await.unwrap();
+        }
+        let held = [
+            (Kind::Program, program),
+            (Kind::Stdin, own),
+            (Kind::Stdin, uploaded.clone()),
+        ];
+        inputs
+            .release("a", now_ms(), &held, &[uploaded.as_str()], |_| false)
+            .await
+            .unwrap();
+        assert_eq!(ids(&store, Kind::Program).await.len(), left);
+        let stdins = ids(&store, Kind::Stdin).await;
+        assert_eq!(stdins, vec![uploaded; left]);
+        // Nobody holds it any more, so that its age decides.
+        let swept = inputs.remove_orphans(Kind::Program, |_| true).await;
+        assert_eq!(swept.unwrap(), left);
+    }
+}
+
+#[tokio::test]
+async fn a_program_is_neither_read_nor_unpacked_beyond_its_limit() {
+    let (store, inputs) = inputs();
+    let bomb = codec::encode_bytes(&vec![0; MAX_PROGRAM_BYTES + 1]).unwrap();
+    assert!(bomb.len() < 100_000);
+    for (id, bytes) in [
+        ("fits", codec::encode_bytes(&[7; 1000]).unwrap()),
+        ("one-more", codec::encode_bytes(&[7; 1001]).unwrap()),
+        ("not-even-unpacked", vec![7; 10_000]),
+        ("bomb", bomb),
+    ] {
+        store.put(Kind::Program, id, bytes.into()).await.unwrap();
+    }
+    let read = async |id: &'static str| inputs.read_up_to(id, 1000).await;
+    assert_eq!(read("fits").await.unwrap(), [7; 1000]);
+    for id in ["one-more", "not-even-unpacked"] {
+        let error = read(id).await.unwrap_err();
+        assert_eq!(error.reason(), "ArtifactTooLarge", "{error}");
+    }
+    let missing = read("none").await.unwrap_err();
+    assert_eq!(missing.reason(), "ArtifactNotFound");
+    let error = inputs.read_program("bomb").await.unwrap_err();
+    assert_eq!(error.reason(), "ArtifactTooLarge");
 }
 
 #[tokio::test]
@@ -77,9 +163,9 @@ async fn what_was_uploaded_for_a_refused_request_goes_with_it() {
         .await
         .unwrap();
     // It was refused before its program was looked at: it never came to hold it.
-    let held = [(Kind::Program, id)];
+    let held = [(Kind::Program, id.clone())];
     inputs
-        .release("a", now_ms(), &held, |_| false)
+        .release("a", now_ms(), &held, &[id.as_str()], |_| false)
         .await
         .unwrap();
     assert!(ids(&store, Kind::Program).await.is_empty());
@@ -108,7 +194,7 @@ async fn a_store_that_is_away_is_counted_and_keeps_the_hold() {
         .unwrap();
     store.set_available(false);
     let error = inputs
-        .release("a", 0, &[(Kind::Program, id.clone())], |_| false)
+        .release("a", 0, &[(Kind::Program, id.clone())], &[], |_| false)
         .await
         .unwrap_err();
     assert_eq!(error.reason(), "StoreUnavailable");
@@ -120,7 +206,7 @@ async fn a_store_that_is_away_is_counted_and_keeps_the_hold() {
     );
     store.set_available(true);
     inputs
-        .release("a", 0, &[(Kind::Program, id)], |_| false)
+        .release("a", 0, &[(Kind::Program, id)], &[], |_| false)
         .await
         .unwrap();
     assert!(ids(&store, Kind::Program).await.is_empty());

@@ -86,6 +86,7 @@ impl Takeover {
             }
             tokio::time::sleep(AGAIN).await;
         };
+        self.inputs.begin_term(epoch).await;
         self.leads.send_replace(true);
         self.metrics.leads(epoch);
         let (mut recovering, began) = (true, Instant::now());

@@ -19,7 +19,7 @@ pub use scope::{INVALID_PROOF, ProofScope};
 /// Shards that an execution has waiting in the store to be proven, unless something else is said. A shard's record is some tens of MB there.
 pub const SHARDS_AHEAD: NonZeroU32 = NonZeroU32::new(256).expect("it is not 0");
 
-/// Marks, in an error's text, that the store did not answer in time.
+/// Marks, in an error's text, that the store did not answer in time, or refused this worker's keys.
 pub const STORE_UNAVAILABLE: &str = "artifact store unavailable";
 
 /// The store, as SP1 wants it. The ids that it mints carry their proof's tag, so that whatever a crash leaves behind is
@@ -82,9 +82,10 @@ fn kind_of(artifact_type: ArtifactType) -> anyhow::Result<Kind> {
     })
 }
 
-/// SP1 retries only what is a `tonic::Status` of a transient code, so that is what an unreachable store becomes.
+/// SP1 retries only what is a `tonic::Status` of a transient code, so that is what an unreachable store becomes. So does one that refuses the
+/// keys: somebody has to put that right, and no proof is to fail meanwhile.
 fn to_anyhow(error: StoreError) -> anyhow::Error {
-    if error.is_transient() {
+    if error.is_transient() || matches!(error, StoreError::Denied { .. }) {
         tonic::Status::unavailable(format!("{STORE_UNAVAILABLE}: {error}")).into()
     } else {
         error.into()

@@ -3,7 +3,9 @@
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use bytes::{Bytes, BytesMut};
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+use tokio::sync::Mutex;
 
+use super::flight::Room;
 use super::why::innermost;
 use super::{Fault, S3Store, SHA256};
 use crate::{StoreError, digest};
@@ -25,6 +27,12 @@ struct First {
     sha256: Option<String>,
 }
 
+/// Room that an attempt had for so many bytes.
+struct Kept {
+    bytes: usize,
+    _room: Room,
+}
+
 impl S3Store {
     /// Reads an object and verifies it.
     pub(super) async fn download(&self, key: &str) -> Result<Bytes, StoreError> {
@@ -43,6 +51,8 @@ impl S3Store {
     }
 
     async fn read(&self, key: &str) -> Result<Bytes, Fault> {
+        // Kept from attempt to attempt: a store may have hung up while it was waited for.
+        let room: Mutex<Option<Kept>> = Mutex::new(None);
         let First {
             mut bytes,
             size,
@@ -50,8 +60,13 @@ impl S3Store {
             sha256,
         } = self
             .retry
-            .run("GetObject", || self.first_range(key))
+            .repeat("GetObject", || async {
+                let mut room = room.lock().await;
+                self.first_range(key, &mut room).await
+            })
             .await?;
+        // What follows waits for room, too.
+        drop(room);
         if size > bytes.len() {
             bytes = self
                 .other_ranges(key, bytes, size, e_tag.as_deref())
@@ -72,20 +87,9 @@ impl S3Store {
         }
     }
 
-    /// Reads what one request carries. Most objects end here.
-    async fn first_range(&self, key: &str) -> Result<First, Fault> {
-        let get = self.client.get_object().bucket(&self.bucket).key(key);
-        let answer = match get
-            .clone()
-            .range(range(0, self.part_size))
-            .send()
-            .await
-            .map_err(|error| Fault::of(key, &error))
-        {
-            // No range fits an empty object.
-            Err(Fault::NoRange) => get.send().await.map_err(|error| Fault::of(key, &error))?,
-            answer => answer?,
-        };
+    /// Reads what one request carries. Most objects end here. The wait for `room` counts for nothing.
+    async fn first_range(&self, key: &str, room: &mut Option<Kept>) -> Result<First, Fault> {
+        let answer = self.retry.limit("GetObject", self.ask(key)).await?;
         let length = content_length(key, &answer)?;
         let size = match &answer.content_range {
             None => length,
@@ -98,10 +102,18 @@ impl S3Store {
                 format!("{length} bytes of {size} arrived"),
             ));
         }
+        let length = length as usize;
         // How long it is shows only now. The server waits with the rest of the body until that is read.
-        let _room = self.flight.room(key, length as usize).await;
+        if room.as_ref().is_none_or(|kept| kept.bytes < length) {
+            // First what is too small: nobody is to have room and wait for more.
+            drop(room.take());
+            *room = Some(Kept {
+                bytes: length,
+                _room: self.flight.room(key, length).await,
+            });
+        }
         let mut first = First {
-            bytes: BytesMut::zeroed(length as usize),
+            bytes: BytesMut::zeroed(length),
             size: size as usize,
             e_tag: answer.e_tag.clone(),
             sha256: answer
@@ -109,8 +121,25 @@ impl S3Store {
                 .and_then(|metadata| metadata.get(SHA256))
                 .cloned(),
         };
-        fill(&mut first.bytes, answer).await?;
+        let filled = fill(&mut first.bytes, answer);
+        self.retry.limit("GetObject", filled).await?;
         Ok(first)
+    }
+
+    /// Asks for the first range of an object.
+    async fn ask(&self, key: &str) -> Result<GetObjectOutput, Fault> {
+        let get = self.client.get_object().bucket(&self.bucket).key(key);
+        match get
+            .clone()
+            .range(range(0, self.part_size))
+            .send()
+            .await
+            .map_err(|error| Fault::of(key, &error))
+        {
+            // No range fits an empty object.
+            Err(Fault::NoRange) => get.send().await.map_err(|error| Fault::of(key, &error)),
+            answer => answer,
+        }
     }
 
     /// Reads the rest, several ranges at a time, each into its place.
@@ -138,7 +167,7 @@ impl S3Store {
             .map(|(start, place)| async move {
                 // Moved in and out, since an attempt that failed half-way leaves its place to the next.
                 let _room = self.flight.room(key, place.len()).await;
-                let place = tokio::sync::Mutex::new(place);
+                let place = Mutex::new(place);
                 self.retry
                     .run("GetObject", || async {
                         self.one_range(key, start, &mut place.lock().await, e_tag)
@@ -221,7 +250,77 @@ async fn fill(place: &mut [u8], answer: GetObjectOutput) -> Result<(), Fault> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::net::SocketAddr;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
     use super::*;
+    use crate::S3Config;
+    use crate::s3::ATTEMPT_TIMEOUT;
+
+    /// A server whose only object is this, and how often it was asked for it.
+    async fn server(bytes: Vec<u8>) -> (SocketAddr, Arc<AtomicUsize>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let asked = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&asked);
+        tokio::spawn(async move {
+            while let Ok((mut client, _)) = listener.accept().await {
+                let mut request = Vec::new();
+                while !request.ends_with(b"\r\n\r\n") {
+                    request.push(client.read_u8().await.unwrap());
+                }
+                counted.fetch_add(1, Ordering::Relaxed);
+                let (length, last) = (bytes.len(), bytes.len() - 1);
+                let head = format!(
+                    "HTTP/1.1 206 Partial Content\r\nContent-Length: {length}\r\nContent-Range: bytes 0-{last}/{length}\r\nConnection: close\r\n\r\n"
+                );
+                client.write_all(head.as_bytes()).await.unwrap();
+                client.write_all(&bytes).await.unwrap();
+            }
+        });
+        (address, asked)
+    }
+
+    #[tokio::test]
+    async fn a_wait_for_room_is_no_part_of_an_attempt() {
+        const UNIT: usize = 4 << 10;
+        let bytes = vec![7; 2 * UNIT + 1];
+        let (address, asked) = server(bytes.clone()).await;
+        let store = S3Store::new(S3Config {
+            endpoint: format!("http://{address}"),
+            region: "us-east-1".to_owned(),
+            bucket: "provost".to_owned(),
+            access_key: "key".to_owned(),
+            secret_key: "secret".to_owned(),
+            retry_total: Duration::ZERO,
+            in_flight_bytes: 8 * UNIT as u64,
+        });
+        let others = store.flight.room("programs/others", 7 * UNIT).await;
+        let get = tokio::spawn({
+            let store = store.clone();
+            async move { store.download("programs/wanted").await }
+        });
+        while store.flight.free() > 0 && !get.is_finished() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        tokio::time::pause();
+        tokio::time::advance(3 * ATTEMPT_TIMEOUT).await;
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        tokio::time::resume();
+        assert!(!get.is_finished());
+        drop(others);
+        assert_eq!(get.await.unwrap().unwrap(), bytes);
+        assert_eq!(asked.load(Ordering::Relaxed), 1);
+    }
 
     #[test]
     fn ranges_are_inclusive_and_totals_are_read() {

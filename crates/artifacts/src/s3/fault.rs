@@ -48,6 +48,8 @@ impl Fault {
         };
         match (status, code) {
             (_, "NoSuchUpload" | "InvalidPart") => Self::UploadGone,
+            // Status 403, though no key is refused: one of two clocks is wrong until somebody sets it.
+            (_, "RequestTimeTooSkewed") => Self::Away(detail),
             (422, _) | (_, "ObjectCorrupt") => Self::Store(StoreError::Corrupt {
                 key,
                 detail: message.to_owned(),
@@ -60,14 +62,17 @@ impl Fault {
                 Self::Store(StoreError::Full { detail })
             }
             (401 | 403, _) => Self::Store(StoreError::Denied { detail }),
-            // What a broken transfer looks like from the other side.
+            // What a broken transfer looks like from the other side, and what ends an answer that began with status 200: that to the end of
+            // an upload in parts is begun before it is known how it goes.
             (
                 _,
                 "RequestTimeout"
                 | "IncompleteBody"
                 | "BadDigest"
                 | "XAmzContentSHA256Mismatch"
-                | "SlowDown",
+                | "SlowDown"
+                | "InternalError"
+                | "ServiceUnavailable",
             )
             | (408 | 429 | 500.., _) => Self::Away(detail),
             _ => Self::Store(StoreError::Rejected { detail }),
@@ -138,6 +143,9 @@ mod tests {
         assert_eq!(reason(500, "InternalError", ""), "StoreUnavailable");
         assert_eq!(reason(503, "SlowDown", ""), "StoreUnavailable");
         assert_eq!(reason(400, "IncompleteBody", ""), "StoreUnavailable");
+        assert_eq!(reason(200, "InternalError", ""), "StoreUnavailable");
+        assert_eq!(reason(200, "ServiceUnavailable", ""), "StoreUnavailable");
+        assert_eq!(reason(403, "RequestTimeTooSkewed", ""), "StoreUnavailable");
         assert_eq!(reason(400, "KeyTooLongError", ""), "StoreRejected");
         assert!(matches!(
             Fault::of_answer("k", 404, "NoSuchUpload", ""),

@@ -62,6 +62,12 @@ impl Flight {
         }
     }
 
+    /// How many units nobody has; 0 also while somebody waits for more than there are, who has them all.
+    #[cfg(test)]
+    pub(super) fn free(&self) -> usize {
+        self.all.available_permits()
+    }
+
     /// What one proof may have.
     fn share(&self) -> u32 {
         self.units / 2

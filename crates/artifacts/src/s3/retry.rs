@@ -25,13 +25,21 @@ impl Retry {
     where
         A: Future<Output = Result<T, Fault>>,
     {
+        self.repeat(what, || self.limit(what, attempt())).await
+    }
+
+    /// The same for attempts that wait for more than the store, which is no fault of the store's: they put [`Retry::limit`] on their
+    /// parts themselves.
+    pub(super) async fn repeat<T, A>(&self, what: &str, attempt: impl Fn() -> A) -> Result<T, Fault>
+    where
+        A: Future<Output = Result<T, Fault>>,
+    {
         let mut give_up = None;
         let mut failures = 0;
         loop {
-            let fault = match tokio::time::timeout(self.attempt, attempt()).await {
-                Ok(Ok(value)) => return Ok(value),
-                Ok(Err(fault)) => fault,
-                Err(_) => Fault::unavailable(format!("{what} took more than {:?}", self.attempt)),
+            let fault = match attempt().await {
+                Ok(value) => return Ok(value),
+                Err(fault) => fault,
             };
             if !fault.is_transient() {
                 return Err(fault);
@@ -51,6 +59,21 @@ impl Retry {
                 "store request failed, will repeat"
             );
             tokio::time::sleep(delay).await;
+        }
+    }
+
+    /// Gives `part` the time of one attempt.
+    pub(super) async fn limit<T>(
+        &self,
+        what: &str,
+        part: impl Future<Output = Result<T, Fault>>,
+    ) -> Result<T, Fault> {
+        match tokio::time::timeout(self.attempt, part).await {
+            Ok(result) => result,
+            Err(_) => Err(Fault::unavailable(format!(
+                "{what} took more than {:?}",
+                self.attempt
+            ))),
         }
     }
 }
@@ -134,5 +157,23 @@ mod tests {
             })
             .await;
         assert_eq!(result.unwrap(), 7);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_outside_the_limit_takes_its_time() {
+        let tries = Cell::new(0);
+        let result = QUICK
+            .repeat("Test", || {
+                tries.set(tries.get() + 1);
+                async {
+                    tokio::time::sleep(10 * QUICK.attempt).await;
+                    QUICK.limit("Test", async { Ok(7) }).await
+                }
+            })
+            .await;
+        assert_eq!((result.unwrap(), tries.get()), (7, 1));
+        let hangs = std::future::pending::<Result<(), Fault>>();
+        let fault = QUICK.limit("Test", hangs).await.unwrap_err();
+        assert!(matches!(fault, Fault::Away(_)));
     }
 }

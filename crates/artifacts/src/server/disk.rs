@@ -1,13 +1,15 @@
 //! The folder: objects in their places, and files on their way there.
 
-use std::fs::{self, DirEntry, File, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use super::object::{self, HEADER_LEN, Header, OpenError};
+use super::smallest::Smallest;
 use super::{ServeError, keys};
+use crate::Kind;
 
 /// The folder of a store. All methods block.
 #[derive(Debug)]
@@ -47,6 +49,11 @@ impl Disk {
             fs::create_dir_all(&objects)?;
             fs::create_dir_all(&unfinished)?;
             sync_dir(&root)?;
+            // Before the first object comes: of two that come together, one would find a folder that the other has yet to make durable.
+            for kind in Kind::ALL.into_iter().chain([Kind::Owner]) {
+                fs::create_dir_all(objects.join(kind.prefix().trim_end_matches('/')))?;
+            }
+            sync_dir(&objects)?;
             Ok((objects, unfinished, File::open(&root)?))
         };
         let failed = |source| ServeError::Folder {
@@ -131,7 +138,8 @@ impl Disk {
 
     /// Lists up to `limit` objects whose keys begin with `prefix` and follow `after`, in the order of their keys.
     pub(super) fn list(&self, prefix: &str, after: Option<&str>, limit: usize) -> io::Result<Page> {
-        let mut found: Vec<(String, DirEntry)> = Vec::new();
+        // One more than are listed, which tells whether the listing goes on.
+        let mut found = Smallest::new(limit.saturating_add(1));
         for folder in fs::read_dir(&self.objects)? {
             let folder = folder?;
             let Some(begin) = folder.file_name().to_str().and_then(keys::folder_prefix) else {
@@ -147,17 +155,17 @@ impl Disk {
                 };
                 let key = begin.clone() + &rest;
                 if key.starts_with(prefix) && after.is_none_or(|after| key.as_str() > after) {
-                    found.push((key, file));
+                    found.offer(key, || file.path());
                 }
             }
         }
-        found.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        let mut found = found.in_order();
         let more = found.len() > limit;
         found.truncate(limit);
         let next = found.last().filter(|_| more).map(|(key, _)| key.clone());
         let objects = found.into_iter().filter_map(|(key, file)| {
             // Deleted meanwhile, if it cannot be looked at.
-            let metadata = file.metadata().ok()?;
+            let metadata = fs::symlink_metadata(file).ok()?;
             let size = metadata.len().saturating_sub(HEADER_LEN);
             Some(Listed {
                 key,
@@ -232,6 +240,15 @@ mod tests {
             .iter()
             .map(|object| object.key.as_str())
             .collect()
+    }
+
+    #[test]
+    fn the_folders_of_all_kinds_are_there_before_the_first_object() {
+        let (_dir, disk) = disk();
+        for kind in Kind::ALL.into_iter().chain([Kind::Owner]) {
+            let file = disk.path(&kind.key("a")).unwrap();
+            assert!(file.parent().unwrap().is_dir(), "{}", file.display());
+        }
     }
 
     #[test]

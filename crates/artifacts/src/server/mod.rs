@@ -13,13 +13,18 @@ mod incoming;
 mod keys;
 mod multipart;
 mod object;
+mod patience;
 mod service;
+mod smallest;
 
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
@@ -153,6 +158,8 @@ fn serve_connection(stream: TcpStream, service: S3Service, connections: &Gracefu
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADERS);
+    let service =
+        service_fn(move |request: Request<Incoming>| patience::answer(service.clone(), request));
     let connection = server
         .serve_connection(TokioIo::new(stream), service)
         .into_owned();

@@ -98,11 +98,21 @@ pub async fn collect(
         };
         all().is_none_or(|all| all.iter().any(needs))
     };
-    let created = created_ms(request);
+    let (created, own) = (created_ms(request), own(request, key));
     inputs
-        .release(&key.uid, created, &own(request, key), names)
+        .release(&key.uid, created, &own, &uploads(request), names)
         .await?;
     Ok(())
+}
+
+/// The inputs that the request names as a client's uploads.
+fn uploads(request: &ProofRequest) -> Vec<&str> {
+    let stdin = request.spec.stdin.as_ref();
+    let ids = [
+        request.spec.program.artifact.as_deref(),
+        stdin.and_then(|stdin| stdin.artifact.as_deref()),
+    ];
+    ids.into_iter().flatten().collect()
 }
 
 /// The inputs that the request may have put into the store or named.

@@ -1,6 +1,6 @@
 //! The ProofRequest controller: from a spec to a proof in the store, or to the reason why not.
 //!
-//! A request goes through named steps, one module each: [`decide`] says which is next; [`resolve`], [`validate`], [`prepare`] and
+//! A request goes through named steps, one module each: [`decide`] says which is next; [`kept`], [`resolve`], [`validate`], [`prepare`] and
 //! [`submit`] bring it to the coordinator; the coordinator's state (`crate::state`) writes its progress and end; [`collect`] removes what
 //! it left. [`status`] and [`journal`] are how all of them write what happened.
 
@@ -8,6 +8,7 @@ pub mod collect;
 pub mod decide;
 pub mod error;
 pub mod journal;
+pub mod kept;
 pub mod prepare;
 pub mod resolve;
 pub mod running;

@@ -32,7 +32,7 @@ pub enum ResolveError {
     },
     /// The ConfigMap lacks the key.
     #[error(
-        "{field}: ConfigMap {name} has no key {key} under binaryData; kubectl create configmap NAME --from-file={key}=FILE puts binary files there"
+        "{field}: ConfigMap {name} has no key {key}, neither under binaryData nor under data: kubectl create configmap {name} --from-file={key}=FILE makes one"
     )]
     NoKey {
         /// The field that names it.
@@ -100,12 +100,51 @@ async fn read(
             namespace: namespace.to_owned(),
         });
     };
-    match map.binary_data.and_then(|mut data| data.remove(&at.key)) {
-        Some(bytes) => Ok(Bytes::from(bytes.0)),
-        None => Err(ResolveError::NoKey {
-            field,
-            name: at.name.clone(),
-            key: at.key.clone(),
-        }),
+    value(map, &at.key).ok_or_else(|| ResolveError::NoKey {
+        field,
+        name: at.name.clone(),
+        key: at.key.clone(),
+    })
+}
+
+/// The bytes under `key`. kubectl puts a file whose bytes happen to be valid UTF-8 under `data`, as they are.
+fn value(map: ConfigMap, key: &str) -> Option<Bytes> {
+    let binary = map.binary_data.unwrap_or_default().remove(key);
+    let text = map.data.unwrap_or_default().remove(key);
+    let bytes = binary.map(|bytes| bytes.0);
+    bytes.or(text.map(String::into_bytes)).map(Bytes::from)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use serde_json::json;
+
+    fn map() -> ConfigMap {
+        let map = json!({"binaryData": {"bytes": "/wA="}, "data": {"text": "\u{0}hé"}});
+        serde_json::from_value(map).unwrap()
+    }
+
+    #[test]
+    fn a_file_is_found_wherever_kubectl_puts_it() {
+        assert_eq!(value(map(), "bytes").unwrap(), [0xff_u8, 0].as_slice());
+        assert_eq!(value(map(), "text").unwrap(), "\u{0}hé");
+        assert_eq!(value(map(), "other"), None);
+        assert_eq!(value(ConfigMap::default(), "text"), None);
+    }
+
+    #[test]
+    fn a_missing_key_is_named_with_a_way_to_make_it() {
+        let error = ResolveError::NoKey {
+            field: "spec.stdin.configMap",
+            name: "inputs".into(),
+            key: "block-17".into(),
+        };
+        assert_eq!(
+            error.to_string(),
+            "spec.stdin.configMap: ConfigMap inputs has no key block-17, neither under binaryData nor under data: \
+             kubectl create configmap inputs --from-file=block-17=FILE makes one"
+        );
     }
 }

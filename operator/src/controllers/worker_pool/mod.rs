@@ -90,6 +90,7 @@ pub async fn run(
             context.fleet.wait().await;
             tokio::time::sleep(DEBOUNCE).await;
             forget_deleted(&context, &pools);
+            count_workers(&context).await;
             Some(((), (context, pools)))
         },
     );
@@ -114,6 +115,13 @@ fn forget_deleted(context: &Context, pools: &Store<WorkerPool>) {
         if !here.contains(&pool) {
             forget(context, &pool);
         }
+    }
+}
+
+/// Counts the workers that are connected. Apart from the pools' own steps: those of the last pool may outlive it, and go.
+async fn count_workers(context: &Context) {
+    if *context.leads.borrow() {
+        count_roles(context, &context.coordinator.workers().await);
     }
 }
 
@@ -193,23 +201,16 @@ async fn step(pool: &WorkerPool, context: &Context) -> Result<Action, PoolError>
         .fleet
         .forget_pods(|name| context.pods.find(|pod| pod.name_any() == name).is_some());
     let views = views(pool, context, &cached, &workers);
-    if pods::known_image(pool, &context.settings).is_none() {
-        // What runs goes on; nothing can take its place.
-        let observed = view::observe(&views, &cached, &workers, None);
-        note(pool, context, |pool, now| {
-            status::no_image(pool, &observed, now)
-        })
-        .await?;
-        return Ok(Action::requeue(SLOW));
-    }
     let desired = usize::try_from(pool.spec.replicas).unwrap_or(0);
-    let plan = plan::plan(
-        desired,
-        &views,
-        context
-            .fleet
-            .backoff(&name, Timestamp::now().as_millisecond()),
-    );
+    let wait = context
+        .fleet
+        .backoff(&name, Timestamp::now().as_millisecond());
+    // Without an image what runs goes on, and nothing can take its place.
+    let has_image = pods::known_image(pool, &context.settings).is_some();
+    let plan = match has_image {
+        true => plan::plan(desired, &views, wait),
+        false => plan::without_new(desired, &views),
+    };
     let quarantined = quarantine(pool, context, &cached).await;
     let refused = apply::apply(pool, context, &plan, &quarantined).await?;
     let mut observed = Observed {
@@ -221,8 +222,9 @@ async fn step(pool: &WorkerPool, context: &Context) -> Result<Action, PoolError>
     }
     observed.crash = context.fleet.last_crash(&name);
     context.metrics.set_pool_ready(&name, Some(observed.ready));
-    note(pool, context, |pool, now| {
-        status::served(pool, &observed, now)
+    note(pool, context, |pool, now| match has_image {
+        true => status::served(pool, &observed, now),
+        false => status::no_image(pool, &observed, now),
     })
     .await?;
     Ok(Action::requeue(plan.again.unwrap_or(SLOW).min(SLOW)))
@@ -264,7 +266,7 @@ fn views(
     cached: &[&Pod],
     workers: &[WorkerView],
 ) -> Vec<PodView> {
-    let busy = view::busy_pods(workers);
+    let work = view::work_of_pods(workers);
     let retiring = workers.iter().filter(|worker| worker.retiring);
     let retiring: HashSet<&str> = retiring.map(|worker| worker.pod.as_str()).collect();
     let template = pods::template_hash(pool, &context.settings);
@@ -272,10 +274,10 @@ fn views(
     let unseen = context.fleet.unseen(&pool.name_any(), &names);
     let cached = cached.iter().map(|pod| {
         let name = pod.name_any();
-        let busy = busy.get(name.as_str()).copied().unwrap_or(false);
+        let work = work.get(name.as_str()).copied().unwrap_or_default();
         view::pod_view(
             pod,
-            busy,
+            work,
             retiring.contains(name.as_str()) || context.fleet.to_recycle(&name),
             context.fleet.is_deleted(&name),
             &template,

@@ -30,6 +30,16 @@ pub const DEFAULT_GRACE_SECONDS: i64 = 60;
 const NODE_TOLERATION_SECONDS: i64 = 30;
 /// User and group of the worker.
 const UID: i64 = 65532;
+/// Labels that a node must have unless the pool says otherwise: the images are for these machines alone.
+const NODE_LABELS: [(&str, &str); 2] = [
+    ("kubernetes.io/arch", "amd64"),
+    ("kubernetes.io/os", "linux"),
+];
+/// Annotations that keep autoscalers from moving a worker to save a node: what it proves would begin again elsewhere.
+const STAYS: [(&str, &str); 2] = [
+    ("karpenter.sh/do-not-disrupt", "true"),
+    ("cluster-autoscaler.kubernetes.io/safe-to-evict", "false"),
+];
 
 /// What every worker is told about its surroundings.
 #[derive(Debug, Clone)]
@@ -70,31 +80,47 @@ pub fn build(
 ) -> Pod {
     let pool_name = pool.name_any();
     let mut spec = spec(pool, settings);
-    // Where it may run is no matter of the template: pods do not become outdated by it.
+    // Where it may run, besides what the pool says, is no matter of the template: pods do not become outdated by it.
     let template = hash(&spec);
+    spec.node_selector = Some(node_selector(pool));
     spec.affinity = away_from(quarantined);
     let mut labels = selector(&pool_name);
-    labels.extend(
-        [
-            ("app.kubernetes.io/name", "provost"),
-            ("app.kubernetes.io/component", "worker"),
-            ("app.kubernetes.io/part-of", "provost"),
-            ("app.kubernetes.io/managed-by", "provost-operator"),
-        ]
-        .map(|(key, value)| (key.to_owned(), value.to_owned())),
-    );
+    labels.extend(owned([
+        ("app.kubernetes.io/name", "provost"),
+        ("app.kubernetes.io/component", "worker"),
+        ("app.kubernetes.io/part-of", "provost"),
+        ("app.kubernetes.io/managed-by", "provost-operator"),
+    ]));
     Pod {
         metadata: ObjectMeta {
             name: Some(name.to_owned()),
             namespace: pool.namespace(),
             labels: Some(labels),
-            annotations: Some(BTreeMap::from([(TEMPLATE_ANNOTATION.to_owned(), template)])),
+            annotations: Some(annotations(template)),
             owner_references: pool.controller_owner_ref(&()).map(|owner| vec![owner]),
             ..ObjectMeta::default()
         },
         spec: Some(spec),
         status: None,
     }
+}
+
+/// What is noted at a pod. No part of the template: pods do not become outdated by it.
+fn annotations(template: String) -> BTreeMap<String, String> {
+    let mut annotations = owned(STAYS);
+    annotations.insert(TEMPLATE_ANNOTATION.to_owned(), template);
+    annotations
+}
+
+/// The labels that a node must have: those of the pool, and Provost's own where the pool does not name them.
+fn node_selector(pool: &WorkerPool) -> BTreeMap<String, String> {
+    let mut labels = owned(NODE_LABELS);
+    labels.extend(pool.spec.node_selector.clone());
+    labels
+}
+
+fn owned<const N: usize>(pairs: [(&str, &str); N]) -> BTreeMap<String, String> {
+    BTreeMap::from(pairs.map(|(key, value)| (key.to_owned(), value.to_owned())))
 }
 
 fn away_from(nodes: &[QuarantinedNode]) -> Option<Affinity> {

@@ -238,6 +238,53 @@ fn the_template_hash_follows_the_template_and_nothing_else() {
 }
 
 #[test]
+fn workers_go_where_their_image_runs_unless_the_pool_says_otherwise() {
+    let labels = |spec| {
+        let pod = build(&pool(spec), "small-abcde", &settings(), &[]);
+        let labels = pod.spec.unwrap().node_selector.unwrap();
+        let labels = labels
+            .into_iter()
+            .map(|(key, value)| format!("{key}={value}"));
+        labels.collect::<Vec<_>>()
+    };
+    assert_eq!(
+        labels(json!({"class": "CPU"})),
+        ["kubernetes.io/arch=amd64", "kubernetes.io/os=linux"]
+    );
+    let selector = json!({"disk": "fast", "kubernetes.io/arch": "arm64"});
+    assert_eq!(
+        labels(json!({"class": "CPU", "nodeSelector": selector})),
+        [
+            "disk=fast",
+            "kubernetes.io/arch=arm64",
+            "kubernetes.io/os=linux"
+        ]
+    );
+}
+
+#[test]
+fn autoscalers_leave_workers_where_they_are() {
+    let pool = pool(json!({"class": "All"}));
+    let pod = build(&pool, "small-abcde", &settings(), &[]);
+    let annotations = pod.annotations();
+    assert_eq!(annotations["karpenter.sh/do-not-disrupt"], "true");
+    assert_eq!(
+        annotations["cluster-autoscaler.kubernetes.io/safe-to-evict"],
+        "false"
+    );
+}
+
+/// Workers of an operator that knew none of these are not replaced for them.
+#[test]
+fn what_is_added_to_a_pod_is_no_part_of_its_template() {
+    let pool = pool(json!({"class": "All"}));
+    let pod = build(&pool, "small-abcde", &settings(), &[]);
+    let mut spec = pod.spec.clone().unwrap();
+    spec.node_selector = None;
+    assert_eq!(pod.annotations()[TEMPLATE_ANNOTATION], hash(&spec));
+}
+
+#[test]
 fn a_pod_belongs_to_its_pool() {
     let pod = build(
         &pool(json!({"class": "All"})),

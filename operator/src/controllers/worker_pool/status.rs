@@ -22,6 +22,8 @@ pub struct Observed {
     pub live: usize,
     /// Pods that are ready.
     pub ready: usize,
+    /// Pods of an older template that go on until they have no tasks.
+    pub outdated: usize,
     /// Ready workers by role.
     pub roles: BTreeMap<String, usize>,
     /// GPUs of ready workers by kind.
@@ -41,6 +43,7 @@ pub fn served(pool: &WorkerPool, observed: &Observed, now: Timestamp) -> WorkerP
     let desired = usize::try_from(pool.spec.replicas).unwrap_or(0);
     let mut status = seen(pool, observed);
     let mut counts = format!("{} of {desired} workers are ready", observed.ready);
+    counts.push_str(&outdated(observed.outdated));
     for QuarantinedNode { node, until, .. } in &observed.quarantined {
         let until = until.0;
         counts.push_str(&format!("; node {node} is left out until {until:.0}"));
@@ -70,6 +73,15 @@ pub fn served(pool: &WorkerPool, observed: &Observed, now: Timestamp) -> WorkerP
     };
     set(&mut status, value, reason, &message, pool, now);
     status
+}
+
+/// How far a change of the template has come.
+fn outdated(workers: usize) -> String {
+    match workers {
+        0 => String::new(),
+        1 => "; 1 worker is of an older template and is replaced when idle".to_owned(),
+        n => format!("; {n} workers are of an older template and are replaced when idle"),
+    }
 }
 
 /// What there is, whatever it is worth.
@@ -226,6 +238,30 @@ mod tests {
         assert_eq!(
             served(&pool(1), &refused, Timestamp::UNIX_EPOCH).conditions[0].reason,
             "PodRefused"
+        );
+    }
+
+    #[test]
+    fn workers_that_are_to_be_replaced_yet_are_told() {
+        let message = |ready, outdated| {
+            let observed = Observed {
+                live: 3,
+                ready,
+                outdated,
+                ..Observed::default()
+            };
+            let status = served(&pool(3), &observed, Timestamp::UNIX_EPOCH);
+            let condition = &status.conditions[0];
+            format!("{}: {}", condition.reason, condition.message)
+        };
+        assert_eq!(message(3, 0), "WorkersReady: 3 of 3 workers are ready");
+        assert_eq!(
+            message(3, 1),
+            "WorkersReady: 3 of 3 workers are ready; 1 worker is of an older template and is replaced when idle"
+        );
+        assert_eq!(
+            message(2, 2),
+            "WorkersNotReady: 2 of 3 workers are ready; 2 workers are of an older template and are replaced when idle"
         );
     }
 

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use super::super::error::ProofError;
 use super::super::prepare::Prepared;
 use super::super::status::Change;
-use super::super::{Context, finalizer, prepare, resolve, submit, validate};
+use super::super::{Context, finalizer, kept, prepare, resolve, submit, validate};
 use super::{WATCH, next_look};
 use crate::api::ApiError;
 use crate::api::status::Written;
@@ -80,8 +80,9 @@ async fn inputs(
     key: &ProofKey,
     context: &Context,
 ) -> Result<Prepared, ProofError> {
-    let referenced = resolve::resolve(&context.client, &key.namespace, &request.spec).await?;
-    let valid = validate::validate(&request.spec, &referenced, context.wraps)?;
+    let spec = kept::spec(&context.inputs, request, key).await?;
+    let referenced = resolve::resolve(&context.client, &key.namespace, &spec).await?;
+    let valid = validate::validate(&spec, &referenced, context.wraps)?;
     Ok(prepare::prepare(&context.inputs, request, key, valid).await?)
 }
 
