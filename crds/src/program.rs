@@ -22,7 +22,8 @@ use crate::schema;
 )]
 pub struct Program {
     /// Id of a program that is already in the artifact store, as an upload returns it
-    /// (`program_` and the SHA-256 of the ELF in hex).
+    /// (`program_` and the SHA-256 of the ELF in hex). An upload that no request names is removed after an hour,
+    /// one that was named with the last request that names it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::artifact_id")]
     pub artifact: Option<String>,
@@ -34,8 +35,8 @@ pub struct Program {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 4))]
     pub inline: Option<String>,
-    /// A key of a ConfigMap in the same namespace that holds the ELF, under binaryData. Read once, when the
-    /// proof is accepted.
+    /// A key of a ConfigMap in the same namespace that holds the ELF, under binaryData or data. Read once, when
+    /// the proof is accepted, and again only if the artifact store has lost it since.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config_map: Option<ConfigMapKey>,
 }
@@ -52,7 +53,7 @@ pub struct ConfigMapKey {
             .message("not the name of a ConfigMap: use lower-case letters, digits, '-' and '.', with a letter or digit at both ends of each part")
     )]
     pub name: String,
-    /// Key under the ConfigMap's binaryData.
+    /// Key under the ConfigMap's binaryData or data.
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(
         validation = Rule::new("self.matches('^[-._a-zA-Z0-9]+$')")

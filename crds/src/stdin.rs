@@ -19,12 +19,14 @@ pub struct Stdin {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 100), extend("x-kubernetes-list-type" = "atomic"))]
     pub entries: Option<Vec<StdinEntry>>,
-    /// Id of a complete SP1Stdin that is already in the artifact store, as an upload returns it.
+    /// Id of a complete SP1Stdin that is already in the artifact store, as an upload returns it. An upload that no
+    /// request names is removed after an hour, one that was named with the last request that names it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::artifact_id")]
     pub artifact: Option<String>,
     /// A key of a ConfigMap in the same namespace that holds a complete SP1Stdin in bincode, under
-    /// binaryData. Read once, when the proof is accepted.
+    /// binaryData or data. Read once, when the proof is accepted, and again only if the artifact store has lost it
+    /// since.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config_map: Option<ConfigMapKey>,
 }

@@ -50,9 +50,9 @@ use crate::{DeviceClaim, EnvVar, Resources, conditions, schema};
         .field_path(".knownAnswer")
 )]
 pub struct WorkerPoolSpec {
-    /// What the workers do. CPU: execute programs; needs about 1 GB and is ready in a second. GPU: prove.
-    /// All: both in one process; executes at once, proves when its engine is built (7 GB and about a minute on
-    /// a CPU).
+    /// What the workers do. CPU: execute programs; needs 1 GB at rest, and about 9 for each proof that it
+    /// executes, and is ready in a second. GPU: prove. All: both in one process; executes at once, proves when its
+    /// engine is built (7 GB and about a minute on a CPU).
     pub class: PoolClass,
     /// Number of workers, from 0 to 1000. Default: 1.
     #[serde(default = "one")]
@@ -71,7 +71,8 @@ pub struct WorkerPoolSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1000000))]
     pub capacity: Option<u32>,
-    /// Labels that a node must have to get workers, as in a pod. Default: any node. At most 32.
+    /// Labels that a node must have to get workers, as in a pod. Besides these, kubernetes.io/arch: amd64 and
+    /// kubernetes.io/os: linux are asked for, as Provost's images are built, unless the key is given here. At most 32.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "schema::node_selector")]
     pub node_selector: BTreeMap<String, String>,

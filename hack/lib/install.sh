@@ -16,7 +16,7 @@ install_provost() {
     source "$PROVOST_CACHE/images.env"
     local overlay
     overlay="$(mktemp -d "$PROVOST_CACHE/overlay.XXXXXX")"
-    # kustomize takes no absolute paths as resources.
+    # kustomize takes no absolute paths as resources. One worker, whatever a test that was broken off has left.
     cat >"$overlay/kustomization.yaml" <<YAML
 apiVersion: kustomize.config.k8s.io/v1beta1
 kind: Kustomization
@@ -39,6 +39,9 @@ patches:
             env:
             - {name: PROVOST_WORKER_IMAGE, value: "$PROVOST_WORKER_IMAGE"}
             - {name: PROVOST_WORKER_GPU_IMAGE, value: "${PROVOST_WORKER_GPU_IMAGE:-}"}
+- target: {kind: WorkerPool, name: workers}
+  patch: |-
+    - {op: add, path: /spec/replicas, value: 1}
 YAML
     # Definitions first: a custom object is refused while its kind is not served.
     kubectl apply --server-side --force-conflicts -k "$PROVOST_ROOT/config/crd" >/dev/null

@@ -43,14 +43,16 @@ worker_cargo() {
 
 # compile LEVEL COMMAND ARGUMENT...
 compile() {
-    local level="$1" command="$2" tools shim=''
+    local level="$1" command="$2" tools cargo shim=''
     shift 2
     # The tool chain itself. What rustup puts in its place comes first in the PATH of all that it runs, and so before sp1-runner.
     tools="$(rustc --print sysroot)/bin"
+    cargo="$tools/cargo"
+    [[ -x "$cargo" ]] || cargo="$(command -v cargo)"
     [[ -z "${PROVOST_SP1_RUNNER:-}" ]] || shim="$PROVOST_SOURCES/hack/lib/sp1-runner:"
     # With a target named, the flags are not those of build scripts, which run here. Not by CARGO_BUILD_TARGET: build scripts inherit that.
     in_sources env RUSTFLAGS="-C target-cpu=x86-64-$level" CARGO_TARGET_DIR="$PROVOST_CACHE/target-worker/$level" PATH="$shim$tools:$PATH" \
-        "$tools/cargo" "$command" --locked --target x86_64-unknown-linux-gnu "$@"
+        "$cargo" "$command" --locked --target x86_64-unknown-linux-gnu "$@"
 }
 
 # worker_binary LEVEL NAME: where the build leaves a program.

@@ -82,7 +82,7 @@ async fn of_service_account(cluster: &Cluster) -> Result<HeaderValue, CliError> 
                 },
                 format!(
                     "your kubeconfig has no bearer token, and the {place} gives none: {} (needs the right \
-                     `create` on `serviceaccounts/token` there)",
+                     `create` on `serviceaccounts/token` there, as the Role provost-cli-token grants it)",
                     status.message
                 ),
             ));

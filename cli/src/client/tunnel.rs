@@ -85,8 +85,7 @@ fn refused(error: ::kube::Error, namespace: &str) -> CliError {
             "Forbidden",
             format!(
                 "{}: bytes travel through a port-forward to the operator, which needs the rights of the Role \
-                 provost-cli-token in namespace {namespace} (`get` and `list` on pods, `get` and `create` on \
-                 pods/portforward)",
+                 provost-cli-forward in namespace {namespace} (`list` on pods, `get` and `create` on pods/portforward)",
                 status.message.trim_end_matches([':', ' '])
             ),
         ),
@@ -150,7 +149,7 @@ mod tests {
             "{text}"
         );
         assert!(
-            text.contains("provost-cli-token in namespace zone"),
+            text.contains("provost-cli-forward in namespace zone"),
             "{text}"
         );
     }

@@ -89,6 +89,9 @@ fn advice(proof: &ProofRequest, system: &str) -> Option<String> {
         reasons::SUSPENDED => format!(
             "it starts when you say so: `kubectl patch proofrequest {name} --type=merge -p '{{\"spec\":{{\"suspend\":false}}}}'`"
         ),
+        reasons::STORE_UNAVAILABLE if proof.message().contains("the store refuses") => format!(
+            "the artifact store answers, and wants other keys or another bucket: whoever runs Provost has to mend the Secret provost-store in namespace {system}, or PROVOST_STORE_BUCKET of the operator; the proof goes on by itself then"
+        ),
         reasons::STORE_UNAVAILABLE => format!(
             "the artifact store does not answer; the proof goes on by itself when it is back: `kubectl -n {system} get pods`"
         ),
@@ -250,6 +253,9 @@ mod tests {
         assert!(lost.contains("then submit it again"), "{lost}");
         let waits = explain(&proof("Unknown", "StoreUnavailable", "m"), "s", now());
         assert!(waits.contains("goes on by itself"), "{waits}");
+        let denied = "the store refuses access: status 403; tried again until it works";
+        let denied = explain(&proof("Unknown", "StoreUnavailable", denied), "s", now());
+        assert!(denied.contains("the Secret provost-store"), "{denied}");
         let late = explain(&proof("False", "Expired", "m"), "s", now());
         assert!(late.contains("with a later one"), "{late}");
         for reason in ["Succeeded", "Cancelled"] {

@@ -88,6 +88,34 @@ async fn a_config_map_may_come_later() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_proof_that_begins_again_needs_its_config_map_no_more() {
+    let bench = Bench::new("kept").await;
+    let maps = kube::Api::<k8s_openapi::api::core::v1::ConfigMap>::namespaced(
+        bench.client.clone(),
+        &bench.namespace,
+    );
+    create(
+        &maps,
+        json!({"metadata": {"name": "elf"}, "binaryData": {"fib": bench.program()}}),
+    )
+    .await;
+    let slow = Worker::start(&bench, "w-1", Habit::Slow).await;
+    let spec = json!({"program": {"configMap": {"name": "elf", "key": "fib"}}, "mode": "Core"});
+    bench.request("fib", spec).await;
+    let first = bench.state("fib", "Proving").await.status.unwrap();
+    assert!(first.program_id.is_some());
+    bench.edit("fib", json!({"suspend": true})).await;
+    bench.state("fib", "Suspended").await;
+    drop(slow);
+    maps.delete("elf", &DeleteParams::default()).await.unwrap();
+    let _worker = Worker::start(&bench, "w-2", Habit::Diligent).await;
+    bench.edit("fib", json!({"suspend": false})).await;
+    let last = bench.state("fib", "Succeeded").await.status.unwrap();
+    assert_eq!(last.program_id, first.program_id);
+    bench.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_store_that_is_down_is_waited_for() {
     let bench = Bench::new("store").await;
     let _worker = Worker::start(&bench, "w-1", Habit::Diligent).await;

@@ -205,6 +205,116 @@ async fn nothing_is_told_of_a_pool_that_is_gone() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn workers_are_counted_though_no_pool_is_left() {
+    let bench = Bench::new("no-pool").await;
+    bench.pool("last", json!({"class": "All"})).await;
+    let pod = one_pod(&bench, "last", &[]).await.name_any();
+    bench.set_pod_status(&pod, ready()).await;
+    let worker = Worker::start(&bench, &pod, Habit::Diligent).await;
+    let counted = |count: usize| {
+        let line = format!("provost_workers{{role=\"prove\"}} {count}\n");
+        bench.metrics().render().contains(&line).then_some(())
+    };
+    wait("the worker", || async { counted(1) }).await;
+    let now = DeleteParams::default();
+    bench.pools().delete("last", &now).await.unwrap();
+    // Until the operator's cache has it: from then on no pool is looked at.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    drop(worker);
+    // The controller manager's part.
+    bench
+        .pods()
+        .delete(&pod, &now.grace_period(0))
+        .await
+        .unwrap();
+    wait("no worker", || async { counted(0) }).await;
+    bench.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_roll_out_that_waits_for_a_worker_shows() {
+    let bench = Bench::new("roll-out").await;
+    bench.pool("workers", json!({"class": "All"})).await;
+    let old = one_pod(&bench, "workers", &[]).await.name_any();
+    bench.set_pod_status(&old, ready()).await;
+    let _worker = Worker::start(&bench, &old, Habit::Slow).await;
+    bench.core("fib").await;
+    bench.state("fib", "Proving").await;
+    let patch = Patch::Merge(json!({"spec": {"image": "w:2"}}));
+    bench
+        .pools()
+        .patch("workers", &PatchParams::default(), &patch)
+        .await
+        .unwrap();
+    let says = |text: &'static str| {
+        let pools = bench.pools();
+        wait(text, move || {
+            let pools = pools.clone();
+            async move {
+                let pool = pools.get("workers").await.unwrap();
+                let condition = pool.ready_condition();
+                condition.is_some_and(|c| c.message == text).then_some(())
+            }
+        })
+    };
+    says("1 of 1 workers are ready; 1 worker is of an older template and is replaced when idle")
+        .await;
+    bench.edit("fib", json!({"cancel": true})).await;
+    let new = one_pod(&bench, "workers", std::slice::from_ref(&old)).await;
+    bench.set_pod_status(&new.name_any(), ready()).await;
+    says("1 of 1 workers are ready").await;
+    bench.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pool_that_lost_its_image_shrinks_and_makes_no_pods() {
+    let bench = Bench::new("no-image").await;
+    let limits = json!({"memory": "30Gi", "nvidia.com/gpu": "1"});
+    bench
+        .pool(
+            "gpus",
+            json!({"class": "GPU", "replicas": 3, "image": "w:1", "resources": {"limits": limits}}),
+        )
+        .await;
+    let pods = |count: usize| {
+        let bench = &bench;
+        wait("so many pods", move || async move {
+            let pods = bench.pods_of("gpus").await;
+            (pods.len() == count).then_some(pods)
+        })
+    };
+    for pod in pods(3).await {
+        bench.set_pod_status(&pod.name_any(), ready()).await;
+    }
+    condition(&bench, "gpus", "WorkersReady").await;
+    let patch = Patch::Merge(json!({"spec": {"image": null, "replicas": 2}}));
+    bench
+        .pools()
+        .patch("gpus", &PatchParams::default(), &patch)
+        .await
+        .unwrap();
+    condition(&bench, "gpus", "NoGpuImage").await;
+    let left = pods(2).await;
+    bench
+        .set_pod_status(&left[0].name_any(), crashed(134))
+        .await;
+    let last = pods(1).await;
+    assert_eq!(last[0].name_any(), left[1].name_any());
+    wait("the count of ready workers", || async {
+        let text = bench.metrics().render();
+        text.contains("provost_pool_workers_ready{pool=\"gpus\"} 1\n")
+            .then_some(())
+    })
+    .await;
+    assert_eq!(
+        bench.pods_of("gpus").await.len(),
+        1,
+        "none came in its place"
+    );
+    bench.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pool_elsewhere_is_told_so() {
     let mut bench = Bench::space("elsewhere").await;
     let home = Bench::space("home").await;
