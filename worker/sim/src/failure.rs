@@ -51,7 +51,11 @@ impl TaskError {
     /// The class that the coordinator is told.
     pub(crate) fn class(&self) -> FailureClass {
         match self {
-            Self::Store(error) if error.is_transient() => FailureClass::StoreUnavailable,
+            Self::Store(error)
+                if error.is_transient() || matches!(error, StoreError::Denied { .. }) =>
+            {
+                FailureClass::StoreUnavailable
+            }
             Self::Own { class, .. } => *class,
             _ => FailureClass::Transient,
         }
