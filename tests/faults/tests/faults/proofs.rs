@@ -508,6 +508,7 @@ fn many() -> Vec<Scenario> {
                 world.delete("a").await;
                 world.succeeds("b").await;
                 world.recovered();
+                world.is_gone("a").await;
             },
         ),
     ]
