@@ -177,7 +177,13 @@ pub async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
             () = worker.health.doubted() => break Ok(()),
         }
     };
-    // Also where the engine cannot be built: the other role may have tasks.
+    if let Err(error) = &end {
+        tracing::error!(
+            error = format!("{error:#}"),
+            "this process cannot prove, and ends"
+        );
+    }
+    // The other role may have tasks.
     worker.drain().await;
     end?;
     Ok(match worker.verdict().await {
@@ -225,8 +231,10 @@ impl Worker {
     async fn begin_execute(self: Arc<Self>) -> anyhow::Result<()> {
         let started = std::time::Instant::now();
         let (opts, artifacts) = (engine::core_opts(&self.plan), self.artifacts.clone());
+        let weight = self.plan.execute_weight as usize;
         let engine =
-            tokio::task::spawn_blocking(move || ExecuteEngine::new(opts, artifacts)).await??;
+            tokio::task::spawn_blocking(move || ExecuteEngine::new(opts, artifacts, weight))
+                .await??;
         tracing::info!(
             seconds = started.elapsed().as_secs_f32(),
             "execute role built"

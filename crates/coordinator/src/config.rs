@@ -36,6 +36,8 @@ pub struct Config {
     pub progress_limit: Duration,
     /// How long a worker may report a cancelled task before its pod is to be replaced.
     pub recycle_grace: Duration,
+    /// The same for an execution, which stops by itself between two chunks of its program.
+    pub execution_recycle_grace: Duration,
     /// How long after its assignment a task must appear in the worker's heartbeats, or it is sent again.
     pub resend_task: Duration,
     /// How many times it is sent again before another worker gets it.
@@ -68,6 +70,7 @@ impl Default for Config {
             timeouts: Timeouts::default(),
             progress_limit: Duration::from_secs(1800),
             recycle_grace: Duration::from_secs(5),
+            execution_recycle_grace: Duration::from_secs(60),
             resend_task: Duration::from_secs(4),
             max_resends: 3,
             resend_result: Duration::from_secs(4),

@@ -242,7 +242,7 @@ impl Inputs {
         }
         holders.expire(now, UPLOAD_TTL);
         for (kind, id) in inputs {
-            let promised = holders.blind(now) && may_be_upload(*kind, id);
+            let promised = holders.blind(now) && uploads.contains(&id.as_str());
             if !promised && !holders.held_by_others(id, holder) && !needed(id) {
                 self.note(self.store.delete(*kind, id).await)?;
             }
@@ -291,15 +291,6 @@ impl Inputs {
 
     fn note<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
         result.inspect_err(|error| self.metrics.store_error(error.reason()))
-    }
-}
-
-/// Whether `id` may be that of an upload, which requests share: those of programs follow from their bytes, those of stdins are of no proof.
-fn may_be_upload(kind: Kind, id: &str) -> bool {
-    match kind {
-        Kind::Program => id.starts_with("program_"),
-        Kind::Stdin => ProofTag::default().owns(id),
-        Kind::PrivateStdin | Kind::Proof | Kind::Artifact | Kind::Owner => false,
     }
 }
 

@@ -117,8 +117,9 @@ async fn what_an_earlier_leader_may_have_promised_is_left_to_the_sweeper() {
             (Kind::Stdin, own),
             (Kind::Stdin, uploaded.clone()),
         ];
+        let named = [held[0].1.as_str(), uploaded.as_str()];
         inputs
-            .release("a", now_ms(), &held, &[uploaded.as_str()], |_| false)
+            .release("a", now_ms(), &held, &named, |_| false)
             .await
             .unwrap();
         assert_eq!(ids(&store, Kind::Program).await.len(), left);

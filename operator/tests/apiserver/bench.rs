@@ -153,6 +153,7 @@ impl Bench {
                     ..Default::default()
                 },
                 recycle_grace: Duration::from_millis(500),
+                execution_recycle_grace: Duration::from_millis(500),
                 ..provost_coordinator::Config::default()
             },
         };

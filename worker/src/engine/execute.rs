@@ -26,12 +26,12 @@ pub struct ExecuteEngine {
 }
 
 impl ExecuteEngine {
-    /// Builds the verifier and takes SP1's settings from its environment variables. Blocks for the better part of a second: the machine and the
+    /// Builds the verifier and takes SP1's settings from its environment variables, for tasks of `weight` GiB together. Blocks for the better part of a second: the machine and the
     /// keys of the recursion programs are made side by side.
     ///
     /// # Errors
     /// The threads cannot be made.
-    pub fn new(opts: SP1CoreOpts, artifacts: Artifacts) -> std::io::Result<Self> {
+    pub fn new(opts: SP1CoreOpts, artifacts: Artifacts, weight: usize) -> std::io::Result<Self> {
         let (machine, keys) = std::thread::scope(|scope| {
             let keys = scope.spawn(VerifierRecursionVks::default);
             let machine = RiscvAir::machine();
@@ -44,10 +44,10 @@ impl ExecuteEngine {
         let mut config = SP1WorkerConfig::new(machine.clone()).controller_config;
         config.opts = opts;
         let verifier = SP1Verifier::new_with_machine(keys, machine);
-        // SP1 counts a program's gas in tasks, two for an execution, that keep their thread for a whole chunk: others are to have threads besides.
+        // SP1 counts a program's gas in tasks that keep their thread for a whole chunk, two for an execution of 4 GiB: others are to have threads besides.
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Self {
-            threads: Threads::new("execute", Some(2 * cores + 2))?,
+            threads: Threads::new("execute", Some(cores + weight / 2))?,
             config,
             verifier,
             artifacts,

@@ -1,5 +1,6 @@
 //! What is left of an execution after it was dropped. SP1 executes on threads that nothing stops: they look for whoever listens only between two
-//! chunks of the program, and a program that reads no memory is a single chunk. Until then a core and the program's memory are taken.
+//! chunks of the program, of which one may take seconds, and is without an end in a loop that reads no memory. Until then cores and the program's
+//! memory are taken.
 
 use std::any::Any;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -8,7 +9,7 @@ use std::time::Duration;
 /// How often [`Parts::gone`] looks.
 const EVERY: Duration = Duration::from_millis(20);
 
-/// Things that SP1 holds for as long as it works on an execution, wherever it does.
+/// Things that SP1 holds for as long as it executes a program, or computes its gas.
 #[derive(Debug, Clone, Default)]
 pub struct Parts(Arc<Mutex<Vec<Weak<dyn Any + Send + Sync>>>>);
 

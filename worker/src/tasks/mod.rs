@@ -6,6 +6,7 @@ mod prove;
 mod raw;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::FutureExt as _;
 use provost_link::{Order, Orders, Outcome};
@@ -19,6 +20,9 @@ use crate::coordinator::Client;
 use crate::engine::{self, ExecuteEngine, Parts, ProveEngine};
 use crate::failure::{Failure, FailureClass};
 use crate::health::{Doubt, Health};
+
+/// How long a failure waits for what is left of its execution.
+const REMAINS: Duration = Duration::from_secs(4);
 
 /// What a role runs its tasks on.
 #[derive(Clone)]
@@ -74,7 +78,14 @@ async fn run_one(client: &Client, engine: Engine, order: Order, health: &Health)
     let cancelled = order.cancelled.clone();
     let outcome = match engine {
         Engine::Execute(_) => tokio::select! {
-            result = work => settle(kind, result, health, Doubt::Executor),
+            result = work => {
+                let outcome = settle(kind, result, health, Doubt::Executor);
+                if matches!(outcome, Outcome::Failed { .. }) {
+                    // What failed is to be told, whatever is left of it.
+                    let _ = tokio::time::timeout(REMAINS, gone(client, &parts)).await;
+                }
+                outcome
+            }
             () = cancelled.cancelled() => {
                 gone(client, &parts).await;
                 Outcome::Stopped

@@ -1,5 +1,7 @@
 //! The passing of time: what is due is done.
 
+use provost_proto::worker::TaskType;
+
 use super::Reactor;
 use crate::config::millis;
 use crate::core::Hold;
@@ -72,14 +74,23 @@ impl Reactor<'_> {
 
     /// Workers of the native door that go on with what they were told to stop: they were heard long enough after it. The others say so in their heartbeats.
     fn check_cancelled(&mut self) {
-        let grace = millis(self.core.config().recycle_grace);
+        let config = self.core.config();
+        let (grace, executions) = (
+            millis(config.recycle_grace),
+            millis(config.execution_recycle_grace),
+        );
+        let grace = |kind| match kind {
+            TaskType::CoreExecute | TaskType::ExecuteOnly => executions,
+            _ => grace,
+        };
         let workers = self.core.workers();
         // What it says that it runs may have changed.
         let workers = workers.filter(|w| !w.retiring && !w.unreported);
         let stuck = workers.filter_map(|worker| {
             let heard = self.core.link(worker.link?)?.last_seen;
             let told = |hold: &Hold| hold.ended.flatten();
-            let goes_on = |hold: &Hold| told(hold).is_some_and(|told| heard - told >= grace);
+            let goes_on =
+                |hold: &Hold| told(hold).is_some_and(|told| heard - told >= grace(hold.kind));
             let (task, hold) = worker.holds().iter().find(|(_, hold)| goes_on(hold))?;
             Some((worker.id.clone(), hold.kind, task.clone()))
         });

@@ -86,6 +86,7 @@ async fn a_cancelled_task_takes_up_room_until_it_has_stopped<W: Worker>() {
 async fn a_pod_that_does_not_stop_is_to_be_replaced<W: Worker>() {
     let (server, _) = start_in_memory(Config {
         recycle_grace: Duration::from_millis(50),
+        execution_recycle_grace: Duration::from_millis(50),
         ..Config::default()
     })
     .await;

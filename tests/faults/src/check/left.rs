@@ -19,7 +19,7 @@ use crate::world::{LEASE, World};
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Of requests that have ended and are kept: program, stdin, and the proof of those that succeeded. Nothing of what tasks handed to each other is left,
-/// and no object of a task that did not fail. What may be [`promised`] is left of others, too.
+/// and no object of a task that did not fail.
 pub(super) async fn while_kept(world: &World) {
     let tasks = gone(PATIENCE, || async {
         let tasks = world.tasks().await.into_iter();
@@ -31,11 +31,9 @@ pub(super) async fn while_kept(world: &World) {
     nothing(world, "objects of tasks", tasks.await);
     let proofs = list::<ProofRequest>(world).await;
     let (needed, proofs) = (needed(&proofs), finished(&proofs));
-    let first = world.epoch().await == 1;
     let artifacts = gone(PATIENCE, || async {
         let stored = world.store.files().into_iter();
-        let needed = |file: &String| needed.contains(file) || promised(first, file);
-        stored.filter(|file| !needed(file)).collect()
+        stored.filter(|file| !needed.contains(file)).collect()
     });
     nothing(
         world,
@@ -71,13 +69,7 @@ fn finished(proofs: &[ProofRequest]) -> BTreeSet<String> {
         .collect()
 }
 
-/// Whether a file may be left of requests that are gone. Where the leader is not the `first`, an earlier one may have promised programs to clients: the
-/// sweeper takes them after an hour.
-fn promised(first: bool, file: &str) -> bool {
-    !first && file.starts_with("programs/")
-}
-
-/// Deletes the requests. Then they are gone, the store is empty but for what may be [`promised`], and each object that is left belongs to one of them, or is there for the operator and its pools.
+/// Deletes the requests. Then they are gone, the store is empty, and each object that is left belongs to one of them, or is there for the operator and its pools.
 pub(super) async fn when_deleted(world: &World) {
     world
         .proofs()
@@ -86,11 +78,7 @@ pub(super) async fn when_deleted(world: &World) {
         .unwrap();
     let proofs = gone(PATIENCE, || async { names::<ProofRequest>(world).await });
     nothing(world, "requests that are deleted", proofs.await);
-    let first = world.epoch().await == 1;
-    let files = gone(PATIENCE, || async {
-        let files = world.store.files().into_iter();
-        files.filter(|file| !promised(first, file)).collect()
-    });
+    let files = gone(PATIENCE, || async { world.store.files() });
     nothing(world, "files of requests that are gone", files.await);
     nothing(
         world,

@@ -267,6 +267,27 @@ fn a_silent_process_is_not_replaced_for_what_it_was_told_meanwhile() {
     assert!(recycled(&mut env), "it has not stopped the shard");
 }
 
+/// It stops by itself between two chunks of its program, of which one may take seconds.
+#[test]
+fn an_execution_has_more_time_to_stop() {
+    let mut env = Env::new();
+    let peer = env.join("pod");
+    env.submit(spec("p"));
+    env.hear(&peer, [Up::Create(create("p", 0, "x", CoreExecute))]);
+    env.react(|r| r.proof_cancelled(&p("p"), "enough")).unwrap();
+    // The Controller has stopped.
+    let mut root = done(run("p", 0), "t1", 1, "execute");
+    root.outcome = Some(wire::done::Outcome::Stopped(true));
+    env.hear(&peer, [Up::Done(root)]);
+    env.said();
+    let told = Config::default().execution_recycle_grace.as_millis() as i64;
+    env.pass(&[&peer], told - 2_000);
+    assert!(!recycled(&mut env), "it has yet to stop");
+    assert_ne!(env.used("pod/execute"), 0);
+    env.pass(&[&peer], 3_000);
+    assert!(recycled(&mut env), "it has not stopped");
+}
+
 #[test]
 fn one_that_is_back_says_what_it_runs_before_it_is_judged() {
     let (mut env, peer) = with_shard();
