@@ -49,6 +49,8 @@ const NAME: &str = "worker_pool";
 const CONCURRENCY: u16 = 4;
 /// Time between two looks at a pool to which nothing happens.
 const SLOW: Duration = Duration::from_secs(30);
+/// The same while workers are to be replaced when they are idle, which nothing tells.
+const ROLLING: Duration = Duration::from_secs(1);
 /// Changes of many pods and workers that come together make one look.
 const DEBOUNCE: Duration = Duration::from_millis(20);
 
@@ -227,7 +229,11 @@ async fn step(pool: &WorkerPool, context: &Context) -> Result<Action, PoolError>
         false => status::no_image(pool, &observed, now),
     })
     .await?;
-    Ok(Action::requeue(plan.again.unwrap_or(SLOW).min(SLOW)))
+    let longest = match has_image && observed.outdated > 0 {
+        true => ROLLING,
+        false => SLOW,
+    };
+    Ok(Action::requeue(plan.again.unwrap_or(SLOW).min(longest)))
 }
 
 /// The nodes that new workers of the pool stay away from. A worker for CPUs says little of its machine when it crashes: that is for GPUs.
