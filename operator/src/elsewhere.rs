@@ -10,6 +10,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use crate::api::{ApiError, within};
+use crate::cached;
 
 /// Requests in one answer of the API server: one may hold a program of a megabyte.
 const PAGE: u32 = 100;
@@ -65,20 +66,14 @@ impl Elsewhere {
             let list = within("list ProofRequests", api.list(&page)).await?;
             let all = list.items.into_iter();
             let others = all.filter(|request| request.namespace().as_deref() != Some(scope));
-            found.extend(others.map(|request| Arc::new(slim(request))));
+            found.extend(others.map(|mut request| {
+                cached::elsewhere(&mut request);
+                Arc::new(request)
+            }));
             match list.metadata.continue_.filter(|token| !token.is_empty()) {
                 Some(token) => page = page.continue_token(&token),
                 None => return Ok(found),
             }
         }
     }
-}
-
-/// Without what may be large and nobody asks about: answers are kept.
-fn slim(mut request: ProofRequest) -> ProofRequest {
-    request.spec.program.inline = None;
-    request.spec.stdin = request.spec.stdin.filter(|stdin| stdin.artifact.is_some());
-    request.metadata.managed_fields = None;
-    request.metadata.annotations = None;
-    request
 }

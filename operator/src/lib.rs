@@ -4,6 +4,7 @@
 //! of it, [`http`] moves the bytes in and out. Workers come from [`controllers::worker_pool`]; [`pods`] watches how they fare.
 
 pub mod api;
+pub mod cached;
 pub mod cli;
 pub mod controllers;
 pub mod elf;

@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::api::Api;
 use kube::core::NamespaceResourceScope;
 use kube::runtime::controller::Controller;
-use kube::runtime::{reflector, watcher};
+use kube::runtime::{WatchStreamExt, reflector, watcher};
 use kube::{Client, Resource};
 use provost_artifacts::Store;
 use provost_coordinator::{Coordinator, WorkerEvent};
@@ -18,6 +18,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::api::Events;
+use crate::cached;
 use crate::controllers::backoff::Backoffs;
 use crate::controllers::proof_request::journal::Journal;
 use crate::controllers::proof_request::running::Running;
@@ -90,10 +91,7 @@ impl Operator {
         let owner = Owner::new(client.clone(), store.clone());
         let inputs = Arc::new(Inputs::new(store, metrics.clone()));
 
-        let proofs = Controller::new(
-            scoped::<ProofRequest>(&client, settings.scope.as_deref()),
-            watcher::Config::default(),
-        );
+        let proofs = proof_requests(scoped(&client, settings.scope.as_deref()));
         let at = PoolPlaces::of(&settings.namespace, settings.scope.as_deref());
         let pools = Controller::new(scoped(&client, at.served), watcher::Config::default());
         let tasks = scoped::<ProvingTask>(&client, settings.scope.as_deref());
@@ -301,6 +299,16 @@ impl<'a> PoolPlaces<'a> {
             told: scope.filter(|scope| *scope != home),
         }
     }
+}
+
+/// As [`Controller::new`], with a cache of what is needed of the requests alone.
+fn proof_requests(api: Api<ProofRequest>) -> Controller<ProofRequest> {
+    let (cache, writer) = reflector::store();
+    let requests = watcher(api, watcher::Config::default())
+        .modify(cached::served)
+        .reflect(writer)
+        .applied_objects();
+    Controller::for_stream(requests, cache)
 }
 
 fn scoped<K>(client: &Client, namespace: Option<&str>) -> Api<K>
