@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::sync::LazyLock;
 
 /// A guest program. cargo runs tests in the folder of their crate, and these run the program elsewhere.
@@ -40,15 +40,19 @@ impl Home {
     }
 
     fn run_as(&self, program: &Path, args: &[&str]) -> Output {
-        Command::new(program)
+        self.command(program, args).output().unwrap()
+    }
+
+    fn command(&self, program: &Path, args: &[&str]) -> Command {
+        let mut command = Command::new(program);
+        command
             .args(args)
             .env("KUBECONFIG", self.path("config"))
             .env("HOME", self.0.path())
             .env("PATH", self.0.path())
             .env_remove("KUBERNETES_SERVICE_HOST")
-            .current_dir(self.0.path())
-            .output()
-            .unwrap()
+            .current_dir(self.0.path());
+        command
     }
 }
 
@@ -155,6 +159,23 @@ fn no_answer_is_3() {
             &["cannot reach the cluster", "onnection refused"],
         );
     }
+}
+
+#[test]
+fn interrupted_is_130_and_says_that_the_proof_goes_on() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let home = Home::new(&format!("http://{}", silent.local_addr().unwrap()));
+    let program = Path::new(env!("CARGO_BIN_EXE_kubectl-proof"));
+    let mut wait = home.command(program, &["wait", "x"]);
+    let wait = wait.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let wait = wait.spawn().unwrap();
+    let _asked = silent.accept().unwrap();
+    let sent = Command::new("kill")
+        .args(["-INT", &wait.id().to_string()])
+        .status();
+    assert!(sent.unwrap().success());
+    let words = ["interrupted", "it goes on", "kubectl proof cancel x"];
+    expect(&wait.wait_with_output().unwrap(), 130, &words);
 }
 
 #[test]

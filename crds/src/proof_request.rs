@@ -73,7 +73,8 @@ pub struct ProofRequestSpec {
     /// What to make. Execute runs the program and reports cycles, gas, exit code and the hash of the public
     /// values, without a proof. Core proves each shard: the quickest proof, as large as the execution is long.
     /// Compressed folds the shards into one proof of constant size. Groth16 and Plonk wrap that into a
-    /// proof for verification on a chain. Default: Compressed. Cannot be changed.
+    /// proof for verification on a chain, which no worker does yet: such a request fails at once. Default: Compressed.
+    /// Cannot be changed.
     #[serde(default)]
     pub mode: Mode,
     /// Bounds on what this proof may use. Cannot be changed.

@@ -39,6 +39,8 @@ use crate::tasks::TaskWatch;
 
 /// The Lease that the leader holds.
 const LEASE: &str = "provost-operator";
+/// ProofRequests in one answer of the API server: one may hold a program of a megabyte.
+const PAGE: u32 = 100;
 /// Longest time for work under way at shutdown.
 const DRAIN: Duration = Duration::from_secs(20);
 
@@ -304,7 +306,7 @@ impl<'a> PoolPlaces<'a> {
 /// As [`Controller::new`], with a cache of what is needed of the requests alone.
 fn proof_requests(api: Api<ProofRequest>) -> Controller<ProofRequest> {
     let (cache, writer) = reflector::store();
-    let requests = watcher(api, watcher::Config::default())
+    let requests = watcher(api, watcher::Config::default().page_size(PAGE))
         .modify(cached::served)
         .reflect(writer)
         .applied_objects();

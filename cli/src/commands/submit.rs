@@ -1,5 +1,7 @@
 //! `submit`: a ProofRequest from files and values.
 
+use std::time::Duration;
+
 use ::kube::api::PostParams;
 use provost_crds::{Limits, Mode, Program, ProofRequest, ProofRequestSpec, Stdin};
 
@@ -29,6 +31,7 @@ pub(super) async fn run(cluster: &Cluster, args: &SubmitArgs) -> Result<(), CliE
             cycles: args.cycles,
             ..Limits::default()
         },
+        ttl_seconds_after_finished: args.ttl.map(seconds),
         ..ProofRequestSpec::default()
     };
     let created = create(cluster, &name, spec).await?;
@@ -52,6 +55,11 @@ pub(super) async fn run(cluster: &Cluster, args: &SubmitArgs) -> Result<(), CliE
     } else {
         Err(proof::failure(&ended))
     }
+}
+
+/// Whole ones, as the API counts them; which are too many is the API server's to say.
+fn seconds(time: Duration) -> i64 {
+    i64::try_from(time.as_secs()).unwrap_or(i64::MAX)
 }
 
 /// Creates the request.

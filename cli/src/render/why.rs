@@ -85,7 +85,9 @@ fn advice(proof: &ProofRequest, system: &str) -> Option<String> {
         return after_the_end(state, system);
     }
     let text = match state {
-        reasons::PENDING => "no worker has taken it yet: `kubectl get wpool -A` shows whether workers are ready".to_owned(),
+        reasons::PENDING => format!(
+            "no worker has taken it yet: `kubectl -n {system} get wpool` shows whether workers are ready"
+        ),
         reasons::SUSPENDED => format!(
             "it starts when you say so: `kubectl patch proofrequest {name} --type=merge -p '{{\"spec\":{{\"suspend\":false}}}}'`"
         ),
@@ -95,9 +97,13 @@ fn advice(proof: &ProofRequest, system: &str) -> Option<String> {
         reasons::STORE_UNAVAILABLE => format!(
             "the artifact store does not answer; the proof goes on by itself when it is back: `kubectl -n {system} get pods`"
         ),
-        reasons::UNSCHEDULABLE => "no pool has a worker that is large enough: follow the message, or see `kubectl get wpool -A`".to_owned(),
+        reasons::UNSCHEDULABLE => format!(
+            "no pool has a worker that is large enough: follow the message, or see `kubectl -n {system} get wpool`"
+        ),
         reasons::PROVING | reasons::EXECUTING if idle(proof) => {
-            "its tasks wait for a free worker: `kubectl get ptask` shows who works on what, `kubectl get wpool -A` the pools".to_owned()
+            format!(
+                "its tasks wait for a free worker: `kubectl get ptask` shows who works on what, `kubectl -n {system} get wpool` the pools"
+            )
         }
         _ => return None,
     };

@@ -1,14 +1,17 @@
 //! PUT of programs and stdins.
 
+use std::error::Error;
 use std::time::Duration;
 
-use axum::Json;
-use axum::body::{Bytes, HttpBody as _};
+use axum::body::{Body, Bytes, HttpBody as _};
+use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use axum::{BoxError, Json};
 use serde::Serialize;
 use tokio::time::timeout;
+use tokio_stream::{Elapsed, StreamExt as _};
 
 use super::room::{Place, Room};
 use super::{Api, HttpError, MAX_PROGRAM_BYTES, MAX_STDIN_BYTES};
@@ -18,6 +21,8 @@ use crate::leadership::Leader;
 
 /// Longest time for an upload.
 const UPLOAD: Duration = Duration::from_secs(600);
+/// Longest wait for its next piece: a client whose machine is gone says nothing any more, and holds room that others wait for.
+const PIECE: Duration = Duration::from_secs(60);
 /// Verb that a user needs to upload: what the upload is for.
 const VERB: &str = "create";
 
@@ -107,14 +112,41 @@ async fn promised(
 /// are held at a time.
 async fn body(room: &Room, request: Request, most: usize) -> Result<(Bytes, Place), HttpError> {
     let place = room.take(length(&request, most)).await?;
-    match timeout(UPLOAD, Bytes::from_request(request, &())).await {
+    let late = |limit: &str, within: Duration| HttpError::Body {
+        status: StatusCode::REQUEST_TIMEOUT,
+        message: format!("{limit} {} s", within.as_secs()),
+    };
+    match timeout(UPLOAD, Bytes::from_request(patient(request), &())).await {
         Ok(Ok(body)) => Ok((body, place)),
+        Ok(Err(rejection)) if stood_still(&rejection) => {
+            Err(late("nothing of the upload came for", PIECE))
+        }
         Ok(Err(rejection)) => Err(rejection.into()),
-        Err(_) => Err(HttpError::Body {
-            status: StatusCode::REQUEST_TIMEOUT,
-            message: format!("the upload did not end in {} s", UPLOAD.as_secs()),
-        }),
+        Err(_) => Err(late("the upload did not end in", UPLOAD)),
     }
+}
+
+/// The same request, with a body that breaks off when it comes to a standstill.
+fn patient(request: Request) -> Request {
+    request.map(|body| {
+        let pieces = body.into_data_stream().timeout(PIECE);
+        let pieces = futures::StreamExt::map(pieces, |piece| match piece {
+            Ok(piece) => piece.map_err(BoxError::from),
+            Err(elapsed) => Err(elapsed.into()),
+        });
+        Body::from_stream(pieces)
+    })
+}
+
+fn stood_still(rejection: &BytesRejection) -> bool {
+    let mut error: Option<&dyn Error> = Some(rejection);
+    while let Some(cause) = error {
+        if cause.is::<Elapsed>() {
+            return true;
+        }
+        error = cause.source();
+    }
+    false
 }
 
 /// Most bytes that are read of the body of `request`: as many as it announces, of which hyper lets no more through, and where it announces
@@ -138,7 +170,6 @@ fn answer(api: &Api, result: Result<String, HttpError>) -> Response {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use axum::Router;
-    use axum::body::Body;
     use axum::routing::put;
     use futures::FutureExt;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -220,6 +251,29 @@ mod tests {
             client.read_to_string(&mut answer).await.unwrap();
             assert!(answer.ends_with(said), "{answer}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_stands_still_is_given_up() {
+        let room = Room::new(1);
+        let first = futures::stream::iter([Ok::<_, BoxError>("abc")]);
+        let pieces = futures::StreamExt::chain(first, futures::stream::pending());
+        let began = tokio::time::Instant::now();
+        let error = body(&room, Request::new(Body::from_stream(pieces)), 10).await;
+        let HttpError::Body { status, message } = error.err().unwrap() else {
+            panic!("another error")
+        };
+        assert_eq!(status, StatusCode::REQUEST_TIMEOUT);
+        assert_eq!(message, "nothing of the upload came for 60 s");
+        assert!(began.elapsed() < 2 * PIECE);
+        let slow = futures::stream::unfold(0, |n| async move {
+            tokio::time::sleep(PIECE * 5 / 6).await;
+            (n < 3).then_some((Ok::<_, BoxError>("ab"), n + 1))
+        });
+        let (body, _) = body(&room, Request::new(Body::from_stream(slow)), 10)
+            .await
+            .unwrap_or_else(|_| panic!("refused"));
+        assert_eq!(body, "ababab");
     }
 
     #[test]

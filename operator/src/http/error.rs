@@ -23,7 +23,8 @@ pub enum HttpError {
     Unauthenticated,
     /// The user may not do this.
     #[error(
-        "{user} may not {verb} proofrequests in namespace {namespace}: bind the role provost-proofrequest-editor there"
+        "{user} may not {verb} proofrequests in namespace {namespace}: bind the role {role} there",
+        role = role(verb)
     )]
     Forbidden {
         /// The user behind the token.
@@ -149,6 +150,14 @@ fn store_status(error: &InputsError) -> StatusCode {
         InputsError::Store(error) if error.is_transient() => StatusCode::SERVICE_UNAVAILABLE,
         InputsError::Shutdown => StatusCode::SERVICE_UNAVAILABLE,
         InputsError::Store(_) | InputsError::Codec(_) => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+/// The role that allows it, and as little else as possible.
+fn role(verb: &str) -> &'static str {
+    match verb {
+        "get" => "provost-viewer",
+        _ => "provost-proofrequest-editor",
     }
 }
 

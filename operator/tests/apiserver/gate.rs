@@ -1,4 +1,4 @@
-//! A way to the API server that a test can close.
+//! A way to a server that a test can close.
 
 use std::net::SocketAddr;
 

@@ -9,6 +9,7 @@ use provost_crds::FailureClass;
 use serde_json::{Value, json};
 
 use crate::bench::{Bench, wait};
+use crate::gate::Gate;
 use crate::joined::{Joined, SHARDS};
 use crate::worker::{Habit, Worker};
 
@@ -263,6 +264,55 @@ async fn a_roll_out_that_waits_for_a_worker_shows() {
     let new = one_pod(&bench, "workers", std::slice::from_ref(&old)).await;
     bench.set_pod_status(&new.name_any(), ready()).await;
     says("1 of 1 workers are ready").await;
+    bench.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_leader_replaces_nobody_who_has_yet_to_say_what_it_is_at() {
+    let mut bench = Bench::new("new-leader").await;
+    let home = bench.namespace.clone();
+    bench.pool("workers", json!({"class": "All"})).await;
+    let pod = one_pod(&bench, "workers", &[]).await.name_any();
+    bench.set_pod_status(&pod, ready()).await;
+    let way = Gate::new(bench.grpc.trim_start_matches("http://").to_owned()).await;
+    let address = format!("http://{}", way.address);
+    let worker = Joined::start(&bench, &[&address], &pod);
+    bench.core("fib").await;
+    wait("its shards", || async {
+        (worker.shards().len() == SHARDS).then_some(())
+    })
+    .await;
+    // The new leader sees the pod before it hears of the worker.
+    way.close();
+    bench.stop().await;
+    let patch = Patch::Merge(json!({"spec": {"image": "w:2"}}));
+    bench
+        .pools()
+        .patch("workers", &PatchParams::default(), &patch)
+        .await
+        .unwrap();
+    bench.restart(&home).await;
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    assert!(bench.coordinator().is_recovering());
+    way.open();
+    wait("the roll-out", || async {
+        let pool = bench.pools().get("workers").await.unwrap();
+        let condition = pool.ready_condition()?;
+        condition.message.contains("older template").then_some(())
+    })
+    .await;
+    wait("the end of the recovery", || async {
+        (!bench.coordinator().is_recovering()).then_some(())
+    })
+    .await;
+    let pods = bench.pods_of("workers").await;
+    assert_eq!(pods.len(), 1);
+    assert_eq!(pods[0].name_any(), pod);
+    assert_eq!(pods[0].metadata.deletion_timestamp, None);
+    worker.finish();
+    bench.state("fib", "Succeeded").await;
+    assert_eq!(worker.shards().len(), SHARDS, "nothing is begun again");
+    one_pod(&bench, "workers", &[pod]).await;
     bench.close().await;
 }
 

@@ -14,6 +14,7 @@ mod keys;
 mod multipart;
 mod object;
 mod patience;
+mod probe;
 mod service;
 mod smallest;
 
@@ -158,8 +159,15 @@ fn serve_connection(stream: TcpStream, service: S3Service, connections: &Gracefu
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADERS);
-    let service =
-        service_fn(move |request: Request<Incoming>| patience::answer(service.clone(), request));
+    let service = service_fn(move |request: Request<Incoming>| {
+        let service = service.clone();
+        async move {
+            match probe::is_probe(&request) {
+                true => Ok(probe::answer()),
+                false => patience::answer(service, request).await,
+            }
+        }
+    });
     let connection = server
         .serve_connection(TokioIo::new(stream), service)
         .into_owned();

@@ -6,8 +6,30 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use provost_artifacts::{Kind, S3Store, Store as _, StoreError};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use crate::harness::{Server, config, files, noise};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_probe_needs_no_keys_and_nothing_else_goes_without() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(dir.path()).await;
+    for (path, status) in [
+        ("/healthz", "200 OK"),
+        ("/healthz?list-type=2", "403 Forbidden"),
+        ("/provost/programs/a", "403 Forbidden"),
+    ] {
+        let mut client = TcpStream::connect(server.address).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nhost: store\r\nconnection: close\r\n\r\n");
+        client.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.unwrap();
+        let expected = format!("HTTP/1.1 {status}\r\n");
+        assert!(answer.starts_with(&expected), "{path}: {answer}");
+    }
+    server.stop().await;
+}
 
 #[tokio::test]
 async fn wrong_keys_are_refused_at_once() {

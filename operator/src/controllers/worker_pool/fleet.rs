@@ -33,6 +33,15 @@ pub struct LastCrash {
     pub message: String,
 }
 
+/// A roll-out.
+#[derive(Debug)]
+struct RollOut {
+    /// Since when.
+    since: Instant,
+    /// The pod that gets no more tasks for it.
+    held: Option<String>,
+}
+
 #[derive(Debug, Default)]
 struct Inner {
     /// Pools that were looked at.
@@ -43,6 +52,8 @@ struct Inner {
     recycle: HashSet<String>,
     backoffs: HashMap<String, Backoff>,
     quarantines: HashMap<String, Quarantine>,
+    /// By pool, the roll-out that goes on.
+    roll_outs: HashMap<String, RollOut>,
     /// By pool, the last worker that crashed.
     crashes: HashMap<String, LastCrash>,
     /// By pool, what happened to workers and was not told yet.
@@ -179,6 +190,28 @@ impl Fleet {
         names
     }
 
+    /// How long `pool` has had outdated workers, and which of them gets no more tasks; nothing, and that one for the last time, once it has none.
+    pub fn roll_out(&self, pool: &str, outdated: bool) -> (Duration, Option<String>) {
+        let mut inner = self.inner();
+        if !outdated {
+            let held = inner.roll_outs.remove(pool).and_then(|it| it.held);
+            return (Duration::ZERO, held);
+        }
+        let roll_out = inner.roll_outs.entry(pool.to_owned());
+        let roll_out = roll_out.or_insert_with(|| RollOut {
+            since: Instant::now(),
+            held: None,
+        });
+        (roll_out.since.elapsed(), roll_out.held.clone())
+    }
+
+    /// `pod` of `pool` gets no more tasks for the roll-out that goes on, and no other one.
+    pub fn hold(&self, pool: &str, pod: Option<String>) {
+        if let Some(roll_out) = self.inner().roll_outs.get_mut(pool) {
+            roll_out.held = pod;
+        }
+    }
+
     /// Forgets what was to be done with pods that are gone.
     pub fn forget_pods(&self, exists: impl Fn(&str) -> bool) {
         self.inner().recycle.retain(|pod| exists(pod));
@@ -191,6 +224,7 @@ impl Fleet {
         inner.created.remove(pool);
         inner.backoffs.remove(pool);
         inner.quarantines.remove(pool);
+        inner.roll_outs.remove(pool);
         inner.crashes.remove(pool);
         inner.news.remove(pool);
     }
@@ -253,6 +287,19 @@ mod tests {
         assert_eq!(fleet.last_crash("q"), None);
         fleet.forget_crash("p");
         assert_eq!(fleet.last_crash("p"), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_roll_out_lasts_as_long_as_there_are_outdated_workers() {
+        let fleet = Fleet::default();
+        assert_eq!(fleet.roll_out("p", true), (Duration::ZERO, None));
+        tokio::time::advance(CACHE_LAG).await;
+        fleet.hold("p", Some("p-a".to_owned()));
+        let held = Some("p-a".to_owned());
+        assert_eq!(fleet.roll_out("p", true), (CACHE_LAG, held.clone()));
+        assert_eq!(fleet.roll_out("p", false), (Duration::ZERO, held));
+        fleet.hold("p", Some("p-b".to_owned()));
+        assert_eq!(fleet.roll_out("p", true), (Duration::ZERO, None));
     }
 
     #[tokio::test(start_paused = true)]

@@ -209,7 +209,9 @@ async fn step(pool: &WorkerPool, context: &Context) -> Result<Action, PoolError>
         .backoff(&name, Timestamp::now().as_millisecond());
     // Without an image what runs goes on, and nothing can take its place.
     let has_image = pods::known_image(pool, &context.settings).is_some();
+    let recovering = context.coordinator.is_recovering();
     let plan = match has_image {
+        true if recovering => plan::recovering(desired, &views, wait),
         true => plan::plan(desired, &views, wait),
         false => plan::without_new(desired, &views),
     };
@@ -223,17 +225,48 @@ async fn step(pool: &WorkerPool, context: &Context) -> Result<Action, PoolError>
         context.fleet.forget_crash(&name);
     }
     observed.crash = context.fleet.last_crash(&name);
+    observed.held = hold(context, &name, &views, has_image && observed.outdated > 0);
     context.metrics.set_pool_ready(&name, Some(observed.ready));
     note(pool, context, |pool, now| match has_image {
         true => status::served(pool, &observed, now),
         false => status::no_image(pool, &observed, now),
     })
     .await?;
-    let longest = match has_image && observed.outdated > 0 {
+    let longest = match recovering || has_image && observed.outdated > 0 {
         true => ROLLING,
         false => SLOW,
     };
     Ok(Action::requeue(plan.again.unwrap_or(SLOW).min(longest)))
+}
+
+/// Sees to it that a roll-out ends though all workers are always busy. Says who gets no more tasks for that.
+fn hold(context: &Context, pool: &str, views: &[PodView], rolls: bool) -> Option<String> {
+    let (lasted, before) = context.fleet.roll_out(pool, rolls);
+    let now = match rolls {
+        true => plan::held(lasted, views, before.as_deref()),
+        false => None,
+    };
+    if now != before {
+        tracing::info!(
+            pool,
+            ?now,
+            ?before,
+            "which worker gets no more tasks, to be replaced"
+        );
+        context.fleet.hold(pool, now.clone());
+    }
+    if let Some(before) = before.filter(|before| now.as_ref() != Some(before)) {
+        // One on a node that is not ready stays without.
+        let capacity = |pod: &Pod| pod.name_any() == before && classify::is_capacity(pod);
+        if context.pods.find(capacity).is_some() {
+            context.coordinator.cordon_pod(&before, false);
+        }
+    }
+    if let Some(now) = &now {
+        // Each time: its node may have been ready again, which ends it.
+        context.coordinator.cordon_pod(now, true);
+    }
+    now
 }
 
 /// The nodes that new workers of the pool stay away from. A worker for CPUs says little of its machine when it crashes: that is for GPUs.
@@ -273,6 +306,7 @@ fn views(
     workers: &[WorkerView],
 ) -> Vec<PodView> {
     let work = view::work_of_pods(workers);
+    let complete = view::complete(pool.spec.class, workers);
     let retiring = workers.iter().filter(|worker| worker.retiring);
     let retiring: HashSet<&str> = retiring.map(|worker| worker.pod.as_str()).collect();
     let template = pods::template_hash(pool, &context.settings);
@@ -283,7 +317,7 @@ fn views(
         let work = work.get(name.as_str()).copied().unwrap_or_default();
         view::pod_view(
             pod,
-            work,
+            (work, complete.contains(name.as_str())),
             retiring.contains(name.as_str()) || context.fleet.to_recycle(&name),
             context.fleet.is_deleted(&name),
             &template,

@@ -11,6 +11,8 @@ pub struct PodView {
     pub phase: Phase,
     /// What its worker is at.
     pub work: Work,
+    /// Whether its worker takes tasks in all roles of its class.
+    pub complete: bool,
     /// Whether it was built from another template than the pool's present one.
     pub outdated: bool,
     /// Creation time, for "newest first"; any monotonic number.
@@ -81,10 +83,7 @@ pub fn plan(desired: usize, pods: &[PodView], wait: Duration) -> Plan {
             Phase::Starting | Phase::Ready | Phase::Leaving => {}
         }
     }
-    let mut live: Vec<&PodView> = pods
-        .iter()
-        .filter(|p| matches!(p.phase, Phase::Starting | Phase::Ready))
-        .collect();
+    let mut live: Vec<&PodView> = pods.iter().filter(|p| is_live(p)).collect();
     if live.len() > desired {
         // Who is missed least goes first: idle before busy, outdated, not ready, newest.
         live.sort_by_key(|p| {
@@ -119,24 +118,59 @@ pub fn plan(desired: usize, pods: &[PodView], wait: Duration) -> Plan {
 /// The same where no pod can be made, for want of an image: what has ended or is too many goes, and nothing is replaced.
 pub fn without_new(desired: usize, pods: &[PodView]) -> Plan {
     // All are outdated by that, and the last ones of their kind.
-    let kept: Vec<PodView> = pods
-        .iter()
-        .map(|pod| PodView {
-            outdated: false,
-            ..pod.clone()
-        })
-        .collect();
     Plan {
         create: 0,
-        ..plan(desired, &kept, Duration::ZERO)
+        ..plan(desired, &kept(pods), Duration::ZERO)
     }
+}
+
+/// The same while workers of the last term have yet to say what they are at: what has ended is replaced, and nobody else has to go.
+pub fn recovering(desired: usize, pods: &[PodView], wait: Duration) -> Plan {
+    let live = pods.iter().filter(|p| is_live(p)).count();
+    plan(desired.max(live), &kept(pods), wait)
+}
+
+fn kept(pods: &[PodView]) -> Vec<PodView> {
+    let kept = pods.iter().map(|pod| PodView {
+        outdated: false,
+        ..pod.clone()
+    });
+    kept.collect()
+}
+
+/// How long a roll-out waits until a worker is idle, before one gets no more tasks so that it will be.
+pub const PATIENCE: Duration = Duration::from_secs(300);
+
+/// The outdated pod that gets no more tasks until it can go, of a roll-out that has lasted for `lasted`; `before` is the one until now. One
+/// at a time, and only where another worker can take what is still to come of its proofs.
+pub fn held(lasted: Duration, pods: &[PodView], before: Option<&str>) -> Option<String> {
+    let live: Vec<&PodView> = pods.iter().filter(|p| is_live(p)).collect();
+    let ready = || live.iter().filter(|p| p.phase == Phase::Ready);
+    let others = |name: &str| ready().any(|p| p.complete && p.name != name);
+    let old = ready().filter(|p| p.outdated && others(&p.name));
+    if let Some(still) = old.clone().find(|p| Some(p.name.as_str()) == before) {
+        return Some(still.name.clone());
+    }
+    let next = match lasted < PATIENCE || is_rolling(&live) {
+        true => None,
+        false => old.min_by_key(|p| (p.work, p.created)),
+    };
+    next.map(|p| p.name.clone())
+}
+
+fn is_live(pod: &PodView) -> bool {
+    matches!(pod.phase, Phase::Starting | Phase::Ready)
+}
+
+/// Whether a worker that took another's place is not there in full yet.
+fn is_rolling(live: &[&PodView]) -> bool {
+    let mut new = live.iter().filter(|p| !p.outdated);
+    new.any(|p| p.phase == Phase::Starting || !p.complete)
 }
 
 /// An outdated pod that can go: idle, and one at a time, so that a pool of many keeps working during a roll-out.
 fn replaceable<'a>(live: &[&'a PodView]) -> Option<&'a PodView> {
-    let rolling = live
-        .iter()
-        .any(|p| !p.outdated && p.phase == Phase::Starting);
+    let rolling = is_rolling(live);
     let broken = live
         .iter()
         .find(|p| p.outdated && p.work == Work::None && p.phase == Phase::Starting);

@@ -5,6 +5,7 @@ fn pod(name: &str, phase: Phase) -> PodView {
         name: name.into(),
         phase,
         work: Work::None,
+        complete: phase == Phase::Ready,
         outdated: false,
         created: 0,
     }
@@ -105,7 +106,66 @@ fn outdated_workers_are_replaced_one_by_one_when_idle() {
     pods[1] = pod("d", Phase::Starting);
     assert_eq!(plan(3, &pods, Duration::ZERO), Plan::default());
     pods[1].phase = Phase::Ready;
+    let engine_to_come = plan(3, &pods, Duration::ZERO);
+    assert_eq!(engine_to_come, Plan::default());
+    pods[1].complete = true;
     assert_eq!(names(&plan(3, &pods, Duration::ZERO)), vec!["c"]);
+}
+
+#[test]
+fn nobody_goes_who_has_yet_to_say_what_it_is_at() {
+    let mut pods = vec![
+        pod("a", Phase::Ready),
+        pod("b", Phase::Ready),
+        pod("ended", Phase::Ended),
+    ];
+    pods[0].outdated = true;
+    let wait = Duration::ZERO;
+    assert_eq!(names(&recovering(1, &pods, wait)), vec!["ended"]);
+    let plan = recovering(3, &pods, wait);
+    assert_eq!((plan.create, names(&plan)), (1, vec!["ended"]));
+}
+
+fn rolled() -> Vec<PodView> {
+    let mut pods = vec![pod("new", Phase::Ready), pod("b", Phase::Ready)];
+    pods.push(pod("a", Phase::Ready));
+    for (created, p) in pods.iter_mut().enumerate().skip(1) {
+        (p.outdated, p.work, p.created) = (true, Work::Tasks, created as i64);
+    }
+    pods
+}
+
+#[test]
+fn a_roll_out_that_waits_for_long_holds_one_worker_after_the_other() {
+    let mut pods = rolled();
+    assert_eq!(held(PATIENCE - Duration::from_secs(1), &pods, None), None);
+    assert_eq!(held(PATIENCE, &pods, None).as_deref(), Some("b"));
+    assert_eq!(held(PATIENCE, &pods, Some("a")).as_deref(), Some("a"));
+    pods[1].work = Work::None;
+    assert_eq!(
+        held(Duration::ZERO, &pods, Some("b")).as_deref(),
+        Some("b"),
+        "until it is gone"
+    );
+    pods[1].phase = Phase::Leaving;
+    pods.push(pod("next", Phase::Starting));
+    assert_eq!(held(PATIENCE, &pods, Some("b")), None, "first the next one");
+    pods.pop();
+    pods.push(pod("next", Phase::Ready));
+    assert_eq!(held(PATIENCE, &pods, Some("b")).as_deref(), Some("a"));
+}
+
+#[test]
+fn nobody_is_held_whom_no_other_can_stand_in_for() {
+    let mut pods = rolled();
+    pods[0].complete = false;
+    assert_eq!(held(PATIENCE, &pods, None), None, "it comes first");
+    pods.remove(0);
+    assert_eq!(held(PATIENCE, &pods, None).as_deref(), Some("b"));
+    pods[1].complete = false;
+    assert_eq!(held(PATIENCE, &pods, None).as_deref(), Some("a"));
+    pods.truncate(1);
+    assert_eq!(held(PATIENCE, &pods, Some("b")), None);
 }
 
 #[test]

@@ -24,6 +24,8 @@ pub struct Observed {
     pub ready: usize,
     /// Pods of an older template that go on until they have no tasks.
     pub outdated: usize,
+    /// The one of them that gets no more tasks.
+    pub held: Option<String>,
     /// Ready workers by role.
     pub roles: BTreeMap<String, usize>,
     /// GPUs of ready workers by kind.
@@ -44,6 +46,9 @@ pub fn served(pool: &WorkerPool, observed: &Observed, now: Timestamp) -> WorkerP
     let mut status = seen(pool, observed);
     let mut counts = format!("{} of {desired} workers are ready", observed.ready);
     counts.push_str(&outdated(observed.outdated));
+    if let Some(held) = &observed.held {
+        counts.push_str(&format!("; {held} gets no more tasks until then"));
+    }
     for QuarantinedNode { node, until, .. } in &observed.quarantined {
         let until = until.0;
         counts.push_str(&format!("; node {node} is left out until {until:.0}"));

@@ -1,10 +1,11 @@
 //! Brings pods, workers and this process's own knowledge together. Pure.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use provost_coordinator::{Device, WorkerView};
+use provost_crds::PoolClass;
 use provost_proto::worker::WorkerType;
 
 use super::plan::{Phase, PodView, Work};
@@ -13,8 +14,14 @@ use super::status::Observed;
 use crate::pods::classify::{being_deleted, classify, ready};
 use crate::pods::problem::problem;
 
-/// A pod as the plan sees it.
-pub fn pod_view(pod: &Pod, work: Work, recycle: bool, deleted: bool, template: &str) -> PodView {
+/// A pod as the plan sees it, with what its worker is at and whether that takes tasks in all its roles.
+pub fn pod_view(
+    pod: &Pod,
+    (work, complete): (Work, bool),
+    recycle: bool,
+    deleted: bool,
+    template: &str,
+) -> PodView {
     let phase = match () {
         () if deleted || being_deleted(pod) => Phase::Leaving,
         () if classify(pod, false).is_some() => Phase::Ended,
@@ -26,6 +33,7 @@ pub fn pod_view(pod: &Pod, work: Work, recycle: bool, deleted: bool, template: &
         name: pod.name_any(),
         phase,
         work,
+        complete,
         outdated: pod
             .annotations()
             .get(TEMPLATE_ANNOTATION)
@@ -42,6 +50,7 @@ pub fn unseen_view(name: String) -> PodView {
         name,
         phase: Phase::Starting,
         work: Work::None,
+        complete: false,
         outdated: false,
         created: i64::MAX,
     }
@@ -60,6 +69,24 @@ pub fn work_of_pods(workers: &[WorkerView]) -> HashMap<&str, Work> {
         *known = work.max(*known);
     }
     all
+}
+
+/// The pods whose workers have registered for all roles of `class`.
+pub fn complete(class: PoolClass, workers: &[WorkerView]) -> HashSet<&str> {
+    let mut all: HashMap<&str, HashSet<&str>> = HashMap::new();
+    for worker in workers {
+        let known = all.entry(worker.pod.as_str()).or_default();
+        known.extend(roles(worker.kind));
+    }
+    let wanted: &[_] = match class {
+        PoolClass::Cpu => &["execute"],
+        PoolClass::Gpu => &["prove"],
+        PoolClass::All => &["execute", "prove"],
+    };
+    let complete = all
+        .into_iter()
+        .filter(|(_, roles)| wanted.iter().all(|role| roles.contains(role)));
+    complete.map(|(pod, _)| pod).collect()
 }
 
 /// Roles of workers of this type.
@@ -114,6 +141,7 @@ pub fn observe(
             .filter(|view| view.phase == Phase::Ready)
             .count(),
         outdated: views.iter().filter(|view| stays_outdated(view)).count(),
+        held: None,
         roles: by_role,
         devices: devices(own)
             .into_iter()
@@ -168,7 +196,7 @@ mod tests {
         let ready =
             json!({"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]});
         let phase = |status, recycle, deleted| {
-            pod_view(&pod(status), Work::None, recycle, deleted, "h1").phase
+            pod_view(&pod(status), (Work::None, true), recycle, deleted, "h1").phase
         };
         assert_eq!(
             phase(json!({"phase": "Pending"}), false, false),
@@ -178,8 +206,10 @@ mod tests {
         assert_eq!(phase(ready.clone(), true, false), Phase::Recycle);
         assert_eq!(phase(ready, true, true), Phase::Leaving);
         assert_eq!(phase(json!({"phase": "Failed"}), true, false), Phase::Ended);
-        assert!(!pod_view(&pod(json!({})), Work::None, false, false, "h1").outdated);
-        assert!(pod_view(&pod(json!({})), Work::None, false, false, "h2").outdated);
+        let outdated = |template| {
+            pod_view(&pod(json!({})), (Work::None, true), false, false, template).outdated
+        };
+        assert!(!outdated("h1") && outdated("h2"));
     }
 
     #[test]
@@ -194,6 +224,24 @@ mod tests {
         let task = ("p".into(), "t".into(), TaskType::Controller);
         workers[0].tasks.push(task);
         assert_eq!(work_of_pods(&workers)["p-a"], Work::Tasks);
+    }
+
+    #[test]
+    fn a_worker_is_complete_with_all_roles_of_its_class() {
+        let workers = [
+            worker("p-a/execute", WorkerType::Cpu, 0),
+            worker("p-b/execute", WorkerType::Cpu, 0),
+            worker("p-b/prove", WorkerType::Gpu, 0),
+            worker("p-c", WorkerType::All, 0),
+        ];
+        let names = |class| {
+            let mut names: Vec<_> = complete(class, &workers).into_iter().collect();
+            names.sort_unstable();
+            names
+        };
+        assert_eq!(names(PoolClass::All), ["p-b", "p-c"]);
+        assert_eq!(names(PoolClass::Cpu), ["p-a", "p-b", "p-c"]);
+        assert_eq!(names(PoolClass::Gpu), ["p-b", "p-c"]);
     }
 
     #[test]
