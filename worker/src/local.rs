@@ -1,6 +1,7 @@
 //! `worker prove` and `worker execute`: the same work in this process, without a cluster. The yardstick for what the
 //! cluster adds.
 
+use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -240,6 +241,8 @@ pub async fn prove(args: ProveArgs) -> anyhow::Result<()> {
             .await
     })
     .await?;
+    // As `engine::ProveEngine`: it stays until the process ends.
+    let node = ManuallyDrop::new(node);
     tracing::info!(?steps, "engine built");
     tell(&Ready {
         ready: "prove",

@@ -17,6 +17,9 @@ pub const LEAST_MEMORY: u64 = 20 * GIB;
 /// Least compute capability: the first for which SP1's kernels are built (Ampere).
 pub const LEAST_CAPABILITY: (u32, u32) = (8, 0);
 
+/// Least CUDA version that the driver must run: that of the toolkit in `hack/lib/cuda.sh`, whose runtime refuses an older one.
+pub const LEAST_DRIVER: (u32, u32) = (13, 0);
+
 /// A CUDA device, as its driver describes it.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Device {
@@ -54,6 +57,17 @@ pub enum DeviceError {
     /// The driver answers with an error.
     #[error("the CUDA driver fails: {0}")]
     Driver(String),
+    /// A driver older than the CUDA runtime of this build.
+    #[error(
+        "the NVIDIA driver {version} runs CUDA {}.{} and earlier; this build needs {}.{}: update the driver of the node (580 or later)",
+        cuda.0, cuda.1, LEAST_DRIVER.0, LEAST_DRIVER.1
+    )]
+    DriverTooOld {
+        /// The driver's own version, where the kernel tells it.
+        version: String,
+        /// The newest CUDA version that it runs.
+        cuda: (u32, u32),
+    },
     /// Too little memory.
     #[error("{name} has {gib} GiB of memory; SP1 proves on at least {} GiB", LEAST_MEMORY / GIB)]
     TooSmall {
@@ -96,6 +110,7 @@ impl DeviceError {
             Self::NoDriver => "NoDriver",
             Self::NoDevice => "NoDevice",
             Self::Driver(_) => "DriverError",
+            Self::DriverTooOld { .. } => "DriverTooOld",
             Self::TooSmall { .. } => "DeviceTooSmall",
             Self::TooOld { .. } => "DeviceTooOld",
             Self::NoCode { .. } => "NoCodeForDevice",
@@ -110,6 +125,13 @@ impl Device {
     /// Why not.
     pub fn check(&self, archs: Option<&Archs>) -> Result<(), DeviceError> {
         let name = || self.name.clone();
+        if self.driver < LEAST_DRIVER {
+            let version = self.driver_version.clone();
+            return Err(DeviceError::DriverTooOld {
+                version: version.unwrap_or_default(),
+                cuda: self.driver,
+            });
+        }
         if self.capability < LEAST_CAPABILITY {
             let capability = self.capability;
             return Err(DeviceError::TooOld {
@@ -183,6 +205,21 @@ mod tests {
         assert_eq!(
             small.to_string(),
             "NVIDIA Test has 16 GiB of memory; SP1 proves on at least 20 GiB"
+        );
+    }
+
+    #[test]
+    fn a_driver_that_is_too_old_is_named_with_what_it_takes() {
+        let old = Device {
+            driver: (12, 9),
+            driver_version: Some("575.57.08".to_owned()),
+            ..device((9, 0), 80)
+        };
+        let error = old.check(None).unwrap_err();
+        assert_eq!(error.reason(), "DriverTooOld");
+        assert_eq!(
+            error.to_string(),
+            "the NVIDIA driver 575.57.08 runs CUDA 12.9 and earlier; this build needs 13.0: update the driver of the node (580 or later)"
         );
     }
 

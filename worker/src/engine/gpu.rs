@@ -45,10 +45,12 @@ pub fn pinned_bytes() -> u64 {
 /// It is wrong, or the device failed meanwhile.
 pub async fn check() -> anyhow::Result<()> {
     let (checked, result) = tokio::sync::oneshot::channel();
-    let _scope = sp1_gpu_cudart::spawn(move |scope| async move {
+    let scope = sp1_gpu_cudart::spawn(move |scope| async move {
         let _ = checked.send(answer(scope, local_gpu_opts()).await);
     });
     result.await.context("the GPU's prover panicked")??;
+    // What it has begun on the device ends before the process does; the answer is there whatever comes of that.
+    let _ = scope.await;
     Ok(())
 }
 

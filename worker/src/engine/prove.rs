@@ -1,5 +1,7 @@
 //! The full proving engine.
 
+use std::mem::ManuallyDrop;
+
 use futures::future::BoxFuture;
 use sp1_prover::worker::SP1Worker;
 
@@ -14,7 +16,8 @@ pub type Prover = SP1Worker<Artifacts, Client, Components>;
 
 /// The engine, on threads of its own.
 pub struct ProveEngine {
-    prover: Prover,
+    /// Stays until the process ends: SP1 panics where memory cannot be given back to a device, and one that is lost takes nothing back.
+    prover: ManuallyDrop<Prover>,
     threads: Threads,
 }
 
@@ -34,6 +37,7 @@ impl ProveEngine {
             builder.with_worker_client(client).build().await
         });
         let (prover, steps) = threads.run(built).await?;
+        let prover = ManuallyDrop::new(prover);
         Ok((Self { prover, threads }, steps))
     }
 
@@ -42,6 +46,6 @@ impl ProveEngine {
         &self,
         work: impl FnOnce(Prover) -> BoxFuture<'static, T>,
     ) -> T {
-        self.threads.run(work(self.prover.clone())).await
+        self.threads.run(work(Prover::clone(&self.prover))).await
     }
 }

@@ -21,6 +21,9 @@ pub struct Work {
     pub core_seconds: f64,
     /// The part of that time in which tasks held the GPU: shards, and the recursion that goes on beside them.
     pub core_busy: f64,
+    /// The same of the time since the first shard's assignment. What is true lies between the two: how long a task held the GPU is known,
+    /// not when, and the phase's beginning is the latest that it can be.
+    pub core_busy_at_least: f64,
 }
 
 /// A task that succeeded.
@@ -91,5 +94,7 @@ fn core_phase(work: &mut Work, ran: Vec<Ran>) {
         .sum::<Millis>();
     work.core_prepare_seconds = seconds(begin - first);
     work.core_seconds = seconds(end - begin);
-    work.core_busy = (held as f64 / (end - begin).max(1) as f64).min(1.0);
+    let busy = |since: Millis| (held as f64 / (end - since).max(1) as f64).min(1.0);
+    work.core_busy = busy(begin);
+    work.core_busy_at_least = busy(first);
 }

@@ -63,6 +63,8 @@ pub(super) fn start(machine: &Machine, share: &Share) -> anyhow::Result<Workers>
             .env("PROVOST_STATUS_ADDRESS", status.to_string())
             .env("PROVOST_DRAIN_SECONDS", DRAIN_SECONDS)
             .stdin(std::process::Stdio::null())
+            // Answers are this process's to give: whoever reads them sees its end by that of the stream.
+            .stdout(std::process::Stdio::null())
             .kill_on_drop(true);
         if let Some(permits) = share.permits {
             command.env("PROVOST_PROVER_PERMITS", permits.to_string());
