@@ -1,6 +1,6 @@
 //! What is known of one task and of its object. Pure.
 
-use provost_coordinator::task_type;
+use provost_coordinator::task_name;
 use provost_crds::{ProvingTaskStatus, TaskState};
 use provost_proto::worker::TaskType;
 
@@ -10,6 +10,8 @@ use super::object::TaskRecord;
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) record: TaskRecord,
+    /// Whether a proof has one task of its type, if any.
+    pub(super) single: bool,
     /// Status of the object, once it exists.
     pub(super) stored: Option<ProvingTaskStatus>,
     /// Whether it may exist though that is not known: the answer to its creation was lost.
@@ -43,6 +45,7 @@ pub(super) enum Adopted {
 impl Entry {
     pub(super) fn new(record: TaskRecord, stored: Option<ProvingTaskStatus>) -> Self {
         Self {
+            single: is_single(&record.spec.task_type),
             record,
             stored,
             perhaps: false,
@@ -77,18 +80,9 @@ impl Entry {
         stored.or(self.missed.as_ref()).map(String::as_str)
     }
 
-    /// Whether a proof has one task of its type, if any.
-    pub(super) fn is_single(&self) -> bool {
-        use TaskType::{CoreExecute, Groth16Wrap, PlonkWrap, SetupVkey, ShrinkWrap};
-        matches!(
-            task_type(&self.record.spec.task_type),
-            Some(CoreExecute | SetupVkey | ShrinkWrap | PlonkWrap | Groth16Wrap)
-        )
-    }
-
     /// Whether it takes a place of the window.
     pub(super) fn counts(&self) -> bool {
-        let windowed = !self.record.spec.root && !self.is_single();
+        let windowed = !self.record.spec.root && !self.single;
         windowed && (self.stored.is_some() || self.in_flight || self.queued)
     }
 
@@ -103,5 +97,23 @@ impl Entry {
                 None => self.due.is_some(),
             }
         }
+    }
+}
+
+fn is_single(task_type: &str) -> bool {
+    use TaskType::{CoreExecute, Groth16Wrap, PlonkWrap, SetupVkey, ShrinkWrap};
+    [CoreExecute, SetupVkey, ShrinkWrap, PlonkWrap, Groth16Wrap]
+        .map(task_name)
+        .contains(&task_type)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proof_has_many_tasks_of_some_types() {
+        assert!(is_single("CoreExecute") && is_single("SetupVkey") && is_single("Groth16Wrap"));
+        assert!(!is_single("ProveShard") && !is_single("RecursionReduce"));
     }
 }

@@ -9,6 +9,7 @@
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
+use foldhash::fast::RandomState;
 use provost_coordinator::{TaskChange, TaskChangeKind, TaskId};
 
 use super::entry::{Adopted, Entry};
@@ -87,7 +88,8 @@ impl Outlook {
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     bounds: Bounds,
-    entries: HashMap<TaskId, Entry>,
+    /// Every change looks up its task a dozen times: as in the coordinator's tables, the hash is a fast one.
+    entries: HashMap<TaskId, Entry, RandomState>,
     order: VecDeque<TaskId>,
     /// Tasks that wait for their horizon.
     young: BTreeSet<(i64, TaskId)>,
@@ -373,7 +375,7 @@ impl Queue {
         let Some(entry) = self.entries.get(task) else {
             return false;
         };
-        if entry.is_single() {
+        if entry.single {
             return true;
         }
         let window = self.windows.get(&entry.record.key.proof_id());

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
+use foldhash::fast::RandomState;
 use provost_coordinator::{TaskChange, TaskChangeKind, TaskId, task_name};
 
 use crate::metrics::TaskMetrics;
@@ -10,7 +11,7 @@ use crate::metrics::TaskMetrics;
 /// Tasks that wait, and since when.
 pub(super) struct Waits {
     metrics: TaskMetrics,
-    since: Mutex<HashMap<TaskId, i64>>,
+    since: Mutex<HashMap<TaskId, i64, RandomState>>,
 }
 
 impl Waits {
