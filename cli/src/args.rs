@@ -91,7 +91,7 @@ pub(crate) struct SubmitArgs {
     /// Fail when the program runs for more cycles than this
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(1..))]
     pub(crate) cycles: Option<i64>,
-    /// Delete the ProofRequest, and its proof, this long after its end (10m, 1h30m); by default both stay until you delete it
+    /// Delete the ProofRequest, and its proof, this long after its end (10m, 1h30m; 0 at once); by default both stay until you delete it
     #[arg(long, value_name = "TIME", value_parser = duration::parse)]
     pub(crate) ttl: Option<Duration>,
     /// Always send the ELF and the input as artifacts, even when they are small enough to be part of the object

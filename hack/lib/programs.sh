@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # Everything but the worker: built for any x86-64, into the workspace's target
-# directory.
+# directory; without optimisation where PROVOST_DEV_BUILD is set (`hack/deploy --dev`).
 
 # shellcheck source=sources.sh
 source "$(dirname "${BASH_SOURCE[0]}")/sources.sh"
@@ -9,8 +9,14 @@ source "$(dirname "${BASH_SOURCE[0]}")/sources.sh"
 # compiled once. Two calls choose different features of it.
 build_programs() {
     cargo_present
-    in_sources env -u RUSTFLAGS cargo build --locked --quiet --release -p provost-operator -p kubectl-proof -p provost-launcher "$@"
+    local profile=release
+    [[ -z "${PROVOST_DEV_BUILD:-}" ]] || profile=dev
+    in_sources env -u RUSTFLAGS cargo build --locked --quiet --profile "$profile" -p provost-operator -p kubectl-proof -p provost-launcher "$@"
 }
 
 # program NAME: where build_programs leaves it.
-program() { printf '%s/release/%s' "$CARGO_TARGET_DIR" "$1"; }
+program() {
+    local folder=release
+    [[ -z "${PROVOST_DEV_BUILD:-}" ]] || folder=debug
+    printf '%s/%s/%s' "$CARGO_TARGET_DIR" "$folder" "$1"
+}

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::TryStreamExt;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::Api;
 use kube::core::NamespaceResourceScope;
@@ -61,6 +62,8 @@ pub struct Settings {
     pub wraps: bool,
     /// How much is written to the API server.
     pub writes: Writes,
+    /// How long a roll-out of workers waits until one is idle, before one gets no more tasks so that it will be.
+    pub roll_out_patience: Duration,
     /// The coordinator's settings.
     pub coordinator: provost_coordinator::Config,
 }
@@ -93,7 +96,7 @@ impl Operator {
         let owner = Owner::new(client.clone(), store.clone());
         let inputs = Arc::new(Inputs::new(store, metrics.clone()));
 
-        let proofs = proof_requests(scoped(&client, settings.scope.as_deref()));
+        let (proofs, lists) = proof_requests(scoped(&client, settings.scope.as_deref()));
         let at = PoolPlaces::of(&settings.namespace, settings.scope.as_deref());
         let pools = Controller::new(scoped(&client, at.served), watcher::Config::default());
         let tasks = scoped::<ProvingTask>(&client, settings.scope.as_deref());
@@ -188,6 +191,7 @@ impl Operator {
         };
         supervisor.spawn(proof_request::run(
             proofs,
+            lists,
             Arc::new(proof_context),
             settings.concurrency,
             synced(Part::ProofRequests),
@@ -223,6 +227,7 @@ impl Operator {
             events,
             metrics: metrics.clone(),
             backoffs: Backoffs::default(),
+            patience: settings.roll_out_patience,
             leads,
         };
         let pool_context = Arc::new(pool_context);
@@ -303,14 +308,20 @@ impl<'a> PoolPlaces<'a> {
     }
 }
 
-/// As [`Controller::new`], with a cache of what is needed of the requests alone.
-fn proof_requests(api: Api<ProofRequest>) -> Controller<ProofRequest> {
+/// As [`Controller::new`], with a cache of what is needed of the requests alone. Tells of each list that has become the cache.
+fn proof_requests(api: Api<ProofRequest>) -> (Controller<ProofRequest>, watch::Receiver<()>) {
     let (cache, writer) = reflector::store();
+    let (listed, lists) = watch::channel(());
     let requests = watcher(api, watcher::Config::default().page_size(PAGE))
         .modify(cached::served)
         .reflect(writer)
+        .inspect_ok(move |event| {
+            if matches!(event, watcher::Event::InitDone) {
+                listed.send_replace(());
+            }
+        })
         .applied_objects();
-    Controller::for_stream(requests, cache)
+    (Controller::for_stream(requests, cache), lists)
 }
 
 fn scoped<K>(client: &Client, namespace: Option<&str>) -> Api<K>

@@ -25,6 +25,8 @@ use crate::{crds, http, task_settings};
 
 /// How long the operator's own store client tries before a request shows StoreUnavailable; the request itself is tried again for ever.
 const STORE_PATIENCE: Duration = Duration::from_secs(3);
+/// Tasks take minutes at most, but for those that live as long as their proof.
+const ROLL_OUT_PATIENCE: Duration = Duration::from_secs(300);
 /// Time between two attempts at what the operator cannot start without.
 const AGAIN: Duration = Duration::from_secs(3);
 
@@ -164,6 +166,7 @@ fn settings(args: &RunArgs) -> Settings {
         },
         concurrency: args.concurrency,
         wraps: args.simulated_wraps,
+        roll_out_patience: ROLL_OUT_PATIENCE,
         writes: Writes {
             per_second: args.writes_per_second,
             horizon: Duration::from_millis(args.persist_horizon_ms.into()),

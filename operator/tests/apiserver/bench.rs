@@ -141,6 +141,7 @@ impl Bench {
             worker: worker_settings(),
             concurrency: 4,
             wraps: false,
+            roll_out_patience: Duration::from_secs(1),
             writes: Writes {
                 per_second: self.writes,
                 // Tests look at the objects of tasks that end at once.

@@ -1,6 +1,7 @@
 //! Worker pools, with this test in the kubelet's place.
 
-use std::time::Duration;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
@@ -264,6 +265,74 @@ async fn a_roll_out_that_waits_for_a_worker_shows() {
     let new = one_pod(&bench, "workers", std::slice::from_ref(&old)).await;
     bench.set_pod_status(&new.name_any(), ready()).await;
     says("1 of 1 workers are ready").await;
+    bench.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_roll_out_ends_though_a_worker_is_never_idle() {
+    let bench = Bench::new("roll-out-busy").await;
+    bench
+        .pool("workers", json!({"class": "All", "replicas": 2}))
+        .await;
+    // The kubelet's part: whoever is made gets ready and joins.
+    let mut joined: BTreeMap<String, Joined> = BTreeMap::new();
+    let mut join = async |bench: &Bench| {
+        for pod in bench.pods_of("workers").await {
+            let name = pod.name_any();
+            if pod.metadata.deletion_timestamp.is_none() && !joined.contains_key(&name) {
+                bench.set_pod_status(&name, ready()).await;
+                let worker = Joined::start(bench, &[&bench.grpc], &name);
+                joined.insert(name, worker);
+            }
+        }
+        let busy = |worker: &Joined| !worker.shards().is_empty();
+        joined.values().filter(|worker| busy(worker)).count()
+    };
+    let says = async |bench: &Bench, words: &str| {
+        let pool = bench.pools().get("workers").await.unwrap();
+        let message = pool.ready_condition().map(|c| c.message.clone());
+        message.filter(|message| message.contains(words))
+    };
+    let began = Instant::now();
+    while says(&bench, "2 of 2 workers are ready").await.is_none() {
+        join(&bench).await;
+        assert!(began.elapsed() < Duration::from_secs(20));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    bench.core("fib").await;
+    while join(&bench).await == 0 {
+        assert!(began.elapsed() < Duration::from_secs(20));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let patch = Patch::Merge(json!({"spec": {"image": "w:2"}}));
+    bench
+        .pools()
+        .patch("workers", &PatchParams::default(), &patch)
+        .await
+        .unwrap();
+    let held = loop {
+        join(&bench).await;
+        if let Some(message) = says(&bench, "gets no more tasks until then").await {
+            let words: Vec<&str> = message.split(' ').collect();
+            let gets = words.iter().position(|word| *word == "gets").unwrap();
+            break words[gets - 1].to_owned();
+        }
+        assert!(began.elapsed() < Duration::from_secs(40));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    };
+    let taking = || async {
+        let workers = bench.coordinator().workers().await;
+        let own = workers.iter().filter(|worker| worker.pod == held);
+        own.filter(|worker| worker.available).count()
+    };
+    assert_eq!(taking().await, 0, "{held}");
+    // Neither killed nor given up: what it has it ends.
+    assert!(bench.pods().get_opt(&held).await.unwrap().is_some());
+    for worker in joined.values() {
+        worker.finish();
+    }
+    bench.state("fib", "Succeeded").await;
+    one_pod(&bench, "workers", &joined.into_keys().collect::<Vec<_>>()).await;
     bench.close().await;
 }
 

@@ -32,6 +32,7 @@ use kube::runtime::reflector::{ObjectRef, Store};
 use provost_coordinator::{Coordinator, Weights};
 use provost_crds::{ProofRequest, WorkerPool};
 use tokio::sync::watch;
+use tokio_stream::wrappers::WatchStream;
 use tokio_util::sync::CancellationToken;
 
 use super::backoff::Backoffs;
@@ -49,8 +50,7 @@ use status::Change;
 /// Name of this controller in metrics.
 const NAME: &str = "proof_request";
 
-/// Time between two looks at all requests, whatever the watch says: a list of more than one page that replaces a broken watch is reconciled
-/// before the cache has it.
+/// Time between two looks at all requests, whatever the watch says.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
 /// Time between two attempts to find out whether a request is gone.
@@ -86,9 +86,11 @@ pub struct Context {
     pub backoffs: Backoffs<ProofKey>,
 }
 
-/// Reconciles until `shutdown`; calls `synced` once the cache has seen its first list.
+/// Reconciles until `shutdown`; calls `synced` once the cache has seen its first list. `lists` tells when a list has become the cache: one of
+/// more than a page, which replaces a broken watch, is reconciled before that.
 pub async fn run(
     controller: Controller<ProofRequest>,
+    lists: watch::Receiver<()>,
     context: Arc<Context>,
     concurrency: u16,
     synced: impl FnOnce(),
@@ -99,6 +101,7 @@ pub async fn run(
     let work = controller
         .with_config(Config::default().concurrency(concurrency))
         .reconcile_all_on(begins_to_lead(&context.leads))
+        .reconcile_all_on(WatchStream::from_changes(lists))
         .reconcile_all_on(every(LOOK_AGAIN))
         .graceful_shutdown_on(async move { shutdown.cancelled().await })
         .run(reconcile, on_error, context)

@@ -24,6 +24,20 @@ pub struct Fleet {
     changed: Notify,
 }
 
+/// How long a worker gets no tasks for a roll-out at most: what it waits for may be what it is kept from.
+const LONGEST_HOLD: Duration = Duration::from_secs(1800);
+
+/// How a roll-out stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// How long it has waited for an idle worker.
+    pub lasted: Duration,
+    /// The pod that gets no more tasks.
+    pub held: Option<String>,
+    /// Whether that is to end.
+    pub too_long: bool,
+}
+
 /// The last worker of a pool that crashed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LastCrash {
@@ -36,10 +50,10 @@ pub struct LastCrash {
 /// A roll-out.
 #[derive(Debug)]
 struct RollOut {
-    /// Since when.
+    /// Since when it has waited for an idle worker.
     since: Instant,
-    /// The pod that gets no more tasks for it.
-    held: Option<String>,
+    /// The pod that gets no more tasks for it, and since when.
+    held: Option<(String, Instant)>,
 }
 
 #[derive(Debug, Default)]
@@ -190,25 +204,39 @@ impl Fleet {
         names
     }
 
-    /// How long `pool` has had outdated workers, and which of them gets no more tasks; nothing, and that one for the last time, once it has none.
-    pub fn roll_out(&self, pool: &str, outdated: bool) -> (Duration, Option<String>) {
+    /// How the roll-out of `pool` stands, which has outdated workers.
+    pub fn roll_out(&self, pool: &str) -> Waiting {
         let mut inner = self.inner();
-        if !outdated {
-            let held = inner.roll_outs.remove(pool).and_then(|it| it.held);
-            return (Duration::ZERO, held);
-        }
         let roll_out = inner.roll_outs.entry(pool.to_owned());
         let roll_out = roll_out.or_insert_with(|| RollOut {
             since: Instant::now(),
             held: None,
         });
-        (roll_out.since.elapsed(), roll_out.held.clone())
+        let held = roll_out.held.as_ref();
+        Waiting {
+            lasted: roll_out.since.elapsed(),
+            held: held.map(|(pod, _)| pod.clone()),
+            too_long: held.is_some_and(|(_, at)| at.elapsed() >= LONGEST_HOLD),
+        }
     }
 
-    /// `pod` of `pool` gets no more tasks for the roll-out that goes on, and no other one.
+    /// `pool` has no outdated workers any more. Tells who got no more tasks.
+    pub fn end_roll_out(&self, pool: &str) -> Option<String> {
+        let ended = self.inner().roll_outs.remove(pool);
+        ended?.held.map(|(pod, _)| pod)
+    }
+
+    /// `pod` of `pool` gets no more tasks from now on for the roll-out that goes on, and no other one.
     pub fn hold(&self, pool: &str, pod: Option<String>) {
         if let Some(roll_out) = self.inner().roll_outs.get_mut(pool) {
-            roll_out.held = pod;
+            roll_out.held = pod.map(|pod| (pod, Instant::now()));
+        }
+    }
+
+    /// The roll-out of `pool` waits anew for an idle worker.
+    pub fn wait_anew(&self, pool: &str) {
+        if let Some(roll_out) = self.inner().roll_outs.get_mut(pool) {
+            roll_out.since = Instant::now();
         }
     }
 
@@ -290,16 +318,30 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_roll_out_lasts_as_long_as_there_are_outdated_workers() {
+    async fn a_roll_out_holds_a_worker_for_so_long_and_then_waits_anew() {
         let fleet = Fleet::default();
-        assert_eq!(fleet.roll_out("p", true), (Duration::ZERO, None));
+        let stands = |lasted, held: Option<&str>, too_long| {
+            let held = held.map(str::to_owned);
+            let waiting = Waiting {
+                lasted,
+                held,
+                too_long,
+            };
+            assert_eq!(fleet.roll_out("p"), waiting);
+        };
+        stands(Duration::ZERO, None, false);
         tokio::time::advance(CACHE_LAG).await;
         fleet.hold("p", Some("p-a".to_owned()));
-        let held = Some("p-a".to_owned());
-        assert_eq!(fleet.roll_out("p", true), (CACHE_LAG, held.clone()));
-        assert_eq!(fleet.roll_out("p", false), (Duration::ZERO, held));
+        stands(CACHE_LAG, Some("p-a"), false);
+        tokio::time::advance(LONGEST_HOLD).await;
+        stands(CACHE_LAG + LONGEST_HOLD, Some("p-a"), true);
+        fleet.wait_anew("p");
+        fleet.hold("p", None);
+        stands(Duration::ZERO, None, false);
         fleet.hold("p", Some("p-b".to_owned()));
-        assert_eq!(fleet.roll_out("p", true), (Duration::ZERO, None));
+        assert_eq!(fleet.end_roll_out("p").as_deref(), Some("p-b"));
+        fleet.hold("p", Some("p-b".to_owned()));
+        stands(Duration::ZERO, None, false);
     }
 
     #[tokio::test(start_paused = true)]

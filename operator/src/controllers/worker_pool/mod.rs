@@ -39,7 +39,7 @@ use crate::metrics::{DeviceLabels, Metrics, RoleLabels};
 use crate::pods::classify;
 pub use error::PoolError;
 use fleet::Fleet;
-use plan::PodView;
+use plan::{Plan, PodView};
 use pods::WorkerSettings;
 use status::Observed;
 
@@ -74,6 +74,8 @@ pub struct Context {
     pub metrics: Metrics,
     /// Failures in a row.
     pub backoffs: Backoffs<String>,
+    /// How long a roll-out waits until a worker is idle, before one gets no more tasks so that it will be.
+    pub patience: Duration,
     /// Whether this replica leads: only then it does anything.
     pub leads: watch::Receiver<bool>,
 }
@@ -195,6 +197,8 @@ async fn step(pool: &WorkerPool, context: &Context) -> Result<Action, PoolError>
             )
             .await;
     }
+    // In this order: who has reported by the end of the recovery is in what comes after it.
+    let unheard = context.coordinator.is_recovering();
     let workers = context.coordinator.workers().await;
     count_roles(context, &workers);
     let cached = context.pods.state_filter(|pod| of_pool(pod, pool, &name));
@@ -203,15 +207,18 @@ async fn step(pool: &WorkerPool, context: &Context) -> Result<Action, PoolError>
         .fleet
         .forget_pods(|name| context.pods.find(|pod| pod.name_any() == name).is_some());
     let views = views(pool, context, &cached, &workers);
-    let desired = usize::try_from(pool.spec.replicas).unwrap_or(0);
+    let wanted = usize::try_from(pool.spec.replicas).unwrap_or(0);
+    let desired = match unheard {
+        true => plan::while_unheard(wanted, &views),
+        false => wanted,
+    };
     let wait = context
         .fleet
         .backoff(&name, Timestamp::now().as_millisecond());
     // Without an image what runs goes on, and nothing can take its place.
     let has_image = pods::known_image(pool, &context.settings).is_some();
-    let recovering = context.coordinator.is_recovering();
     let plan = match has_image {
-        true if recovering => plan::recovering(desired, &views, wait),
+        true if unheard => plan::plan(desired, &plan::kept(&views), wait),
         true => plan::plan(desired, &views, wait),
         false => plan::without_new(desired, &views),
     };
@@ -221,44 +228,64 @@ async fn step(pool: &WorkerPool, context: &Context) -> Result<Action, PoolError>
         quarantined,
         ..view::observe(&views, &cached, &workers, refused)
     };
-    if observed.ready >= desired {
+    if observed.ready >= wanted {
         context.fleet.forget_crash(&name);
     }
     observed.crash = context.fleet.last_crash(&name);
-    observed.held = hold(context, &name, &views, has_image && observed.outdated > 0);
+    let rolls = has_image && observed.outdated > 0;
+    observed.held = hold(context, &name, desired, rolls, &after(&plan, views));
     context.metrics.set_pool_ready(&name, Some(observed.ready));
     note(pool, context, |pool, now| match has_image {
         true => status::served(pool, &observed, now),
         false => status::no_image(pool, &observed, now),
     })
     .await?;
-    let longest = match recovering || has_image && observed.outdated > 0 {
+    let longest = match unheard || rolls {
         true => ROLLING,
         false => SLOW,
     };
     Ok(Action::requeue(plan.again.unwrap_or(SLOW).min(longest)))
 }
 
+/// The pods that are left once the plan is carried out, those that it makes not among them.
+fn after(plan: &Plan, mut views: Vec<PodView>) -> Vec<PodView> {
+    views.retain(|view| !plan.delete.iter().any(|gone| gone.name == view.name));
+    views
+}
+
 /// Sees to it that a roll-out ends though all workers are always busy. Says who gets no more tasks for that.
-fn hold(context: &Context, pool: &str, views: &[PodView], rolls: bool) -> Option<String> {
-    let (lasted, before) = context.fleet.roll_out(pool, rolls);
-    let now = match rolls {
-        true => plan::held(lasted, views, before.as_deref()),
-        false => None,
+fn hold(
+    context: &Context,
+    pool: &str,
+    desired: usize,
+    rolls: bool,
+    views: &[PodView],
+) -> Option<String> {
+    let (before, now) = match rolls {
+        true => {
+            let waiting = context.fleet.roll_out(pool);
+            let now = match waiting.too_long {
+                true => {
+                    context.fleet.wait_anew(pool);
+                    None
+                }
+                false => {
+                    let before = waiting.held.as_deref();
+                    plan::held(desired, views, before, (waiting.lasted, context.patience))
+                }
+            };
+            if now != waiting.held {
+                tracing::info!(pool, ?now, before = ?waiting.held, "which worker gets no more tasks, to be replaced");
+                context.fleet.hold(pool, now.clone());
+            }
+            (waiting.held, now)
+        }
+        false => (context.fleet.end_roll_out(pool), None),
     };
-    if now != before {
-        tracing::info!(
-            pool,
-            ?now,
-            ?before,
-            "which worker gets no more tasks, to be replaced"
-        );
-        context.fleet.hold(pool, now.clone());
-    }
     if let Some(before) = before.filter(|before| now.as_ref() != Some(before)) {
-        // One on a node that is not ready stays without.
+        // One that is going, or whose node is not ready, stays without.
         let capacity = |pod: &Pod| pod.name_any() == before && classify::is_capacity(pod);
-        if context.pods.find(capacity).is_some() {
+        if !context.fleet.is_deleted(&before) && context.pods.find(capacity).is_some() {
             context.coordinator.cordon_pod(&before, false);
         }
     }

@@ -99,7 +99,7 @@ pub fn plan(desired: usize, pods: &[PodView], wait: Duration) -> Plan {
             name: p.name.clone(),
             grace: None,
         }));
-    } else if let Some(old) = replaceable(&live) {
+    } else if let Some(old) = replaceable(&live, desired) {
         plan.delete.push(Deletion {
             name: old.name.clone(),
             grace: None,
@@ -124,13 +124,13 @@ pub fn without_new(desired: usize, pods: &[PodView]) -> Plan {
     }
 }
 
-/// The same while workers of the last term have yet to say what they are at: what has ended is replaced, and nobody else has to go.
-pub fn recovering(desired: usize, pods: &[PodView], wait: Duration) -> Plan {
-    let live = pods.iter().filter(|p| is_live(p)).count();
-    plan(desired.max(live), &kept(pods), wait)
+/// How many pods there are to be while workers of the last term have yet to say what they are at: none has to go for being too many.
+pub fn while_unheard(desired: usize, pods: &[PodView]) -> usize {
+    desired.max(pods.iter().filter(|p| is_live(p)).count())
 }
 
-fn kept(pods: &[PodView]) -> Vec<PodView> {
+/// The same pods, of which none has to go for its template.
+pub fn kept(pods: &[PodView]) -> Vec<PodView> {
     let kept = pods.iter().map(|pod| PodView {
         outdated: false,
         ..pod.clone()
@@ -138,24 +138,25 @@ fn kept(pods: &[PodView]) -> Vec<PodView> {
     kept.collect()
 }
 
-/// How long a roll-out waits until a worker is idle, before one gets no more tasks so that it will be.
-pub const PATIENCE: Duration = Duration::from_secs(300);
-
-/// The outdated pod that gets no more tasks until it can go, of a roll-out that has lasted for `lasted`; `before` is the one until now. One
-/// at a time, and only where another worker can take what is still to come of its proofs.
-pub fn held(lasted: Duration, pods: &[PodView], before: Option<&str>) -> Option<String> {
+/// The outdated pod that gets no more tasks until it can go, once a roll-out has had no idle worker for `lasted`, of which `patience` is enough;
+/// `before` is the one until now. One at a time, where all others are there, and one of them can take what is still to come of its proofs.
+pub fn held(
+    desired: usize,
+    pods: &[PodView],
+    before: Option<&str>,
+    (lasted, patience): (Duration, Duration),
+) -> Option<String> {
     let live: Vec<&PodView> = pods.iter().filter(|p| is_live(p)).collect();
+    if live.len() != desired || is_rolling(&live) {
+        return None;
+    }
     let ready = || live.iter().filter(|p| p.phase == Phase::Ready);
     let others = |name: &str| ready().any(|p| p.complete && p.name != name);
     let old = ready().filter(|p| p.outdated && others(&p.name));
-    if let Some(still) = old.clone().find(|p| Some(p.name.as_str()) == before) {
-        return Some(still.name.clone());
-    }
-    let next = match lasted < PATIENCE || is_rolling(&live) {
-        true => None,
-        false => old.min_by_key(|p| (p.work, p.created)),
-    };
-    next.map(|p| p.name.clone())
+    let still = old.clone().find(|p| Some(p.name.as_str()) == before);
+    let next = || old.min_by_key(|p| (p.work, p.created));
+    let held = still.or_else(|| next().filter(|_| lasted >= patience));
+    held.map(|p| p.name.clone())
 }
 
 fn is_live(pod: &PodView) -> bool {
@@ -168,18 +169,16 @@ fn is_rolling(live: &[&PodView]) -> bool {
     new.any(|p| p.phase == Phase::Starting || !p.complete)
 }
 
-/// An outdated pod that can go: idle, and one at a time, so that a pool of many keeps working during a roll-out.
-fn replaceable<'a>(live: &[&'a PodView]) -> Option<&'a PodView> {
-    let rolling = is_rolling(live);
-    let broken = live
+/// An outdated pod that can go: one that does not start, or else one that is idle, where all others are there in full, so that a pool of many
+/// keeps working during a roll-out, and one whose new workers fail or are refused keeps what it has.
+fn replaceable<'a>(live: &[&'a PodView], desired: usize) -> Option<&'a PodView> {
+    let mut idle = live
         .iter()
-        .find(|p| p.outdated && p.work == Work::None && p.phase == Phase::Starting);
-    broken
-        .or_else(|| {
-            live.iter()
-                .find(|p| p.outdated && p.work == Work::None && !rolling)
-        })
-        .copied()
+        .filter(|p| p.outdated && p.work == Work::None)
+        .copied();
+    let broken = idle.clone().find(|p| p.phase == Phase::Starting);
+    let all_there = live.len() >= desired && !is_rolling(live);
+    broken.or_else(|| idle.next().filter(|_| all_there))
 }
 
 #[cfg(test)]

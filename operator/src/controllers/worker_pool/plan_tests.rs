@@ -120,11 +120,35 @@ fn nobody_goes_who_has_yet_to_say_what_it_is_at() {
         pod("ended", Phase::Ended),
     ];
     pods[0].outdated = true;
-    let wait = Duration::ZERO;
-    assert_eq!(names(&recovering(1, &pods, wait)), vec!["ended"]);
-    let plan = recovering(3, &pods, wait);
-    assert_eq!((plan.create, names(&plan)), (1, vec!["ended"]));
+    let unheard = |desired| plan(while_unheard(desired, &pods), &kept(&pods), Duration::ZERO);
+    assert_eq!(names(&unheard(1)), vec!["ended"]);
+    assert_eq!((unheard(3).create, names(&unheard(3))), (1, vec!["ended"]));
+    let no_image = without_new(while_unheard(1, &pods), &pods);
+    assert_eq!(names(&no_image), vec!["ended"]);
 }
+
+#[test]
+fn a_roll_out_whose_new_workers_fail_or_are_refused_takes_nobody_else() {
+    let mut pods = vec![
+        pod("new", Phase::Ended),
+        pod("a", Phase::Ready),
+        pod("b", Phase::Ready),
+    ];
+    (pods[1].outdated, pods[2].outdated) = (true, true);
+    let after_a_crash = plan(3, &pods, Duration::from_secs(9));
+    assert_eq!(names(&after_a_crash), vec!["new"]);
+    pods.remove(0);
+    let refused = plan(3, &pods, Duration::ZERO);
+    assert_eq!((refused.create, names(&refused)), (1, vec![]));
+    pods[0].work = Work::Tasks;
+    pods[1].work = Work::Tasks;
+    assert_eq!(held(3, &pods, None, LONG), None);
+    assert_eq!(held(3, &pods, Some("a"), LONG), None);
+}
+
+const PATIENCE: Duration = Duration::from_secs(300);
+const LONG: (Duration, Duration) = (PATIENCE, PATIENCE);
+const SHORT: (Duration, Duration) = (Duration::from_secs(299), PATIENCE);
 
 fn rolled() -> Vec<PodView> {
     let mut pods = vec![pod("new", Phase::Ready), pod("b", Phase::Ready)];
@@ -138,34 +162,42 @@ fn rolled() -> Vec<PodView> {
 #[test]
 fn a_roll_out_that_waits_for_long_holds_one_worker_after_the_other() {
     let mut pods = rolled();
-    assert_eq!(held(PATIENCE - Duration::from_secs(1), &pods, None), None);
-    assert_eq!(held(PATIENCE, &pods, None).as_deref(), Some("b"));
-    assert_eq!(held(PATIENCE, &pods, Some("a")).as_deref(), Some("a"));
+    assert_eq!(held(3, &pods, None, SHORT), None);
+    assert_eq!(held(3, &pods, None, LONG).as_deref(), Some("b"));
+    assert_eq!(held(3, &pods, Some("a"), SHORT).as_deref(), Some("a"));
     pods[1].work = Work::None;
-    assert_eq!(
-        held(Duration::ZERO, &pods, Some("b")).as_deref(),
-        Some("b"),
-        "until it is gone"
-    );
-    pods[1].phase = Phase::Leaving;
-    pods.push(pod("next", Phase::Starting));
-    assert_eq!(held(PATIENCE, &pods, Some("b")), None, "first the next one");
+    let until_gone = held(3, &pods, Some("b"), SHORT);
+    assert_eq!(until_gone.as_deref(), Some("b"));
+    pods[1] = pod("next", Phase::Starting);
+    assert_eq!(held(3, &pods, None, LONG), None, "first the next one");
+    pods[1] = pod("next", Phase::Ready);
+    assert_eq!(held(3, &pods, None, LONG).as_deref(), Some("a"));
+}
+
+#[test]
+fn who_cannot_be_replaced_is_not_held() {
+    let mut pods = rolled();
+    pods.push(pod("more", Phase::Starting));
+    assert_eq!(held(4, &pods, Some("b"), LONG), None, "another comes first");
     pods.pop();
-    pods.push(pod("next", Phase::Ready));
-    assert_eq!(held(PATIENCE, &pods, Some("b")).as_deref(), Some("a"));
+    assert_eq!(
+        held(2, &pods, Some("b"), LONG),
+        None,
+        "one has to go anyway"
+    );
 }
 
 #[test]
 fn nobody_is_held_whom_no_other_can_stand_in_for() {
     let mut pods = rolled();
     pods[0].complete = false;
-    assert_eq!(held(PATIENCE, &pods, None), None, "it comes first");
+    assert_eq!(held(3, &pods, None, LONG), None, "it comes first");
     pods.remove(0);
-    assert_eq!(held(PATIENCE, &pods, None).as_deref(), Some("b"));
+    assert_eq!(held(2, &pods, None, LONG).as_deref(), Some("b"));
     pods[1].complete = false;
-    assert_eq!(held(PATIENCE, &pods, None).as_deref(), Some("a"));
+    assert_eq!(held(2, &pods, None, LONG).as_deref(), Some("a"));
     pods.truncate(1);
-    assert_eq!(held(PATIENCE, &pods, Some("b")), None);
+    assert_eq!(held(1, &pods, Some("b"), LONG), None);
 }
 
 #[test]
