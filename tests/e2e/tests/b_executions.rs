@@ -57,6 +57,8 @@ fn c_submit_uploads_waits_and_tells_what_came_of_it() {
         "--mode",
         "execute",
         "--upload",
+        "--ttl",
+        "1h",
         "--name",
         "submitted",
         "-n",
@@ -76,6 +78,7 @@ fn c_submit_uploads_waits_and_tells_what_came_of_it() {
     let program = spec["program"]["artifact"].as_str().unwrap_or_default();
     assert!(program.starts_with("program_"), "{spec}");
     assert!(spec["stdin"]["artifact"].is_string(), "{spec}");
+    assert_eq!(spec["ttlSecondsAfterFinished"], 3600);
     delete("submitted");
 }
 
