@@ -2,6 +2,9 @@
 
 use provost_crds::ProofRequest;
 
+/// Requests in one answer of the API server, which has all of each.
+pub const PAGE: u32 = 100;
+
 /// Without what nobody asks about, of a request that is served. Until it has ended it may have to begin again from its own program and
 /// input; after that the id of its program is enough to clear up.
 pub fn served(request: &mut ProofRequest) {

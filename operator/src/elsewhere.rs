@@ -12,8 +12,6 @@ use tokio::time::Instant;
 use crate::api::{ApiError, within};
 use crate::cached;
 
-/// Requests in one answer of the API server: one may hold a program of a megabyte.
-const PAGE: u32 = 100;
 /// For how long an answer is good: many requests may be deleted at once.
 const FRESH: Duration = Duration::from_secs(5);
 
@@ -60,7 +58,7 @@ impl Elsewhere {
 
     async fn list(&self, scope: &str) -> Result<Vec<Arc<ProofRequest>>, ApiError> {
         let api = Api::<ProofRequest>::all(self.client.clone());
-        let mut page = ListParams::default().limit(PAGE);
+        let mut page = ListParams::default().limit(cached::PAGE);
         let mut found = Vec::new();
         loop {
             let list = within("list ProofRequests", api.list(&page)).await?;

@@ -40,8 +40,6 @@ use crate::tasks::TaskWatch;
 
 /// The Lease that the leader holds.
 const LEASE: &str = "provost-operator";
-/// ProofRequests in one answer of the API server: one may hold a program of a megabyte.
-const PAGE: u32 = 100;
 /// Longest time for work under way at shutdown.
 const DRAIN: Duration = Duration::from_secs(20);
 
@@ -312,7 +310,7 @@ impl<'a> PoolPlaces<'a> {
 fn proof_requests(api: Api<ProofRequest>) -> (Controller<ProofRequest>, watch::Receiver<()>) {
     let (cache, writer) = reflector::store();
     let (listed, lists) = watch::channel(());
-    let requests = watcher(api, watcher::Config::default().page_size(PAGE))
+    let requests = watcher(api, watcher::Config::default().page_size(cached::PAGE))
         .modify(cached::served)
         .reflect(writer)
         .inspect_ok(move |event| {

@@ -33,6 +33,16 @@ async fn one_pod(bench: &Bench, pool: &str, but: &[String]) -> Pod {
     .await
 }
 
+/// Begins a roll-out of the pool `workers`.
+async fn change_template(bench: &Bench) {
+    let patch = Patch::Merge(json!({"spec": {"image": "w:2"}}));
+    bench
+        .pools()
+        .patch("workers", &PatchParams::default(), &patch)
+        .await
+        .unwrap();
+}
+
 async fn condition(bench: &Bench, pool: &str, reason: &str) -> provost_crds::WorkerPool {
     wait(&format!("{pool} {reason}"), || async {
         let pool = bench.pools().get(pool).await.unwrap();
@@ -242,12 +252,7 @@ async fn a_roll_out_that_waits_for_a_worker_shows() {
     let _worker = Worker::start(&bench, &old, Habit::Slow).await;
     bench.core("fib").await;
     bench.state("fib", "Proving").await;
-    let patch = Patch::Merge(json!({"spec": {"image": "w:2"}}));
-    bench
-        .pools()
-        .patch("workers", &PatchParams::default(), &patch)
-        .await
-        .unwrap();
+    change_template(&bench).await;
     let says = |text: &'static str| {
         let pools = bench.pools();
         wait(text, move || {
@@ -304,12 +309,7 @@ async fn a_roll_out_ends_though_a_worker_is_never_idle() {
         assert!(began.elapsed() < Duration::from_secs(20));
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    let patch = Patch::Merge(json!({"spec": {"image": "w:2"}}));
-    bench
-        .pools()
-        .patch("workers", &PatchParams::default(), &patch)
-        .await
-        .unwrap();
+    change_template(&bench).await;
     let held = loop {
         join(&bench).await;
         if let Some(message) = says(&bench, "gets no more tasks until then").await {
@@ -354,12 +354,7 @@ async fn a_new_leader_replaces_nobody_who_has_yet_to_say_what_it_is_at() {
     // The new leader sees the pod before it hears of the worker.
     way.close();
     bench.stop().await;
-    let patch = Patch::Merge(json!({"spec": {"image": "w:2"}}));
-    bench
-        .pools()
-        .patch("workers", &PatchParams::default(), &patch)
-        .await
-        .unwrap();
+    change_template(&bench).await;
     bench.restart(&home).await;
     tokio::time::sleep(Duration::from_millis(1500)).await;
     assert!(bench.coordinator().is_recovering());

@@ -78,11 +78,11 @@ pub fn complete(class: PoolClass, workers: &[WorkerView]) -> HashSet<&str> {
         let known = all.entry(worker.pod.as_str()).or_default();
         known.extend(roles(worker.kind));
     }
-    let wanted: &[_] = match class {
-        PoolClass::Cpu => &["execute"],
-        PoolClass::Gpu => &["prove"],
-        PoolClass::All => &["execute", "prove"],
-    };
+    let wanted = roles(match class {
+        PoolClass::Cpu => WorkerType::Cpu,
+        PoolClass::Gpu => WorkerType::Gpu,
+        PoolClass::All => WorkerType::All,
+    });
     let complete = all
         .into_iter()
         .filter(|(_, roles)| wanted.iter().all(|role| roles.contains(role)));
