@@ -51,7 +51,7 @@ pub use provost_scheduler::TaskKind;
 pub use refusal::Refusal;
 pub use shards::ShardSize;
 pub use state::{
-    Counts, MemoryState, ProofOutcome, ProofProgress, ProofResult, RunStart, State, StateError,
-    TaskChange, TaskChangeKind,
+    Begun, Counts, MemoryState, ProofOutcome, ProofProgress, ProofResult, RunStart, State,
+    StateError, TaskChange, TaskChangeKind,
 };
 pub use term::{RecoveredProof, Term, TermEvent};

@@ -29,10 +29,10 @@ pub trait State: Send + Sync + 'static {
     fn finish_proof(&self, outcome: ProofOutcome) -> BoxFuture<'_, Result<(), StateError>>;
 
     /// Stores that a run of a proof begins, before any worker sees its root. Called again like [`State::finish_proof`]. A later leader recovers the
-    /// proof with what was stored here.
-    fn begin_run(&self, start: RunStart) -> BoxFuture<'_, Result<(), StateError>> {
+    /// proof with what was stored here. A proof that is there already need not be made again: whoever made it may have been lost before it could say so.
+    fn begin_run(&self, start: RunStart) -> BoxFuture<'_, Result<Begun, StateError>> {
         let _ = start;
-        futures::future::ready(Ok(())).boxed()
+        futures::future::ready(Ok(Begun::Stored)).boxed()
     }
 
     /// A run does not begin after all, whether it was stored or not: its proof was forgotten, or ended, before that was known.
@@ -57,6 +57,15 @@ pub struct RunStart {
     pub attempts: AttemptsByType,
     /// How large its shards are; `None` where it has none.
     pub shards: Option<ShardSize>,
+}
+
+/// What became of a run that was to begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begun {
+    /// It is stored: workers may see it.
+    Stored,
+    /// An earlier run has made the proof, which was verified: there is nothing to run.
+    Made,
 }
 
 /// Why an outcome was not stored.

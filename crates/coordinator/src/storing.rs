@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::comm::ToStore;
 use crate::reactor::Reactor;
 use crate::shared::{Shared, spawn_part};
-use crate::state::{ProofOutcome, RunStart, State, StateError};
+use crate::state::{Begun, ProofOutcome, RunStart, State, StateError};
 
 /// First and longest wait between attempts to store something.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
@@ -49,7 +49,7 @@ impl Storing {
     async fn outcome(self, outcome: ProofOutcome) {
         let again = || self.state.finish_proof(outcome.clone());
         match self.insist(&outcome.proof, again, |_| {}, || true).await {
-            Some(Stored::Yes | Stored::Gone) => {
+            Some(Stored::Yes(()) | Stored::Gone) => {
                 self.say(|r| r.proof_stored(&outcome.proof));
             }
             Some(Stored::Unwanted) | None => {}
@@ -66,7 +66,12 @@ impl Storing {
             storing.unwrap_or_default()
         };
         match self.insist(&start.proof, again, refused, wanted).await {
-            Some(Stored::Yes) => {
+            Some(Stored::Yes(Begun::Made)) => {
+                self.say(|r| r.proof_made(&start.proof, start.run));
+                // An attempt before may have stored it.
+                self.state.abandon_run(start.clone()).await;
+            }
+            Some(Stored::Yes(Begun::Stored)) => {
                 let begins = self.say(|r| r.run_stored(&start.proof, start.run));
                 if begins == Some(false) {
                     self.state.abandon_run(start.clone()).await;
@@ -81,17 +86,17 @@ impl Storing {
     }
 
     /// Tries until it is stored, nobody wants that any more, or the term ends. Hands on what people must change.
-    async fn insist<'a>(
+    async fn insist<'a, T>(
         &'a self,
         proof: &str,
-        again: impl Fn() -> BoxFuture<'a, Result<(), StateError>>,
+        again: impl Fn() -> BoxFuture<'a, Result<T, StateError>>,
         refused: impl Fn(String),
         wanted: impl Fn() -> bool,
-    ) -> Option<Stored> {
+    ) -> Option<Stored<T>> {
         let (mut wait, longest) = BACKOFF;
         loop {
             match again().await {
-                Ok(()) => return Some(Stored::Yes),
+                Ok(stored) => return Some(Stored::Yes(stored)),
                 Err(StateError::Gone(why)) => {
                     tracing::info!(proof, why, "nobody waits for the proof");
                     return Some(Stored::Gone);
@@ -122,8 +127,8 @@ impl Storing {
     }
 }
 
-enum Stored {
-    Yes,
+enum Stored<T> {
+    Yes(T),
     /// Whoever wanted it wants it no more.
     Unwanted,
     /// Nobody wants it.

@@ -20,14 +20,19 @@ struct Flood {
     ends: BTreeMap<(u64, TaskKey), WorkerKey>,
     random: Random,
     longest: u64,
+    small: Shape,
     placed: Vec<(TaskKey, WorkerKey)>,
 }
 
 impl Flood {
     fn new(workers: u64, longest: u64, seed: u64) -> Self {
+        Self::with(workers, 64, SMALL, longest, seed)
+    }
+
+    fn with(workers: u64, capacity: u32, small: Shape, longest: u64, seed: u64) -> Self {
         let mut s = Scheduler::new(Settings::default());
         for pod in 0..workers {
-            worker(&mut s, WorkerKind::Cpu, 64, pod);
+            worker(&mut s, WorkerKind::Cpu, capacity, pod);
         }
         Self {
             s,
@@ -35,6 +40,7 @@ impl Flood {
             ends: BTreeMap::new(),
             random: Random(seed | 1),
             longest,
+            small,
             placed: Vec::new(),
         }
     }
@@ -49,7 +55,7 @@ impl Flood {
             self.s.complete(done).unwrap();
         }
         while self.s.waiting() < 50 {
-            task(&mut self.s, small, SMALL);
+            task(&mut self.s, small, self.small);
         }
         for (placed, on) in decide(&mut self.s, self.now) {
             let end = self.now + 1 + self.random.below(self.longest);
@@ -202,5 +208,86 @@ fn a_reservation_ends_with_its_reason() {
     s.complete(big).unwrap();
     decide(&mut s, 10_002);
     assert!(!reserved(&s, one), "nothing is left to keep it for");
+    s.verify().unwrap();
+}
+
+/// A Controller, and the CoreExecute that it makes.
+const CONTROLLER: Shape = Shape::new(Class::Cpu, 1).with_reserve(8);
+const EXECUTION: Shape = Shape::new(Class::Cpu, 8);
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Executions fill the workers, and each piece of room that comes free is enough for the next of them.
+    #[test]
+    fn a_lasting_task_and_its_child_wait_no_longer_than_patience_and_what_runs(
+        workers in 1u64..4, capacity in 9u32..30, longest in 200u64..20_000, seed in any::<u64>(),
+    ) {
+        let mut flood = Flood::with(workers, capacity, Shape::new(Class::Cpu, 4), longest, seed);
+        let (small, large) = (proof(&mut flood.s), proof(&mut flood.s));
+        flood.s.set_priority(large, 1).unwrap();
+        for _ in 0..50 {
+            flood.tick(small);
+        }
+        let bound = 2 * (flood.s.settings().patience + longest + 200);
+        for shape in [CONTROLLER, EXECUTION] {
+            let wanted = task(&mut flood.s, large, shape);
+            let since = flood.now;
+            while flood.s.worker_of(wanted).is_none() {
+                prop_assert!(flood.now - since <= bound, "{shape:?} after {} ms", flood.now - since);
+                flood.tick(small);
+            }
+        }
+        flood.s.verify().unwrap();
+    }
+
+    /// Where no worker is large enough for both, the child's place is kept on another one.
+    #[test]
+    fn nor_where_its_child_must_go_elsewhere(longest in 200u64..20_000, seed in any::<u64>()) {
+        let mut flood = Flood::with(2, 8, Shape::new(Class::Cpu, 4), longest, seed);
+        let (small, large) = (proof(&mut flood.s), proof(&mut flood.s));
+        for _ in 0..50 {
+            flood.tick(small);
+        }
+        let controller = task(&mut flood.s, large, CONTROLLER);
+        let (since, bound) = (flood.now, 2 * (flood.s.settings().patience + longest + 200));
+        while flood.s.worker_of(controller).is_none() {
+            prop_assert!(flood.now - since <= bound, "after {} ms", flood.now - since);
+            flood.tick(small);
+        }
+    }
+}
+
+/// The child of one that runs already may be what the next one waits for: it is not kept away.
+#[test]
+fn nothing_is_kept_for_a_lasting_task_while_another_waits_for_its_first_child() {
+    let mut s = scheduler();
+    let (small, first, second) = (proof(&mut s), proof(&mut s), proof(&mut s));
+    let w = worker(&mut s, WorkerKind::Cpu, 17, 1);
+    let crumb = Shape::new(Class::Cpu, 1);
+    task(&mut s, first, CONTROLLER);
+    decide(&mut s, 0);
+    let fills: Vec<_> = (0..16).map(|_| task(&mut s, small, crumb)).collect();
+    decide(&mut s, 0);
+    let waits = task(&mut s, second, CONTROLLER);
+    let late = task(&mut s, small, crumb);
+    s.complete(fills[0]).unwrap();
+    assert_eq!(decide(&mut s, 1), [(late, w)], "it overtakes");
+    decide(&mut s, 10_001);
+    assert!(!s.worker(w).unwrap().reserved);
+    for fill in &fills[1..9] {
+        s.complete(*fill).unwrap();
+    }
+    let child = task(&mut s, first, EXECUTION);
+    assert_eq!(decide(&mut s, 10_002), [(child, w)]);
+    decide(&mut s, 10_003);
+    assert!(s.worker(w).unwrap().reserved, "its patience was over");
+    let late = task(&mut s, small, crumb);
+    s.complete(fills[9]).unwrap();
+    assert_eq!(decide(&mut s, 10_004), [(late, w)], "there is room beside");
+    s.complete(child).unwrap();
+    assert_eq!(decide(&mut s, 10_005), [], "8 of 9 are free");
+    s.complete(fills[10]).unwrap();
+    assert_eq!(decide(&mut s, 10_006), [(waits, w)]);
     s.verify().unwrap();
 }

@@ -1,25 +1,33 @@
 //! Writes a run's root task down before any worker sees it: the next leader takes the proof up by it.
 
 use kube::api::{Api, DeleteParams, PostParams};
-use provost_coordinator::{RunStart, StateError};
-use provost_crds::ProvingTask;
+use provost_coordinator::{Begun, RunStart, StateError};
+use provost_crds::{Mode, ProvingTask};
 
 use super::KubeState;
 use super::object::TaskRecord;
 use crate::api::within;
-use crate::key::ProofKey;
+use crate::key::{ProofKey, created_ms};
 
-/// Creates the root task's object. Doing it again changes nothing.
-pub(super) async fn begin(state: &KubeState, start: RunStart) -> Result<(), StateError> {
+/// Creates the root task's object, unless the proof is in the store already. Doing it again changes nothing.
+pub(super) async fn begin(state: &KubeState, start: RunStart) -> Result<Begun, StateError> {
     let Some(key) = ProofKey::parse(&start.proof) else {
         // A stock client's proof: it has no objects.
-        return Ok(());
+        return Ok(Begun::Stored);
     };
     let found = state.parts.journal.find(&key).await.map_err(unavailable)?;
-    if found.is_none_or(|request| request.terminal()) {
+    let Some(request) = found.filter(|request| !request.terminal()) else {
         return Err(StateError::Gone(
             "its ProofRequest was deleted or has ended".into(),
         ));
+    };
+    // Of the first run there is none: submitting looks for one of an earlier operator.
+    if start.run > 0 && request.spec.mode != Mode::Execute {
+        let artifact = key.proof_artifact(created_ms(&request));
+        let made = state.parts.inputs.proof_info(&artifact).await;
+        if made.map_err(unavailable)?.is_some() {
+            return Ok(Begun::Made);
+        }
     }
     if !state.parts.fence.holds() {
         return Err(unavailable("this replica's Lease has run out"));
@@ -48,7 +56,7 @@ pub(super) async fn begin(state: &KubeState, start: RunStart) -> Result<(), Stat
     if let Some(uid) = object.and_then(|object| object.metadata.uid) {
         state.tasks.begun(&start.root, uid);
     }
-    Ok(())
+    Ok(Begun::Stored)
 }
 
 /// Deletes the root of a run that does not begin after all, if it is there.

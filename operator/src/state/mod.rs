@@ -27,7 +27,8 @@ use futures::future::BoxFuture;
 use jiff::Timestamp;
 use kube::{Client, ResourceExt};
 use provost_coordinator::{
-    ProofOutcome, ProofProgress, RecoveredProof, RunStart, State, StateError, TaskChange, Weights,
+    Begun, ProofOutcome, ProofProgress, RecoveredProof, RunStart, State, StateError, TaskChange,
+    Weights,
 };
 use provost_crds::ProvingTask;
 
@@ -161,11 +162,12 @@ impl State for KubeState {
         self.tasks.record(change);
     }
 
-    fn begin_run(&self, start: RunStart) -> BoxFuture<'_, Result<(), StateError>> {
+    fn begin_run(&self, start: RunStart) -> BoxFuture<'_, Result<Begun, StateError>> {
         Box::pin(async move {
             let proof = start.proof.clone();
             let result = begin::begin(self, start).await;
-            self.unstored.note(Kind::Run, &proof, &result, now());
+            let why = result.as_ref().err();
+            self.unstored.note(Kind::Run, &proof, why, now());
             result
         })
     }
@@ -173,7 +175,7 @@ impl State for KubeState {
     fn abandon_run(&self, start: RunStart) -> BoxFuture<'_, ()> {
         Box::pin(async move {
             // Nobody waits for it any more.
-            self.unstored.note(Kind::Run, &start.proof, &Ok(()), now());
+            self.unstored.note(Kind::Run, &start.proof, None, now());
             begin::abandon(self, &start).await;
         })
     }
@@ -186,7 +188,8 @@ impl State for KubeState {
         Box::pin(async move {
             let proof = outcome.proof.clone();
             let result = finish::finish(self, outcome).await;
-            self.unstored.note(Kind::Outcome, &proof, &result, now());
+            let why = result.as_ref().err();
+            self.unstored.note(Kind::Outcome, &proof, why, now());
             result
         })
     }

@@ -31,21 +31,15 @@ impl Unstored {
         }
     }
 
-    /// Notes what became of an attempt at `now`.
-    pub(super) fn note(
-        &self,
-        kind: Kind,
-        proof: &ProofId,
-        result: &Result<(), StateError>,
-        now: i64,
-    ) {
+    /// Notes what became of an attempt at `now`: why it failed, if it did.
+    pub(super) fn note(&self, kind: Kind, proof: &ProofId, failed: Option<&StateError>, now: i64) {
         let mut since = self.since.lock().unwrap_or_else(PoisonError::into_inner);
         let thing = (kind, proof.clone());
-        match result {
-            Err(StateError::Unavailable(_) | StateError::Refused(_)) => {
+        match failed {
+            Some(StateError::Unavailable(_) | StateError::Refused(_)) => {
                 since.entry(thing).or_insert(now);
             }
-            Ok(()) | Err(StateError::Gone(_)) => {
+            None | Some(StateError::Gone(_)) => {
                 since.remove(&thing);
             }
         }
@@ -65,28 +59,24 @@ mod tests {
     fn what_waits_is_shown_until_it_is_stored_or_nobody_wants_it() {
         let metrics = Metrics::new();
         let unstored = Unstored::new(metrics.terms.clone());
-        let away = || Err(StateError::Unavailable("away".into()));
+        let away = StateError::Unavailable("away".into());
+        let gone = StateError::Gone(String::new());
         let shows = |lines: [&str; 3]| {
             let text = metrics.render();
             for line in lines {
                 assert!(text.contains(line), "{line} is missing in\n{text}");
             }
         };
-        unstored.note(Kind::Outcome, &"a".into(), &away(), 5_000);
-        unstored.note(Kind::Run, &"b".into(), &away(), 7_000);
-        unstored.note(Kind::Outcome, &"a".into(), &away(), 9_000);
+        unstored.note(Kind::Outcome, &"a".into(), Some(&away), 5_000);
+        unstored.note(Kind::Run, &"b".into(), Some(&away), 7_000);
+        unstored.note(Kind::Outcome, &"a".into(), Some(&away), 9_000);
         shows([
             "provost_unstored{what=\"outcome\"} 1",
             "provost_unstored{what=\"run\"} 1",
             "provost_unstored_oldest_timestamp_seconds 5\n",
         ]);
-        unstored.note(Kind::Outcome, &"a".into(), &Ok(()), 10_000);
-        unstored.note(
-            Kind::Run,
-            &"b".into(),
-            &Err(StateError::Gone("".into())),
-            10_000,
-        );
+        unstored.note(Kind::Outcome, &"a".into(), None, 10_000);
+        unstored.note(Kind::Run, &"b".into(), Some(&gone), 10_000);
         shows([
             "provost_unstored{what=\"outcome\"} 0",
             "provost_unstored{what=\"run\"} 0",

@@ -51,6 +51,8 @@ pub(crate) struct Proof {
     pub(crate) finished: bool,
     /// How many tasks of a recovered run had succeeded, by what was stored, less those that somebody still speaks of. Markers are left out.
     pub(crate) earlier: BTreeMap<TaskType, u32>,
+    /// How many tasks of the run before this one had succeeded.
+    former: BTreeMap<TaskType, u32>,
     /// Tasks of a recovered run that are spoken of and not known.
     pub(crate) strays: BTreeMap<TaskId, Stray>,
     /// Counts everything that brings it on.
@@ -113,6 +115,20 @@ impl Proof {
         *slot = slot.saturating_add_signed(by);
     }
 
+    /// Remembers what the run has got done, which is about to end.
+    pub(crate) fn remember_run(&mut self) {
+        let tasks = self.all_counts().into_iter();
+        let tasks = tasks.filter(|(kind, _)| *kind != TaskType::MarkerDeferredRecord);
+        self.former = tasks.map(|(kind, c)| (kind, c.succeeded)).collect();
+    }
+
+    /// The run that has just begun is none: what the one before has got done counts.
+    pub(crate) fn take_back_run(&mut self) {
+        self.run = self.run.saturating_sub(1);
+        self.counts.clear();
+        self.earlier = std::mem::take(&mut self.former);
+    }
+
     /// Begins the next run: nothing is left of the last one but the memory of its tasks.
     pub(super) fn begin_again(&mut self) {
         self.run += 1;
@@ -124,15 +140,20 @@ impl Proof {
         self.strays.clear();
     }
 
-    pub(crate) fn progress(&self) -> ProofProgress {
-        let mut done = 0;
-        let mut total = 0;
-        let mut tasks = BTreeMap::new();
+    fn all_counts(&self) -> BTreeMap<TaskType, Counts> {
         let mut all = self.counts.clone();
         for (kind, count) in &self.earlier {
             all.entry(*kind).or_default().succeeded += count;
         }
-        for (kind, counts) in all.into_iter().filter(|(_, c)| c.total() > 0) {
+        all
+    }
+
+    pub(crate) fn progress(&self) -> ProofProgress {
+        let mut done = 0;
+        let mut total = 0;
+        let mut tasks = BTreeMap::new();
+        let all = self.all_counts().into_iter();
+        for (kind, counts) in all.filter(|(_, c)| c.total() > 0) {
             if kind != TaskType::MarkerDeferredRecord {
                 done += counts.succeeded;
                 total += counts.total();
@@ -180,6 +201,7 @@ impl Core {
             recovered: false,
             finished: false,
             earlier: BTreeMap::new(),
+            former: BTreeMap::new(),
             strays: BTreeMap::new(),
             steps: 1,
             standstill: (0, 0),

@@ -351,6 +351,9 @@ impl Reactor<'_> {
             return;
         };
         let tasks: Vec<_> = owner.tasks.iter().cloned().collect();
+        if let Some(owner) = self.core.proof_mut(proof) {
+            owner.remember_run();
+        }
         for id in &tasks {
             self.drop_task(id);
         }

@@ -102,6 +102,20 @@ impl Reactor<'_> {
         true
     }
 
+    /// A run that waits until it is stored need not begin: the proof that one before it made is there.
+    pub(crate) fn proof_made(&mut self, proof: &ProofId, run: u32) {
+        let Some((root, _)) = self.storing(proof, run) else {
+            return;
+        };
+        tracing::info!(%proof, "the proof is in the store already");
+        self.drop_task(&root);
+        if let Some(known) = self.core.proof_mut(proof) {
+            known.take_back_run();
+        }
+        let extra_data = String::new();
+        self.end_proof(proof, ProofResult::Succeeded { extra_data });
+    }
+
     /// Whether a run waits until it is stored.
     pub(crate) fn is_storing(&self, proof: &ProofId, run: u32) -> bool {
         self.storing(proof, run).is_some()

@@ -54,8 +54,12 @@ impl Ledger {
         *until = (*until).max(self.now + millis + UNDER_WAY);
     }
 
-    /// A leader gives a process up.
-    pub(super) fn given_up(&mut self, process: usize) {
+    /// A leader gives a process up. Not one that it hears.
+    pub(super) fn given_up(&mut self, process: usize, heard: bool) {
+        let gone = self.excused.contains(&process);
+        let frozen = self.frozen.get(&process);
+        let frozen = frozen.is_some_and(|until| *until >= self.now);
+        assert!(gone || frozen || !heard, "{process} is fine, and given up");
         self.away.insert(process, Millis::MAX);
     }
 

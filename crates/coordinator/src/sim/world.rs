@@ -38,6 +38,8 @@ pub(super) const fn is_unit(kind: TaskType) -> bool {
 }
 
 pub(super) const REPLICAS: usize = 2;
+/// After this a replica knows of a stream, and no more of the one before.
+const SETTLED: Millis = 2_500;
 
 enum Event {
     Up(u64, Vec<Up>),
@@ -79,6 +81,7 @@ struct Stream {
     process: usize,
     replica: usize,
     alive: bool,
+    opened: Millis,
     /// When the last message of each direction arrives.
     up: Millis,
     down: Millis,

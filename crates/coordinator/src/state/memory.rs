@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 
-use super::{ProofOutcome, ProofProgress, RunStart, State, StateError, TaskChange};
+use super::{Begun, ProofOutcome, ProofProgress, RunStart, State, StateError, TaskChange};
 use crate::ids::ProofId;
 
 /// State that lives as long as the process.
@@ -77,8 +77,8 @@ impl State for MemoryState {
         futures::future::ready(Ok(())).boxed()
     }
 
-    fn begin_run(&self, start: RunStart) -> BoxFuture<'_, Result<(), StateError>> {
+    fn begin_run(&self, start: RunStart) -> BoxFuture<'_, Result<Begun, StateError>> {
         self.lock().runs.insert(start.proof.clone(), start);
-        futures::future::ready(Ok(())).boxed()
+        futures::future::ready(Ok(Begun::Stored)).boxed()
     }
 }

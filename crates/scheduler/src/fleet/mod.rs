@@ -286,6 +286,11 @@ impl Fleet {
         self.holds.get(key).is_some_and(|hold| hold.expects)
     }
 
+    /// Whether a lasting task of the class waits for its first child to be placed.
+    pub(crate) const fn expects_any(&self, class: Class) -> bool {
+        self.expecting[class.index()] > 0
+    }
+
     /// A child of the class is placed: a lasting task of that class expects none any more. Whether it expects none at all.
     pub(crate) fn settle(&mut self, key: HoldKey, class: Class) -> bool {
         let Some(hold) = self.holds.get_mut(key).filter(|hold| hold.expects) else {
@@ -334,11 +339,12 @@ impl Fleet {
         self.workers.iter().map(|(_, w)| (&w.spec, w.view()))
     }
 
-    /// Whether a worker could run a task of the shape, were it empty.
-    pub(crate) fn could_run(&self, worker: u32, shape: &Shape) -> bool {
+    /// Whether it would help a task of the shape if a worker were empty.
+    pub(crate) fn could_be_kept(&self, worker: u32, shape: &Shape) -> bool {
+        let enough = shape.weight.max(shape.reserve);
         self.workers
             .at(worker)
-            .is_some_and(|w| w.suits(shape) && w.spec.capacity >= shape.weight)
+            .is_some_and(|w| w.suits(shape) && w.spec.capacity >= enough)
     }
 
     pub(crate) const fn epoch(&self, class: Class) -> u64 {

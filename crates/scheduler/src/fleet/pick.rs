@@ -27,9 +27,8 @@ impl Fleet {
         index.workers.has(shape.weight) || !self.reserved.is_empty()
     }
 
-    /// The worker to give a task to; `None` if it fits nowhere now. `precedes` says whether the task comes, by priority or urgency, before those of a shape that
-    /// a worker is kept for.
-    pub(crate) fn pick(&self, want: &Want<'_>, precedes: impl Fn(ShapeId) -> bool) -> Option<u32> {
+    /// The worker to give a task to; `None` if it fits nowhere now. `passes` says whether that a worker is kept for a shape does not keep the task away.
+    pub(crate) fn pick(&self, want: &Want<'_>, passes: impl Fn(ShapeId) -> bool) -> Option<u32> {
         let known = &self.shapes[want.id as usize];
         let everywhere = self.level(known, want.shape, true)?;
         let steady = self.level(known, want.shape, false);
@@ -40,7 +39,7 @@ impl Fleet {
                 && worker.has_slot(want.shape.slot)
                 && worker.places(want.shape.class) > 0
                 && !level.bars(number)
-                && allowance(worker, want, &precedes) >= weight
+                && allowance(worker, want, &passes) >= weight
         };
         let avoided = |number: u32| {
             let worker = self.workers.at(number);
@@ -123,12 +122,12 @@ impl Level<'_> {
 }
 
 /// What a worker may give to a task: all that is free, less what it is kept for.
-fn allowance(worker: &Worker, want: &Want<'_>, precedes: &impl Fn(ShapeId) -> bool) -> u64 {
+fn allowance(worker: &Worker, want: &Want<'_>, passes: &impl Fn(ShapeId) -> bool) -> u64 {
     let free = worker.free();
     let Some(reserved) = worker.reserved else {
         return free;
     };
-    if reserved.shape == want.id || precedes(reserved.shape) {
+    if reserved.shape == want.id || passes(reserved.shape) {
         return free;
     }
     if reserved.slot.is_some() && reserved.slot == want.shape.slot {

@@ -87,6 +87,7 @@ pub(super) struct Reserved {
     /// The shape of the task.
     pub(super) shape: ShapeId,
     pub(super) class: Class,
+    /// How much it is to have: the task's weight, with that of its first child if it lasts.
     pub(super) weight: u32,
     pub(super) slot: Option<Slot>,
     /// Weight of what is not waited for: what lasts, and what was let in beside.

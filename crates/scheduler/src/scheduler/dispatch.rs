@@ -89,14 +89,15 @@ impl Scheduler {
             prefer: prefer.and_then(|worker| self.fleet.number(worker)),
             avoid: hints.and_then(|hints| hints.avoid),
         };
-        self.fleet.pick(&want, |other| self.precedes(key, other))
+        self.fleet
+            .pick(&want, |other| self.passes(key, shape, other))
     }
 
     fn place(&mut self, key: Key, shape: ShapeId, worker: u32) -> Option<Placement> {
         let task = self.queue.first(shape)?;
         self.note_overtaken(key, shape, worker);
         let kept = self.fleet.kept_for(worker);
-        let beside = kept.is_some_and(|other| other != shape && !self.precedes(key, other));
+        let beside = kept.is_some_and(|other| other != shape && !self.passes(key, shape, other));
         self.hold(task, worker, beside);
         self.expect(task);
         self.unstuck(shape);
@@ -104,9 +105,10 @@ impl Scheduler {
         Some(Placement { task, worker })
     }
 
-    /// Whether a task comes before those of a shape by more than fair share and age.
-    fn precedes(&self, key: Key, other: ShapeId) -> bool {
+    /// Whether a worker that is kept for a shape takes a task of another all the same: one that comes before by more than fair share and age, or one that does not take the room that
+    /// a lasting one waits for.
+    fn passes(&self, key: Key, shape: ShapeId, other: ShapeId) -> bool {
         let head = self.queue.head(other);
-        head.is_some_and(|head| key.band < head.band)
+        head.is_some_and(|head| key.band < head.band) || !self.competes(shape, other)
     }
 }

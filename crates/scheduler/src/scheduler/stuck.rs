@@ -3,7 +3,9 @@
 //! A shape is *overtaken* when a task that comes later in order is given a worker that could have run a task of the shape, had it been empty. From then on
 //! patience runs, until a task of the shape is placed. When it is over, a worker is kept for the shape, so the time for which a large task can be
 //! passed by is bounded: patience, and what the worker was doing already. Tasks that come before it by priority or urgency still go first, on that worker too.
-//! Lasting tasks get no reservation: they are light, and what stops them is the room for their children, which keeping a worker does not make.
+//!
+//! What stops a lasting task is the room for its children. So only tasks of its class overtake it and are kept away, and the worker is kept for it and its first child together.
+//! While others wait for their first child nothing is kept for it: it would have to let that child go first, and the child may need a worker to be kept.
 
 use super::Scheduler;
 use crate::Millis;
@@ -55,14 +57,16 @@ impl Scheduler {
     pub(super) fn renew_reservations(&mut self) {
         let mut due = Vec::new();
         for id in 0..self.stuck.len() {
+            let number = u32::try_from(id).unwrap_or(u32::MAX);
+            let (head, may_keep) = (self.queue.head(number), self.may_keep(number));
             let stuck = &mut self.stuck[id];
             if stuck.since.is_none() {
                 continue;
             }
-            let number = u32::try_from(id).unwrap_or(u32::MAX);
-            let head = self.queue.head(number);
             if let Some(worker) = stuck.kept
-                && (head.is_none() || !self.fleet.keeps(worker, number, self.queue.shape(number)))
+                && (head.is_none()
+                    || !may_keep
+                    || !self.fleet.keeps(worker, number, self.queue.shape(number)))
             {
                 stuck.kept = None;
                 self.fleet.unreserve_for(worker, number);
@@ -71,6 +75,7 @@ impl Scheduler {
                 (None, _) => stuck.since = None,
                 (Some(head), Some(since))
                     if stuck.kept.is_none()
+                        && may_keep
                         && since.saturating_add(self.settings.patience) <= self.now =>
                 {
                     due.push((head, number));
@@ -95,16 +100,28 @@ impl Scheduler {
         for id in 0..self.stuck.len() {
             let number = u32::try_from(id).unwrap_or(u32::MAX);
             let round = self.round(number);
-            let stuck = &mut self.stuck[id];
+            let stuck = &self.stuck[id];
             if number == by || stuck.tried != Some(round) || stuck.since.is_some() {
                 continue;
             }
             let shape = self.queue.shape(number);
             let earlier = self.queue.head(number).is_some_and(|head| head < key);
-            if earlier && !shape.lasts() && self.fleet.could_run(worker, shape) {
-                stuck.since = Some(self.now);
+            if earlier && self.competes(by, number) && self.fleet.could_be_kept(worker, shape) {
+                self.stuck[id].since = Some(self.now);
             }
         }
+    }
+
+    /// Whether tasks of a shape take room that those of another wait for.
+    pub(super) fn competes(&self, shape: ShapeId, other: ShapeId) -> bool {
+        let other = self.queue.shape(other);
+        !other.lasts() || self.queue.shape(shape).class == other.class
+    }
+
+    /// Whether a worker may be kept for a shape at present.
+    fn may_keep(&self, id: ShapeId) -> bool {
+        let shape = self.queue.shape(id);
+        !(shape.lasts() && self.fleet.expects_any(shape.class))
     }
 
     /// A task of the shape was given a worker.
@@ -121,7 +138,8 @@ impl Scheduler {
     pub(super) fn next_patience(&self) -> Option<Millis> {
         let waits = (0u32..).zip(&self.stuck).filter(|(id, stuck)| {
             let searched = stuck.searched == Some(self.fleet.changes());
-            stuck.kept.is_none() && !searched && self.queue.head(*id).is_some()
+            let waits = self.queue.head(*id).is_some() && self.may_keep(*id);
+            stuck.kept.is_none() && !searched && waits
         });
         let since = waits.filter_map(|(_, stuck)| stuck.since);
         since

@@ -65,6 +65,8 @@ pub(crate) struct ShapeState {
     pub(crate) shape: Shape,
     pub(crate) since: Option<u64>,
     pub(crate) kept: Option<usize>,
+    /// How much of that worker is kept.
+    pub(crate) keeps: u32,
 }
 
 type Key = (Reverse<i32>, u64, u64, u64, Reverse<u8>, usize);
@@ -89,6 +91,7 @@ impl Reference {
                 shape,
                 since: None,
                 kept: None,
+                keeps: 0,
             });
         }
     }
@@ -107,13 +110,15 @@ impl Reference {
         let (key, task, shape, worker) = chosen?;
         for ((other, _), s) in &heads {
             let asked = self.shapes[*s].shape;
-            let lost = *other < key && asked.reserve == 0 && self.shapes[*s].since.is_none();
-            if lost && self.suits(worker, &asked) && self.worker(worker).capacity >= asked.weight {
+            let competes = competes(&self.shapes[shape].shape, &asked);
+            let lost = *other < key && competes && self.shapes[*s].since.is_none();
+            let enough = asked.weight.max(asked.reserve);
+            if lost && self.suits(worker, &asked) && self.worker(worker).capacity >= enough {
                 self.shapes[*s].since = Some(self.now);
             }
         }
         let kept = self.shapes.iter().position(|s| s.kept == Some(worker));
-        let beside = kept.is_some_and(|other| other != shape && !self.precedes(task, other));
+        let beside = kept.is_some_and(|other| other != shape && !self.passes(task, other));
         let hold = self.hold(task, worker, kept.is_some() && beside);
         let hold = self.holds[hold].as_mut().unwrap();
         hold.expects = hold.shape.reserve > 0;
@@ -306,6 +311,18 @@ impl Reference {
             .is_some_and(|(head, _)| (key.0, key.1) < (head.0, head.1))
     }
 
+    /// Whether a worker that is kept for a shape takes a task of another.
+    fn passes(&self, task: usize, other: usize) -> bool {
+        let shape = self.tasks[task].as_ref().unwrap().shape;
+        self.precedes(task, other) || !competes(&shape, &self.shapes[other].shape)
+    }
+
+    /// Whether a worker may be kept for a shape now: for one that lasts not while others wait for their first child.
+    fn may_keep(&self, shape: &Shape) -> bool {
+        let mut holds = self.holds.iter().flatten();
+        shape.reserve == 0 || !holds.any(|h| h.expects && h.shape.class == shape.class)
+    }
+
     /// The worker that a task would get now.
     pub(crate) fn pick(&self, task: usize) -> Option<usize> {
         let found = self.tasks[task].as_ref().unwrap();
@@ -377,7 +394,7 @@ impl Reference {
         };
         let shape = &self.tasks[task].as_ref().unwrap().shape;
         let large = self.shapes[kept].shape;
-        if large == *shape || self.precedes(task, kept) {
+        if large == *shape || self.passes(task, kept) {
             return free;
         }
         if large.slot.is_some() && large.slot == shape.slot {
@@ -388,8 +405,8 @@ impl Reference {
         }
         let beside = self.holds_on(worker).filter(|h| h.beside);
         let beside: u64 = beside.map(|h| u64::from(h.shape.weight)).sum();
-        let spare = u64::from(self.worker(worker).capacity)
-            .saturating_sub(u64::from(large.weight) + beside);
+        let keeps = u64::from(self.shapes[kept].keeps);
+        let spare = u64::from(self.worker(worker).capacity).saturating_sub(keeps + beside);
         free.min(spare)
     }
 
@@ -403,14 +420,16 @@ impl Reference {
             let head = self.head(s);
             let shape = self.shapes[s].shape;
             if let Some(worker) = self.shapes[s].kept
-                && (head.is_none() || !self.could_keep(worker, &shape))
+                && (head.is_none()
+                    || !self.may_keep(&shape)
+                    || !self.could_keep(worker, &shape, self.shapes[s].keeps))
             {
                 self.shapes[s].kept = None;
             }
             match head {
                 None => self.shapes[s].since = None,
                 Some((key, _)) if self.shapes[s].kept.is_none() => {
-                    if since + self.settings.patience <= self.now {
+                    if self.may_keep(&shape) && since + self.settings.patience <= self.now {
                         due.push((key, s));
                     }
                 }
@@ -421,27 +440,41 @@ impl Reference {
         for (_, s) in due {
             let shape = self.shapes[s].shape;
             let taken = |w: &usize| self.shapes.iter().any(|s| s.kept == Some(*w));
-            let workers = self.open_workers();
-            let workers = workers.filter(|w| !taken(w) && self.could_keep(*w, &shape));
-            let best = workers.max_by_key(|w| {
-                let worker = self.worker(*w);
-                let unsteady = shape.steady && worker.spot;
-                (!unsteady, self.free(*w), Reverse(worker.number))
-            });
-            if let Some(worker) = best {
+            let best = |room: u32| {
+                let workers = self.open_workers();
+                let workers = workers.filter(|w| !taken(w) && self.could_keep(*w, &shape, room));
+                workers.max_by_key(|w| {
+                    let worker = self.worker(*w);
+                    let unsteady = shape.steady && worker.spot;
+                    (!unsteady, self.free(*w), Reverse(worker.number))
+                })
+            };
+            // With its first child if it lasts, and else for that child.
+            let rooms = [
+                shape.weight + shape.reserve,
+                shape.weight.max(shape.reserve),
+            ];
+            let found = rooms.iter().find_map(|room| Some((best(*room)?, *room)));
+            if let Some((worker, room)) = found {
                 for hold in self.holds.iter_mut().flatten() {
                     if hold.worker == worker {
                         hold.beside = hold.shape.reserve > 0;
                     }
                 }
                 self.shapes[s].kept = Some(worker);
+                self.shapes[s].keeps = room;
             }
         }
     }
 
-    fn could_keep(&self, worker: usize, shape: &Shape) -> bool {
+    fn could_keep(&self, worker: usize, shape: &Shape, room: u32) -> bool {
         self.workers[worker].as_ref().is_some_and(|w| w.open)
             && self.suits(worker, shape)
-            && self.room(worker) >= u64::from(shape.weight)
+            && self.room(worker) >= u64::from(room)
     }
+}
+
+/// Whether tasks of a shape take room that those of another wait for.
+fn competes(shape: &Shape, other: &Shape) -> bool {
+    other.reserve == 0 || shape.class == other.class
 }

@@ -29,6 +29,8 @@ pub enum Work {
     CalledOff,
     /// Tasks that somebody waits for.
     Tasks,
+    /// Tasks that a whole proof begins again with.
+    Roots,
 }
 
 /// Where a pod is in its life.
@@ -78,14 +80,14 @@ pub fn plan(desired: usize, pods: &[PodView], wait: Duration) -> Plan {
             // It has nothing to end in peace, unless others' tasks run in it too.
             Phase::Recycle => plan.delete.push(Deletion {
                 name: pod.name.clone(),
-                grace: (pod.work != Work::Tasks).then_some(1),
+                grace: (pod.work < Work::Tasks).then_some(1),
             }),
             Phase::Starting | Phase::Ready | Phase::Leaving => {}
         }
     }
     let mut live: Vec<&PodView> = pods.iter().filter(|p| is_live(p)).collect();
     if live.len() > desired {
-        // Who is missed least goes first: idle before busy, outdated, not ready, newest.
+        // Who is missed least goes first: idle before busy, those with a whole proof last; outdated, not ready, newest.
         live.sort_by_key(|p| {
             (
                 p.work,

@@ -76,6 +76,8 @@ fn scale_down_takes_idle_and_newest_first() {
         names(&plan(0, &pods, Duration::ZERO)),
         vec!["new", "old", "busy"]
     );
+    pods[2].work = Work::Roots;
+    assert_eq!(names(&plan(1, &pods, Duration::ZERO)), vec!["old", "busy"]);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use provost_coordinator::{Device, WorkerView};
 use provost_crds::PoolClass;
-use provost_proto::worker::WorkerType;
+use provost_proto::worker::{TaskType, WorkerType};
 
 use super::plan::{Phase, PodView, Work};
 use super::pods::TEMPLATE_ANNOTATION;
@@ -60,7 +60,9 @@ pub fn unseen_view(name: String) -> PodView {
 pub fn work_of_pods(workers: &[WorkerView]) -> HashMap<&str, Work> {
     let mut all: HashMap<_, Work> = HashMap::new();
     for worker in workers {
+        let root = |kind| matches!(kind, TaskType::Controller | TaskType::CoreExecute);
         let work = match () {
+            () if worker.tasks.iter().any(|(_, _, kind)| root(*kind)) => Work::Roots,
             () if !worker.tasks.is_empty() => Work::Tasks,
             () if worker.used_weight > 0 => Work::CalledOff,
             () => Work::None,
@@ -167,7 +169,6 @@ fn stays_outdated(view: &PodView) -> bool {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use provost_proto::worker::TaskType;
     use serde_json::json;
 
     fn pod(status: serde_json::Value) -> Pod {
@@ -221,9 +222,15 @@ mod tests {
         ];
         let work = work_of_pods(&workers);
         assert_eq!((work["p-a"], work["p-b"]), (Work::CalledOff, Work::None));
-        let task = ("p".into(), "t".into(), TaskType::Controller);
-        workers[0].tasks.push(task);
-        assert_eq!(work_of_pods(&workers)["p-a"], Work::Tasks);
+        for (kind, work) in [
+            (TaskType::ExecuteOnly, Work::Tasks),
+            (TaskType::Controller, Work::Roots),
+            (TaskType::ProveShard, Work::Roots),
+        ] {
+            let task = ("p".into(), "t".into(), kind);
+            workers[0].tasks.push(task);
+            assert_eq!(work_of_pods(&workers)["p-a"], work, "with {kind:?}");
+        }
     }
 
     #[test]

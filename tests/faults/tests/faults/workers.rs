@@ -253,6 +253,38 @@ fn core_execute_lost(name: &'static str, at: &'static str) -> Scenario {
     .allow(another_run(40))
 }
 
+/// As before, and the Controller goes on: on another worker, with what it has heard of the execution until then.
+fn core_execute_lost_alone(name: &'static str, at: &'static str) -> Scenario {
+    Scenario::new(name, "worker SIGABRT", async move |world: &World| {
+        // The first is too small for a CoreExecute, and on the second a Controller would take the room for one.
+        for (pool, capacity) in [("c", 4), ("x", 8)] {
+            let spec = json!({"class": "CPU", "capacity": capacity});
+            world.pool(pool, 1, spec).await;
+        }
+        world.pool("g", 1, json!({"class": "GPU"})).await;
+        world.wait_workers(3).await;
+        let executors = world.workers().into_iter().filter(|w| w.pool == "x");
+        let executor = executors.last().unwrap();
+        let fault = json!({"do": "abort", "at": at, "task": "CORE_EXECUTE"});
+        executor.fault(&fault).await;
+        world.strikes();
+        world
+            .prove("p", &Shape::shards(10, 300).graph("precompileShards", 3))
+            .await;
+        eventually("its end", || async { executor.process.exit() }).await;
+        world.begun("CORE_EXECUTE", 2).await;
+        world.recovered();
+        world.succeeds("p").await;
+        let executions = world.executions();
+        let controllers: Vec<_> = executions.starts("CONTROLLER").collect();
+        assert_eq!(controllers.len(), 2, "{controllers:?}");
+        assert_eq!(controllers[0].worker, controllers[1].worker);
+        assert_eq!(world.of(controllers[0]).pool, "c");
+    })
+    .setup(|setup| setup.workers = 0)
+    .allow(another_run(20))
+}
+
 fn executors() -> Vec<Scenario> {
     vec![
         core_execute_lost("core_execute_lost_before_its_first_message", "running"),
@@ -274,8 +306,15 @@ fn executors() -> Vec<Scenario> {
                 world.recovered();
             },
         )
-        .setup(|setup| setup.workers = 1)
-        .allow(another_run(30)),
+        .setup(|setup| setup.workers = 1),
+        core_execute_lost_alone(
+            "core_execute_lost_alone_after_its_first_message",
+            "firstMessage",
+        ),
+        core_execute_lost_alone(
+            "core_execute_lost_alone_after_its_last_message",
+            "lastMessage",
+        ),
         Scenario::new(
             "core_execute_and_leader_lost_together",
             "worker and leader SIGKILL",
@@ -681,8 +720,8 @@ fn sent_away() -> Vec<Scenario> {
             world.succeeds("p").await;
         })
         .setup(|setup| setup.workers = 3)
-        // The Controller's worker may be among those that go.
-        .allow(ANOTHER_RUN),
+        // The one with the Controller stays.
+        .allow(again(2 * LEAVES)),
     ]
 }
 

@@ -207,6 +207,35 @@ fn a_proof_that_is_in_the_store_is_not_made_again() {
     succeeded(env);
 }
 
+/// Its Controller is lost when the proof was there already, and the leader finds it as it is about to begin again.
+#[test]
+fn a_proof_that_is_in_the_store_needs_no_other_run() {
+    let mut env = Env::new();
+    env.stores = false;
+    let a = env.join("a");
+    env.submit(spec("p"));
+    env.react(|r| r.run_stored(&p("p"), 0));
+    let root = env.root("p");
+    let mut report = last();
+    report.created = vec![create("p", 0, "c", SetupVkey)];
+    env.hear(&a, [Up::Report(report)]);
+    env.hear(&a, [Up::Done(done(run("p", 0), "c", 1, "prove"))]);
+    let loss = Loss::new(FailureClass::NodeLost, "");
+    env.react(|r| r.pod_lost("a", &loss));
+    assert_ne!(env.root("p"), root);
+    assert!(env.react(|r| r.is_storing(&p("p"), 1)));
+    env.react(|r| r.proof_made(&p("p"), 0));
+    assert!(env.outcome().is_none(), "of a run that is over");
+    env.react(|r| r.proof_made(&p("p"), 1));
+    let outcome = env.outcome().unwrap();
+    let extra_data = String::new();
+    assert_eq!(outcome.result, ProofResult::Succeeded { extra_data });
+    assert_eq!((outcome.progress.run, outcome.progress.done), (0, 1));
+    assert_eq!(outcome.progress.total, 1);
+    env.react(|r| r.proof_made(&p("p"), 1));
+    assert!(!env.react(|r| r.run_stored(&p("p"), 1)));
+}
+
 #[test]
 fn a_run_that_is_refused_says_so_until_it_is_stored_and_nobody_stores_one_that_is_forgotten() {
     let mut env = Env::new();

@@ -17,6 +17,7 @@ impl World {
             process,
             replica,
             alive: true,
+            opened: self.now,
             up: 0,
             down: 0,
         };
@@ -29,6 +30,15 @@ impl World {
         let mut streams = self.streams.iter().rev();
         let found = streams.find(|(_, s)| s.process == process && s.replica == replica);
         found.map(|(id, _)| *id)
+    }
+
+    /// Whether a replica has had the same stream of a process for long enough to know that it is there.
+    pub(super) fn hears(&self, replica: usize, process: usize) -> bool {
+        let stream = self
+            .stream_of(process, replica)
+            .map(|id| &self.streams[&id]);
+        self.workers[process].alive
+            && stream.is_some_and(|s| s.alive && s.opened + SETTLED <= self.now)
     }
 
     /// When a message that is sent now arrives.

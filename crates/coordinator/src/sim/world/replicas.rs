@@ -39,7 +39,8 @@ impl World {
                 }
                 Command::Lost(pod) => {
                     if let Some(process) = self.process_of(&pod) {
-                        self.ledger.given_up(process);
+                        let heard = self.hears(replica, process);
+                        self.ledger.given_up(process, heard);
                     }
                 }
                 Command::Registered(pod) => {
