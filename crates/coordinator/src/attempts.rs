@@ -98,7 +98,7 @@ const MAX_GONE: u32 = 1_000;
 /// Workers that are gone for good, under numbers that no other gets: those of the living count from 1.
 fn gone(count: u32) -> Vec<Pod> {
     let count = u64::from(count.min(MAX_GONE));
-    (0..count).map(|n| Pod(u64::MAX - n)).collect()
+    (0..count).map(|n| Pod::new(u64::MAX - n)).collect()
 }
 
 impl From<wire::Attempts> for Attempts {
@@ -172,6 +172,6 @@ mod tests {
         }
         .other();
         assert_eq!(history.killed.len(), 2);
-        assert!(!history.killed.contains(&Pod(1)) && history.killed[0] != history.killed[1]);
+        assert!(!history.killed.contains(&Pod::new(1)) && history.killed[0] != history.killed[1]);
     }
 }

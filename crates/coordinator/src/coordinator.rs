@@ -151,6 +151,11 @@ impl Coordinator {
         self.shared.react(|r| r.deadline_set(&id, deadline))
     }
 
+    /// Says which node a pod is on, registered or not, in this term or another; `None` once it is on none any more. A node where tasks fail is avoided where there are others.
+    pub fn place_pod(&self, pod: &str, node: Option<&str>) {
+        self.shared.react(|r| r.pod_placed(pod, node));
+    }
+
     /// Gives a pod no more tasks, registered or not, in this term or another, until that is taken back. What it has goes on. Kubernetes' word: nodes are cordoned so.
     pub fn cordon_pod(&self, pod: &str, cordoned: bool) {
         self.shared.react(|r| r.pod_cordoned(pod, cordoned));

@@ -13,6 +13,7 @@ mod kinds;
 mod link;
 mod moves;
 mod names;
+mod nodes;
 mod outlook;
 mod pace;
 mod proof;
@@ -58,6 +59,8 @@ pub(crate) struct Core {
     pods: HashMap<String, worker::Registrations>,
     /// Pods that get no tasks, registered or not. Holds in every term.
     cordoned: BTreeSet<String>,
+    /// The nodes that pods run on, registered or not. Holds in every term.
+    nodes: nodes::Nodes,
     subs: HashMap<SubId, Sub>,
     channels: Map<TaskId, Channel>,
     readers: HashMap<ConnId, TaskId>,
@@ -87,6 +90,7 @@ impl Core {
             workers: BTreeMap::new(),
             pods: HashMap::new(),
             cordoned: BTreeSet::new(),
+            nodes: nodes::Nodes::default(),
             subs: HashMap::new(),
             channels: Map::default(),
             readers: HashMap::new(),

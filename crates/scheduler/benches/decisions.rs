@@ -126,7 +126,7 @@ impl Bench {
                 kind,
                 capacity,
                 provers: None,
-                pod: Pod(n as u64),
+                pod: Pod::new(n as u64),
                 provides: Vec::new(),
                 spot: false,
             });

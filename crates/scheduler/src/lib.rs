@@ -29,7 +29,7 @@
 //!     kind: WorkerKind::Gpu,
 //!     capacity: 24,
 //!     provers: None,
-//!     pod: Pod(1),
+//!     pod: Pod::new(1),
 //!     provides: Vec::new(),
 //!     spot: false,
 //! });

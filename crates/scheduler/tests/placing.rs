@@ -54,7 +54,7 @@ fn classes_capacities_and_requirements_hold() {
         kind: WorkerKind::All,
         capacity: 4,
         provers: None,
-        pod: Pod(4),
+        pod: Pod::new(4),
         provides: vec![Requirement(1), version],
         spot: false,
     });
@@ -166,7 +166,7 @@ fn hints_are_followed_where_they_can_be() {
     let child = s.add_task(spec).unwrap();
     assert_eq!(decide(&mut s, 0), [(child, busy)]);
     let again = Requeue {
-        avoid: Some(Pod(1)),
+        avoid: Some(Pod::new(1)),
         ..Requeue::default()
     };
     s.requeue(child, again, Room::Freed).unwrap();
@@ -231,7 +231,7 @@ fn a_prover_gets_one_task_to_follow_and_no_more() {
         kind: WorkerKind::All,
         capacity,
         provers,
-        pod: Pod(1),
+        pod: Pod::new(1),
         provides: Vec::new(),
         spot: false,
     };
@@ -408,7 +408,7 @@ fn node(pod: u64, spot: bool) -> WorkerSpec {
         kind: WorkerKind::All,
         capacity: 8,
         provers: None,
-        pod: Pod(pod),
+        pod: Pod::new(pod),
         provides: Vec::new(),
         spot,
     }
@@ -434,6 +434,42 @@ fn what_a_proof_hangs_on_stays_off_spot_nodes_while_another_has_room() {
 }
 
 #[test]
+fn what_failed_on_a_pod_goes_to_another_node_or_else_to_another_pod() {
+    let mut s = scheduler();
+    let p = proof(&mut s);
+    let place = |pod, node| WorkerSpec {
+        pod: Pod::new(pod).on(node),
+        ..node_of(pod)
+    };
+    let [first, next] = [1, 2].map(|pod| s.add_worker(place(pod, 1)));
+    let elsewhere = s.add_worker(node_of(3));
+    // There is more to do elsewhere.
+    let beside = task(&mut s, p, Shape::new(Class::Cpu, 4));
+    s.close_worker(first).unwrap();
+    s.close_worker(next).unwrap();
+    assert_eq!(decide(&mut s, 0), [(beside, elsewhere)]);
+    s.open_worker(first).unwrap();
+    let t = task(&mut s, p, Shape::new(Class::Cpu, 4));
+    assert_eq!(decide(&mut s, 0), [(t, first)]);
+    s.open_worker(next).unwrap();
+    // Its node is told late.
+    s.set_pod(elsewhere, Pod::new(3).on(2)).unwrap();
+    let again = Requeue {
+        avoid: Some(Pod::new(1).on(1)),
+        ..Requeue::default()
+    };
+    for there in [elsewhere, next, first] {
+        s.requeue(t, again, Room::Freed).unwrap();
+        assert_eq!(decide(&mut s, 0), [(t, there)]);
+        s.close_worker(there).unwrap();
+    }
+}
+
+fn node_of(pod: u64) -> WorkerSpec {
+    node(pod, false)
+}
+
+#[test]
 fn a_spot_node_that_had_the_task_is_worse_than_one_that_had_not() {
     let mut s = scheduler();
     let p = proof(&mut s);
@@ -442,7 +478,7 @@ fn a_spot_node_that_had_the_task_is_worse_than_one_that_had_not() {
     let t = s.add_task(spec).unwrap();
     assert_eq!(decide(&mut s, 0), [(t, lasting)]);
     let again = Requeue {
-        avoid: Some(Pod(1)),
+        avoid: Some(Pod::new(1)),
         ..Requeue::default()
     };
     s.requeue(t, again, Room::Freed).unwrap();

@@ -35,6 +35,8 @@ pub enum News {
     Ended(Ended),
     /// The pod was to be gone by now, and its node does not say that it is.
     Overdue(Ended),
+    /// The pod of this name is on this node now, or on none any more.
+    Placed(String, Option<String>),
     /// The pod of this name is to get no more tasks, or to get them again.
     Cordoned(String, bool),
 }
@@ -108,9 +110,10 @@ impl PodBook {
             self.leaving.entry(id.clone()).or_insert(now);
         }
         let before = self.pods.insert(id.clone(), pod.clone());
+        let placed = place(before.as_ref(), Some(pod));
         let cordoned = cordon(before.as_ref(), Some(pod));
         let ended = self.report(&id, pod, false);
-        cordoned.into_iter().chain(ended).collect()
+        placed.into_iter().chain(cordoned).chain(ended).collect()
     }
 
     fn gone(&mut self, pod: &Pod) -> Vec<News> {
@@ -122,7 +125,8 @@ impl PodBook {
         self.overdue.remove(&id);
         // Its name may be another's one day.
         let free = cordon(before.as_ref(), None);
-        ended.into_iter().chain(free).collect()
+        let nowhere = place(before.as_ref(), None);
+        ended.into_iter().chain(free).chain(nowhere).collect()
     }
 
     /// Pods that vanished while nobody watched.
@@ -150,9 +154,20 @@ fn ended(pod: &Pod, end: End) -> Ended {
     Ended {
         pod: pod.name_any(),
         pool: pool(pod),
-        node: pod.spec.as_ref().and_then(|spec| spec.node_name.clone()),
+        node: node(pod).map(str::to_owned),
         end,
     }
+}
+
+fn node(pod: &Pod) -> Option<&str> {
+    pod.spec.as_ref()?.node_name.as_deref()
+}
+
+/// What is new of where a pod is when it changes, appears or goes.
+fn place(before: Option<&Pod>, now: Option<&Pod>) -> Option<News> {
+    let (was, is) = (before.and_then(node), now.and_then(node));
+    let name = now.or(before)?.name_any();
+    (was != is).then(|| News::Placed(name, is.map(str::to_owned)))
 }
 
 /// What follows for its tasks when a pod changes, appears or goes.
@@ -188,7 +203,7 @@ mod tests {
     fn ended(news: &[News]) -> Vec<&Ended> {
         let ended = news.iter().map(|news| match news {
             News::Ended(ended) => Some(ended),
-            News::Overdue(_) | News::Cordoned(..) => None,
+            News::Overdue(_) | News::Placed(..) | News::Cordoned(..) => None,
         });
         ended.flatten().collect()
     }
@@ -262,6 +277,25 @@ mod tests {
         assert_eq!(book.next_overdue(), None);
         assert!(book.overdue.is_empty());
         assert!(book.pods.is_empty() && book.reported.is_empty() && book.leaving.is_empty());
+    }
+
+    #[test]
+    fn a_pod_is_on_a_node_from_its_binding_until_it_is_gone() {
+        let mut book = PodBook::default();
+        let mut bound = pod("a", "Pending");
+        bound.status.as_mut().unwrap().reason = None;
+        let placed = |node: Option<&str>| News::Placed("a".into(), node.map(str::to_owned));
+        let mut told = |event| {
+            let news = follow(&mut book, &event).into_iter();
+            let places = news.filter(|news| matches!(news, News::Placed(..)));
+            places.collect::<Vec<_>>()
+        };
+        assert_eq!(told(Event::Apply(bound.clone())), []);
+        bound.spec.get_or_insert_default().node_name = Some("n1".into());
+        let on = placed(Some("n1"));
+        assert_eq!(told(Event::Apply(bound.clone())), [on]);
+        assert_eq!(told(Event::Apply(bound.clone())), []);
+        assert_eq!(told(Event::Delete(bound)), [placed(None)]);
     }
 
     #[test]

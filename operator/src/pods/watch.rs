@@ -78,6 +78,7 @@ impl PodWatch {
                         tracing::warn!(pod = late.pod, lost, "{}", late.end.message);
                     }
                 }
+                News::Placed(pod, node) => self.coordinator.place_pod(&pod, node.as_deref()),
                 News::Cordoned(pod, cordoned) => {
                     tracing::info!(pod, cordoned, "whether the pod gets tasks");
                     self.coordinator.cordon_pod(&pod, cordoned);

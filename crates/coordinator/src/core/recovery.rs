@@ -65,9 +65,11 @@ impl Core {
     pub(crate) fn start_over(&mut self, epoch: u64) {
         let links = std::mem::take(&mut self.links);
         let cordoned = std::mem::take(&mut self.cordoned);
+        let nodes = std::mem::take(&mut self.nodes);
         *self = Self {
             links,
             cordoned,
+            nodes,
             epoch,
             seen_epoch: self.seen_epoch.max(epoch),
             ..Self::new(self.config.clone())

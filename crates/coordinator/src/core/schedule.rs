@@ -171,9 +171,16 @@ impl Schedule {
         }
     }
 
+    /// Says more of a worker's pod.
+    pub(super) fn set_pod(&mut self, key: WorkerKey, pod: Pod) {
+        if let Err(refused) = self.scheduler.set_pod(key, pod) {
+            tracing::error!(?key, %refused, "worker not scheduled");
+        }
+    }
+
     pub(super) const fn number_pod(&mut self) -> Pod {
         self.last_pod += 1;
-        Pod(self.last_pod)
+        Pod::new(self.last_pod)
     }
 
     pub(super) fn add_task(&mut self, id: &TaskId, spec: TaskSpec) -> Option<TaskKey> {

@@ -1,5 +1,7 @@
 //! What is remembered of failed attempts.
 
+use std::collections::BTreeSet;
+
 use provost_proto::class_of;
 use provost_proto::worker::TaskType;
 use provost_scheduler::Pod;
@@ -157,14 +159,18 @@ impl Core {
 
     fn place(&self, kind: TaskType, last: LastWorker, suspect: bool) -> Place {
         let class = class_of(kind);
-        let mut fleet = self.workers.values().filter(|worker| {
-            // One that goes is no place for another attempt.
-            serves(worker.kind, class) && !worker.is_leaving()
-        });
+        let fleet = || {
+            self.workers.values().filter(|worker| {
+                // One that goes is no place for another attempt.
+                serves(worker.kind, class) && !worker.is_leaving()
+            })
+        };
+        let nodes = fleet().filter_map(|worker| self.pods.get(worker.id.pod())?.number.node());
         Place {
             pod: last.pod,
+            nodes: nodes.collect::<BTreeSet<_>>().len(),
             capacity: last.capacity,
-            larger: fleet.any(|worker| worker.max_weight > last.capacity),
+            larger: fleet().any(|worker| worker.max_weight > last.capacity),
             suspect,
         }
     }

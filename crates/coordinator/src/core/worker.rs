@@ -187,10 +187,10 @@ impl Core {
     pub(crate) fn add_worker(&mut self, mut worker: Worker) {
         let id = worker.id.clone();
         worker.cordoned = self.cordoned.contains(id.pod());
-        let schedule = &mut self.schedule;
+        let (schedule, nodes) = (&mut self.schedule, &self.nodes);
         let pod = self.pods.entry(id.pod().to_owned());
         let pod = pod.or_insert_with(|| Registrations {
-            number: schedule.number_pod(),
+            number: nodes.place(id.pod(), schedule.number_pod()),
             workers: BTreeSet::new(),
         });
         pod.workers.insert(id.clone());

@@ -136,6 +136,10 @@ impl Reactor<'_> {
     }
 
     /// A pod is to get no more tasks, or is to get them again.
+    pub(crate) fn pod_placed(&mut self, pod: &str, node: Option<&str>) {
+        self.core.set_node(pod, node);
+    }
+
     pub(crate) fn pod_cordoned(&mut self, pod: &str, cordoned: bool) {
         self.core.cordon(pod, cordoned);
         self.dispatch();

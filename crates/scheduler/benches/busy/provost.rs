@@ -70,7 +70,7 @@ impl Policy for Provost {
             },
             capacity: worker.capacity,
             provers: self.provers,
-            pod: Pod(worker.id.into()),
+            pod: Pod::new(worker.id.into()),
             provides: Vec::new(),
             spot: false,
         });

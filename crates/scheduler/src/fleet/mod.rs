@@ -177,6 +177,12 @@ impl Fleet {
         true
     }
 
+    /// Says more of a worker's pod; `false` if there is none such. It may run the same as before.
+    pub(crate) fn set_pod(&mut self, key: WorkerKey, pod: Pod) -> bool {
+        let worker = self.workers.get_mut(key);
+        worker.map(|worker| worker.spec.pod = pod).is_some()
+    }
+
     /// Says how many tasks a worker proves at once; `false` if there is none such.
     pub(crate) fn set_provers(&mut self, key: WorkerKey, provers: Option<u32>) -> bool {
         let Some(worker) = self.workers.get_mut(key) else {

@@ -16,7 +16,7 @@ pub(crate) struct Want<'a> {
     pub(crate) shape: &'a Shape,
     /// The worker that it had better go to.
     pub(crate) prefer: Option<u32>,
-    /// The pod that it should not go to if there is another.
+    /// The pod that it should not go to if there is another, nor, if that can be, to another on its node.
     pub(crate) avoid: Option<Pod>,
 }
 
@@ -41,24 +41,24 @@ impl Fleet {
                 && !level.bars(number)
                 && allowance(worker, want, &passes) >= weight
         };
-        let avoided = |number: u32| {
-            let worker = self.workers.at(number);
-            want.avoid.is_some() && worker.map(|w| w.spec.pod) == want.avoid
+        let nearness = |number: u32| match (self.workers.at(number), want.avoid) {
+            (Some(worker), Some(avoid)) => worker.spec.pod.nearness(avoid),
+            _ => 0,
         };
-        let preferred = want.prefer.filter(|n| !avoided(*n));
+        let preferred = want.prefer.filter(|n| nearness(*n) == 0);
         if let Some(number) = preferred
             && let Some(worker) = self.workers.at(number)
             && fits(&everywhere, number, worker)
         {
             return Some(number);
         }
-        let find = |level: &Level<'_>, avoided_too: bool| {
-            let barred = |n: u32| level.bars(n) || (!avoided_too && avoided(n));
+        let find = |level: &Level<'_>, nearest: u8| {
+            let barred = |n: u32| level.bars(n) || nearness(n) > nearest;
             let workers = &self.indexes[level.index].workers;
             workers.first(want.shape.weight, &barred).or_else(|| {
                 let kept = self.reserved.iter().filter_map(|number| {
                     let worker = self.workers.at(*number)?;
-                    let good = (avoided_too || !avoided(*number))
+                    let good = nearness(*number) <= nearest
                         && (level.spot_too || !worker.spec.spot)
                         && fits(level, *number, worker);
                     good.then_some((worker.used(), worker.spec.capacity, *number))
@@ -66,11 +66,12 @@ impl Fleet {
                 kept.min().map(|(_, _, number)| number)
             })
         };
-        let choose = |avoided_too: bool| {
-            let steady = steady.as_ref().and_then(|level| find(level, avoided_too));
-            steady.or_else(|| find(&everywhere, avoided_too))
+        let choose = |nearest: u8| {
+            let steady = steady.as_ref().and_then(|level| find(level, nearest));
+            steady.or_else(|| find(&everywhere, nearest))
         };
-        choose(false).or_else(|| want.avoid.and_then(|_| choose(true)))
+        let farther = choose(0);
+        farther.or_else(|| want.avoid.and_then(|_| choose(1).or_else(|| choose(2))))
     }
 
     /// The workers that a task of a shape may go to: all, or, where there is a difference, those that are not on spot nodes. That a lasting task leaves others their places

@@ -24,9 +24,53 @@ impl WorkerKind {
     }
 }
 
-/// The machine that a worker is on: workers of one pod go together. What a number stands for is the caller's business.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Pod(pub u64);
+/// The pod that a worker is in: workers of one pod go together. What the numbers stand for is the caller's business.
+#[derive(Clone, Copy, Debug)]
+pub struct Pod {
+    number: u64,
+    node: Option<u64>,
+}
+
+impl Pod {
+    /// A pod on a node that is not known.
+    pub const fn new(number: u64) -> Self {
+        Self { number, node: None }
+    }
+
+    /// The same pod, on a node.
+    #[must_use]
+    pub const fn on(mut self, node: u64) -> Self {
+        self.node = Some(node);
+        self
+    }
+
+    /// Its number.
+    pub const fn number(self) -> u64 {
+        self.number
+    }
+
+    /// Its node, if that is known.
+    pub const fn node(self) -> Option<u64> {
+        self.node
+    }
+
+    /// How near it is to another: 2 for the same pod, 1 for one on the same node, 0 otherwise.
+    pub(crate) fn nearness(self, other: Self) -> u8 {
+        match self == other {
+            true => 2,
+            false => u8::from(self.node.is_some() && self.node == other.node),
+        }
+    }
+}
+
+/// Whether it is the same pod, whatever is known of its node.
+impl PartialEq for Pod {
+    fn eq(&self, other: &Self) -> bool {
+        self.number == other.number
+    }
+}
+
+impl Eq for Pod {}
 
 /// A worker as it registers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,7 +82,7 @@ pub struct WorkerSpec {
     /// How many tasks it proves at once. It is given one more, to have its inputs at hand when another ends, and no further ones, though there be room for them: where they wait is decided
     /// when a prover can soon begin, by the order of then. `None` for one that does not say: it is given what it has room for.
     pub provers: Option<u32>,
-    /// Its machine.
+    /// Its pod.
     pub pod: Pod,
     /// What it has that tasks may require.
     pub provides: Vec<Requirement>,

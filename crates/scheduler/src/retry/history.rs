@@ -1,5 +1,7 @@
 //! What is remembered of a task's failed attempts, and what follows from the next one.
 
+use std::collections::BTreeSet;
+
 use super::{FailureClass, Policy};
 use crate::Millis;
 use crate::fleet::Pod;
@@ -15,7 +17,7 @@ pub struct History {
     pub preemptions: u32,
     /// Workers lost, preemptions not counted.
     pub losses: u32,
-    /// The workers that it may have taken down, each once.
+    /// The pods that it may have taken down, each once.
     pub killed: Vec<Pod>,
     /// Least capacity of a worker for it, in GiB, once it ran out of memory; 0 before.
     pub min_capacity: u32,
@@ -41,6 +43,8 @@ pub struct Failure {
 pub struct Place {
     /// The worker's pod. Names of pods are not used again, so one that comes back counts as another.
     pub pod: Pod,
+    /// How many nodes there are with workers of its class, as far as is known.
+    pub nodes: usize,
     /// Its capacity, in GiB.
     pub capacity: u32,
     /// Whether there are larger workers of its class, or could be.
@@ -187,7 +191,8 @@ impl History {
         {
             self.killed.push(place.pod);
         }
-        let workers = u32::try_from(self.killed.len()).unwrap_or(u32::MAX);
+        let nodes = place.map_or(0, |place| place.nodes);
+        let workers = u32::try_from(self.blamed_for(nodes)).unwrap_or(u32::MAX);
         if workers >= policy.killed_workers {
             return Err(GiveUp::Poison { workers });
         }
@@ -196,6 +201,17 @@ impl History {
             return Err(GiveUp::Losses { losses });
         }
         Ok(self.losses - 1)
+    }
+
+    /// How many workers it is to blame for, where there are as many nodes. One node may take down one worker after another: those count once, for as long as there is a
+    /// node that it has not been lost on.
+    fn blamed_for(&self, nodes: usize) -> usize {
+        let known: BTreeSet<_> = self.killed.iter().filter_map(|pod| pod.node()).collect();
+        let unknown = self.killed.iter().filter(|pod| pod.node().is_none());
+        match known.len() < nodes {
+            true => known.len() + unknown.count(),
+            false => self.killed.len(),
+        }
     }
 
     fn out_of_memory(&mut self, policy: &Policy, place: Option<Place>) -> Result<u32, GiveUp> {
@@ -210,7 +226,8 @@ impl History {
         if place.larger {
             self.min_capacity = place.capacity.saturating_add(1);
         }
-        self.lost(policy, Some(place))
+        // Its memory is the pod's own, whatever the node.
+        self.lost(policy, Some(Place { nodes: 0, ..place }))
     }
 
     fn store_away(&mut self, policy: &Policy, now: Millis) -> Result<u32, GiveUp> {

@@ -7,7 +7,7 @@ use crate::Millis;
 pub struct Policy {
     /// Attempts after the first that failed for reasons of their own.
     pub retries: u32,
-    /// Different workers that a task may take down, or be on when they vanish, before it is taken to be the reason.
+    /// Different workers that a task may take down, or be on when they vanish, before it is taken to be the reason; workers of one node count once while there is another node.
     pub killed_workers: u32,
     /// Losses of any kind but preemption, the same worker over again and bystanders included: a bound for what the count of different workers does not see.
     pub losses: u32,

@@ -3,7 +3,7 @@
 use super::Scheduler;
 use super::tasks::{Room, State};
 use crate::error::Refused;
-use crate::fleet::WorkerSpec;
+use crate::fleet::{Pod, WorkerSpec};
 use crate::keys::{TaskKey, WorkerKey};
 
 impl Scheduler {
@@ -58,6 +58,15 @@ impl Scheduler {
     /// [`Refused::UnknownWorker`].
     pub fn set_capacity(&mut self, worker: WorkerKey, capacity: u32) -> Result<(), Refused> {
         let known = self.fleet.set_capacity(worker, capacity);
+        known.then_some(()).ok_or(Refused::UnknownWorker)
+    }
+
+    /// Says more of a worker's pod: its node may become known late.
+    ///
+    /// # Errors
+    /// [`Refused::UnknownWorker`].
+    pub fn set_pod(&mut self, worker: WorkerKey, pod: Pod) -> Result<(), Refused> {
+        let known = self.fleet.set_pod(worker, pod);
         known.then_some(()).ok_or(Refused::UnknownWorker)
     }
 

@@ -48,7 +48,7 @@ pub(crate) fn worker(
         kind,
         capacity,
         provers: None,
-        pod: Pod(pod),
+        pod: Pod::new(pod),
         provides: Vec::new(),
         spot: false,
     })

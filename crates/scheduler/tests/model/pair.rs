@@ -171,7 +171,7 @@ impl Pair {
                     kind,
                     capacity,
                     provers,
-                    pod: Pod(pod),
+                    pod: pod_of(pod),
                     provides: provides.then_some(Requirement(7)).into_iter().collect(),
                     spot,
                 });
@@ -249,7 +249,7 @@ impl Pair {
                 let prefer = prefer.and_then(|w| self.a_worker(w));
                 let spec = TaskSpec {
                     prefer: prefer.map(|w| self.workers[w]),
-                    avoid: avoid.map(Pod),
+                    avoid: avoid.map(pod_of),
                     not_before: self.model.now + wait,
                     ..self.spec(proof, shape, stage)?
                 };
@@ -301,7 +301,7 @@ impl Pair {
                 let task = self.a_task(task)?;
                 let again = Requeue {
                     not_before: self.model.now + wait,
-                    avoid: avoid.map(Pod),
+                    avoid: avoid.map(pod_of),
                     min_capacity,
                 };
                 let room = if kept { Room::Kept } else { Room::Freed };
@@ -364,7 +364,7 @@ impl Pair {
         let Ok(hold) = hold else { return };
         self.vacate(task, hold);
         let found = self.model.tasks[task].as_mut().unwrap();
-        found.avoid = again.avoid.map(|pod| pod.0);
+        found.avoid = again.avoid.map(Pod::number);
         found.shape.min_capacity = found.shape.min_capacity.max(again.min_capacity);
         found.state = State::Waiting(again.not_before);
         let shape = found.shape;
@@ -515,4 +515,9 @@ fn choose(choice: usize, there: impl Iterator<Item = bool>) -> Option<usize> {
         .map(|(n, _)| n)
         .collect();
     there.get(choice % there.len().max(1)).copied()
+}
+
+/// Two pods on each node.
+fn pod_of(number: u64) -> Pod {
+    Pod::new(number).on(number / 2)
 }

@@ -330,10 +330,14 @@ impl Reference {
             .open_workers()
             .filter(|w| self.fits(task, *w))
             .collect();
-        let avoided = |w: &usize| Some(self.worker(*w).pod) == found.avoid;
+        let near = |w: &usize| match found.avoid {
+            Some(pod) if self.worker(*w).pod == pod => 2,
+            Some(pod) if self.worker(*w).pod / 2 == pod / 2 => 1,
+            _ => 0,
+        };
         if let Some(prefer) = found.prefer
             && fit.contains(&prefer)
-            && !avoided(&prefer)
+            && near(&prefer) == 0
         {
             return Some(prefer);
         }
@@ -345,7 +349,7 @@ impl Reference {
             let load = (self.used(*w), worker.capacity, worker.number);
             let steady = !worker.spot && self.leaves_room(shape, *w, true);
             let unsteady = shape.steady && spots && !steady;
-            (avoided(w), unsteady, kept(w), load)
+            (near(w), unsteady, kept(w), load)
         })
     }
 

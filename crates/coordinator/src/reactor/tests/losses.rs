@@ -60,6 +60,36 @@ fn three_workers_out_of_memory_are_enough() {
     assert_eq!(failure.task_type, Some(RecursionReduce));
 }
 
+/// Each pod that comes in place of the last one is on the same bad node, and idle.
+#[test]
+fn a_node_that_takes_down_its_workers_is_avoided_and_counts_once() {
+    let mut env = with_driver();
+    env.react(|r| r.pod_placed("a0", Some("bad")));
+    env.open("a0/prove", WorkerType::Gpu, 3);
+    let reduce = env.create("driver", "p", RecursionReduce);
+    env.open("good/prove", WorkerType::Gpu, 3);
+    // It is known late.
+    env.react(|r| r.pod_placed("good", Some("good")));
+    let other = env.create("driver", "p", RecursionReduce);
+    assert_eq!(env.worker_of(&other).unwrap(), "good/prove");
+    for i in 0..4 {
+        let pod = format!("a{}", i + 1);
+        env.react(|r| r.pod_placed(&pod, Some("bad")));
+        env.open(&format!("{pod}/prove"), WorkerType::Gpu, 3);
+        env.said();
+        env.lose(&format!("a{i}"), NodeLost);
+        env.wait_beating(20_000);
+        assert!(env.outcome().is_none(), "after {} losses", i + 1);
+        assert_eq!(env.worker_of(&reduce).unwrap(), format!("{pod}/prove"));
+    }
+    env.complete("good/prove", "p", &other);
+    env.react(|r| r.pod_placed("a5", Some("bad")));
+    env.open("a5/prove", WorkerType::Gpu, 3);
+    env.lose("a4", NodeLost);
+    env.wait_beating(20_000);
+    assert_eq!(env.worker_of(&reduce).unwrap(), "good/prove");
+}
+
 #[test]
 fn losses_are_counted_by_class() {
     let mut env = with_driver();

@@ -15,7 +15,8 @@ const POLICY: Policy = Policy {
 
 fn place(pod: u64) -> Place {
     Place {
-        pod: Pod(pod),
+        pod: Pod::new(pod),
+        nodes: 0,
         capacity: 24,
         larger: false,
         suspect: true,
@@ -86,6 +87,35 @@ fn a_task_that_killed_three_workers_is_poison() {
 }
 
 #[test]
+fn workers_of_one_node_count_once_while_there_is_another() {
+    let on = |pod, node, nodes| Place {
+        pod: Pod::new(pod).on(node),
+        nodes,
+        ..place(pod)
+    };
+    let lost = |history: &mut History, place| waits(history, FailureClass::NodeLost, place);
+    let mut history = History::default();
+    for pod in 1..5 {
+        assert!(lost(&mut history, on(pod, 1, 3)).is_ok(), "on one node");
+    }
+    assert!(lost(&mut history, on(5, 2, 3)).is_ok());
+    let third = lost(&mut history, on(6, 3, 4));
+    assert_eq!(third, Err(GiveUp::Poison { workers: 3 }));
+    // There is no other: it may well be the task.
+    let mut history = History::default();
+    assert!(lost(&mut history, on(1, 1, 1)).is_ok());
+    assert!(lost(&mut history, on(2, 1, 1)).is_ok());
+    let third = lost(&mut history, on(3, 1, 1));
+    assert_eq!(third, Err(GiveUp::Poison { workers: 3 }));
+    // Memory is the pod's own.
+    let mut history = History::default();
+    let killed =
+        |history: &mut History, pod| waits(history, FailureClass::OutOfMemory, on(pod, 1, 3));
+    assert!(killed(&mut history, 1).is_ok() && killed(&mut history, 2).is_ok());
+    assert_eq!(killed(&mut history, 3), Err(GiveUp::Poison { workers: 3 }));
+}
+
+#[test]
 fn a_flapping_worker_is_no_poison_but_ends_too() {
     let mut history = History::default();
     let lost = |_| waits(&mut history, FailureClass::NodeLost, place(1));
@@ -117,7 +147,7 @@ fn out_of_memory_moves_to_a_larger_worker_once() {
     let first = history.fail(&POLICY, &on(FailureClass::OutOfMemory, small), 0);
     let retry = Decision::Retry {
         at: 0,
-        avoid: Some(Pod(1)),
+        avoid: Some(Pod::new(1)),
         min_capacity: 25,
     };
     assert_eq!(first, retry);
@@ -209,7 +239,7 @@ proptest! {
             if class == FailureClass::StoreUnavailable {
                 continue;
             }
-            let place = Place { pod: Pod(pod), capacity: 8 * (1 + u32::try_from(pod).unwrap()), larger, suspect };
+            let place = Place { pod: Pod::new(pod), nodes: 0, capacity: 8 * (1 + u32::try_from(pod).unwrap()), larger, suspect };
             let failure = Failure { class, at: now, place: Some(place) };
             match history.fail(&POLICY, &failure, random) {
                 Decision::Retry { at, .. } => {
@@ -234,10 +264,10 @@ fn a_worker_that_is_back_was_not_lost() {
         waits(&mut history, class, place(1)).unwrap();
         waits(&mut history, class, place(2)).unwrap();
     }
-    history.forgive(FailureClass::NodeLost, Pod(2));
-    history.forgive(FailureClass::Preempted, Pod(2));
+    history.forgive(FailureClass::NodeLost, Pod::new(2));
+    history.forgive(FailureClass::Preempted, Pod::new(2));
     assert_eq!((history.losses, history.preemptions), (1, 1));
-    assert_eq!(history.killed, [Pod(1)]);
-    history.forgive(FailureClass::Timeout, Pod(1));
+    assert_eq!(history.killed, [Pod::new(1)]);
+    history.forgive(FailureClass::Timeout, Pod::new(1));
     assert_eq!(history.losses, 1, "only losses are forgiven");
 }
