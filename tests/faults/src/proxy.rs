@@ -42,6 +42,7 @@ pub struct Proxy {
     address: SocketAddr,
     rules: watch::Sender<Rules>,
     accepted: Arc<AtomicU64>,
+    broken: Arc<AtomicU64>,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -52,18 +53,14 @@ impl Proxy {
             .await
             .unwrap_or_else(|error| panic!("cannot listen on {address}: {error}"));
         let rules = watch::Sender::new(Rules::default());
-        let accepted = Arc::<AtomicU64>::default();
-        let task = tokio::spawn(accept(
-            listener,
-            target,
-            rules.subscribe(),
-            accepted.clone(),
-            seed,
-        ));
+        let (accepted, broken) = <(Arc<AtomicU64>, Arc<AtomicU64>)>::default();
+        let counts = (accepted.clone(), broken.clone());
+        let task = tokio::spawn(accept(listener, target, rules.subscribe(), counts, seed));
         Self {
             address,
             rules,
             accepted,
+            broken,
             task,
         }
     }
@@ -76,6 +73,11 @@ impl Proxy {
     /// How many connections have come in.
     pub fn accepted(&self) -> u64 {
         self.accepted.load(Ordering::Relaxed)
+    }
+
+    /// How many have broken for what went through them.
+    pub fn broken(&self) -> u64 {
+        self.broken.load(Ordering::Relaxed)
     }
 
     /// Nothing passes, nothing breaks: what is sent waits.
@@ -137,7 +139,7 @@ async fn accept(
     listener: TcpListener,
     target: SocketAddr,
     rules: watch::Receiver<Rules>,
-    accepted: Arc<AtomicU64>,
+    (accepted, broken): (Arc<AtomicU64>, Arc<AtomicU64>),
     seed: u64,
 ) {
     let mut random = StdRng::seed_from_u64(seed);
@@ -153,12 +155,13 @@ async fn accept(
             continue;
         }
         let breaks_after = now.fragile.map(|most| random.random_range(1..=most));
+        let breaks = breaks_after.map(|bytes| (bytes, broken.clone()));
         tokio::spawn(connection(
             stream,
             target,
             rules.clone(),
             now.generation,
-            breaks_after,
+            breaks,
         ));
     }
 }
@@ -168,7 +171,7 @@ async fn connection(
     target: SocketAddr,
     mut rules: watch::Receiver<Rules>,
     generation: u64,
-    breaks_after: Option<u64>,
+    breaks: Option<(u64, Arc<AtomicU64>)>,
 ) {
     // A connection that ends here ends by a reset, as one to a host that is gone; a clean end is passed on below.
     let _ = (near.set_nodelay(true), near.set_zero_linger());
@@ -183,7 +186,7 @@ async fn connection(
         rules: rules.clone(),
         way,
         bytes: bytes.clone(),
-        breaks_after,
+        breaks: breaks.clone(),
     };
     let up = pass(near_in, far_out, meter(|rules| rules.up));
     let down = pass(far_in, near_out, meter(|rules| rules.down));
@@ -200,7 +203,8 @@ struct Meter {
     rules: watch::Receiver<Rules>,
     way: fn(&Rules) -> Way,
     bytes: Arc<AtomicU64>,
-    breaks_after: Option<u64>,
+    /// After how many bytes it breaks, and who counts that.
+    breaks: Option<(u64, Arc<AtomicU64>)>,
 }
 
 struct Broken;
@@ -251,7 +255,10 @@ async fn pass(
             };
             let length = u64::try_from(chunk.len()).unwrap_or_default();
             let passed = meter.bytes.fetch_add(length, Ordering::Relaxed) + length;
-            if meter.breaks_after.is_some_and(|after| passed >= after) {
+            if let Some((after, broken)) = &meter.breaks
+                && passed >= *after
+            {
+                broken.fetch_add(1, Ordering::Relaxed);
                 return Err(Broken);
             }
             to.write_all(&chunk).await.map_err(|_| Broken)?;

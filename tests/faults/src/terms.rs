@@ -31,6 +31,8 @@ pub struct Version {
     pub acquired: Option<Timestamp>,
     /// When it was renewed last, by its leader's clock.
     pub renewed: Option<Timestamp>,
+    /// When that was seen here.
+    pub seen: Timestamp,
 }
 
 impl Version {
@@ -41,6 +43,7 @@ impl Version {
             epoch: spec.lease_transitions.unwrap_or_default(),
             acquired: spec.acquire_time.map(|time| time.0),
             renewed: spec.renew_time.map(|time| time.0),
+            seen: Timestamp::now(),
         }
     }
 }
@@ -90,7 +93,7 @@ impl Terms {
     }
 
     /// What is wrong with how the Lease changed hands: epochs rise, and nobody takes what another holds. `clocks` tells whether the
-    /// replicas' clocks are right.
+    /// replicas' clocks are right; else only what was seen here counts.
     pub fn wrong(&self, clocks: bool) -> Option<String> {
         wrong(&lock(&self.seen), clocks)
     }
@@ -135,12 +138,14 @@ fn fair(before: &Version, next: &Version, clocks: bool) -> bool {
     if next.epoch == before.epoch {
         return same;
     }
-    let left = before
-        .renewed
-        .zip(next.acquired)
-        .map(|(from, to)| to.duration_since(from));
-    let over = left.is_some_and(|since| since >= jiff::SignedDuration::try_from(LEASE).unwrap());
-    same || before.holder.is_none() || over || !clocks
+    let (span, least) = match clocks {
+        true => (before.renewed.zip(next.acquired), LEASE),
+        // One of the two may be seen late.
+        false => (Some((before.seen, next.seen)), LEASE / 2),
+    };
+    let least = jiff::SignedDuration::try_from(least).unwrap();
+    let over = span.is_some_and(|(from, to)| to.duration_since(from) >= least);
+    same || before.holder.is_none() || over
 }
 
 #[cfg(test)]
@@ -154,7 +159,12 @@ mod tests {
             epoch,
             acquired: time,
             renewed: time,
+            seen: time.unwrap(),
         })
+    }
+
+    fn at_hour(hour: i64) -> Option<Timestamp> {
+        Timestamp::from_second(hour * 3600).ok()
     }
 
     #[test]
@@ -172,11 +182,14 @@ mod tests {
     fn a_lease_that_holds_is_not_taken() {
         let too_soon = [at(1, "a", 1), at(3, "b", 2)];
         assert!(wrong(&too_soon, true).is_some());
-        assert_eq!(
-            wrong(&too_soon, false),
-            None,
-            "clocks that are wrong tell nothing"
-        );
+        assert_eq!(wrong(&too_soon, false), None, "one was seen late");
+        let [_, mut ahead] = too_soon.clone();
+        if let Seen::Written(version) = &mut ahead {
+            (version.acquired, version.seen) = (at_hour(1), Timestamp::from_second(2).unwrap());
+        }
+        let stolen = [at(1, "a", 1), ahead];
+        assert_eq!(wrong(&stolen, true), None, "by a clock that is wrong");
+        assert!(wrong(&stolen, false).is_some());
         assert!(wrong(&[at(1, "a", 1), at(9, "b", 1)], true).is_some());
         assert!(wrong(&[at(1, "a", 2), Seen::Gap, at(9, "b", 1)], true).is_some());
     }

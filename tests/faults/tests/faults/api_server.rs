@@ -137,6 +137,9 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
                 tokio::time::sleep(Duration::from_secs(10)).await;
                 let during = world.executions().starts("PROVE_SHARD").count();
                 assert!(during > before, "dispatch does not wait for the API server");
+                let (leader, _) = world.term().await;
+                let refused = "provost_api_responses_total{code=\"429\"}";
+                assert!(world.replicas[leader].metric(refused).await > 0.0);
                 limit.lift().await;
                 world.succeeds("p").await;
             },

@@ -163,12 +163,18 @@ fn killed_at_each_step() -> Vec<Scenario> {
             async |world| {
                 world
                     .fault_everywhere(
-                        &json!({"do": "delay", "at": "report", "task": "CONTROLLER", "ms": 4000}),
+                        &json!({"do": "wait", "at": "report", "task": "CONTROLLER", "ms": 4000}),
                     )
                     .await;
                 world.prove("p", &Shape::shards(6, 100)).await;
                 world.struck(1).await;
-                kill_leader(world).await;
+                // It is in the store, and its Controller has said nothing yet.
+                let (leader, epoch) = world.term().await;
+                world.replicas[leader].kill();
+                assert!(!world.proof("p").await.terminal());
+                world.strikes();
+                world.leader_after(epoch).await;
+                world.replicas[leader].start();
                 let proof = world.succeeds("p").await;
                 world.recovered();
                 assert!(provost_faults::check::has_proof(&proof));
@@ -183,7 +189,7 @@ fn killed_at_each_step() -> Vec<Scenario> {
             async |world| {
                 world
                     .fault_everywhere(
-                        &json!({"do": "delay", "at": "report", "task": "CONTROLLER", "ms": 1000}),
+                        &json!({"do": "wait", "at": "report", "task": "CONTROLLER", "ms": 1000}),
                     )
                     .await;
                 world.prove("p", &Shape::shards(6, 100)).await;
@@ -546,13 +552,19 @@ fn deceived() -> Vec<Scenario> {
         .setup(|setup| setup.clocks = true),
         Scenario::new(
             "leaders_clock_is_wrong",
-            "one replica's wall clock is an hour ahead; it leads, and is killed",
+            "the follower's wall clock is an hour ahead; both are killed, one after the other",
             async |world| {
-                world.clocks[0].jump(3600);
+                let (leader, epoch) = world.term().await;
+                // The next leader as well.
+                world.clocks[1 - leader].jump(3600);
                 world.prove("p", &Shape::shards(40, 500)).await;
                 world.begun("PROVE_SHARD", 4).await;
+                assert_eq!(world.epoch().await, epoch, "it takes what another holds");
                 kill_leader(world).await;
                 world.recovers().await;
+                assert_ne!(world.term().await.0, leader);
+                world.begun("PROVE_SHARD", 20).await;
+                kill_leader(world).await;
                 world.succeeds("p").await;
             },
         )

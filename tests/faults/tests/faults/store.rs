@@ -126,6 +126,9 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
                 world.prove("p", &Shape::shards(20, 200)).await;
                 world.recovers().await;
                 world.succeeds("p").await;
+                let workers = world.workers();
+                let of_workers = workers.iter().map(|worker| worker.store.broken());
+                assert!(of_workers.sum::<u64>() > 0 && world.store_wire.broken() > 0);
                 world.store_wire.heal();
             },
         ),

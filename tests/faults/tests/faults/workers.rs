@@ -235,8 +235,8 @@ fn killed() -> Vec<Scenario> {
     ]
 }
 
-/// A worker process is lost while it runs CoreExecute, `at` a point of it.
-fn core_execute_lost(name: &'static str, at: &'static str) -> Scenario {
+/// A worker process is lost while it runs CoreExecute, `at` a point of it at which no more than `begun` tasks of the run can have begun.
+fn core_execute_lost(name: &'static str, at: &'static str, begun: usize) -> Scenario {
     Scenario::new(name, "worker SIGABRT", async move |world: &World| {
         world.strikes();
         // Of the first process that comes by alone: the second run is left in peace.
@@ -250,11 +250,11 @@ fn core_execute_lost(name: &'static str, at: &'static str) -> Scenario {
         world.succeeds("p").await;
     })
     .setup(|setup| setup.workers = 1)
-    .allow(another_run(40))
+    .allow(another_run(begun))
 }
 
 /// As before, and the Controller goes on: on another worker, with what it has heard of the execution until then.
-fn core_execute_lost_alone(name: &'static str, at: &'static str) -> Scenario {
+fn core_execute_lost_alone(name: &'static str, at: &'static str, begun: usize) -> Scenario {
     Scenario::new(name, "worker SIGABRT", async move |world: &World| {
         // The first is too small for a CoreExecute, and on the second a Controller would take the room for one.
         for (pool, capacity) in [("c", 4), ("x", 8)] {
@@ -282,15 +282,23 @@ fn core_execute_lost_alone(name: &'static str, at: &'static str) -> Scenario {
         assert_eq!(world.of(controllers[0]).pool, "c");
     })
     .setup(|setup| setup.workers = 0)
-    .allow(another_run(20))
+    .allow(another_run(begun))
 }
 
 fn executors() -> Vec<Scenario> {
     vec![
-        core_execute_lost("core_execute_lost_before_its_first_message", "running"),
-        core_execute_lost("core_execute_lost_after_its_first_message", "firstMessage"),
-        core_execute_lost("core_execute_lost_after_its_last_message", "lastMessage"),
-        core_execute_lost("core_execute_lost_with_its_output_stored", "stored"),
+        core_execute_lost("core_execute_lost_before_its_first_message", "running", 6),
+        core_execute_lost(
+            "core_execute_lost_after_its_first_message",
+            "firstMessage",
+            8,
+        ),
+        core_execute_lost(
+            "core_execute_lost_after_its_last_message",
+            "lastMessage",
+            24,
+        ),
+        core_execute_lost("core_execute_lost_with_its_output_stored", "stored", 24),
         Scenario::new(
             "controller_lost_with_its_proof_stored",
             "worker SIGABRT after the upload",
@@ -310,10 +318,12 @@ fn executors() -> Vec<Scenario> {
         core_execute_lost_alone(
             "core_execute_lost_alone_after_its_first_message",
             "firstMessage",
+            8,
         ),
         core_execute_lost_alone(
             "core_execute_lost_alone_after_its_last_message",
             "lastMessage",
+            32,
         ),
         Scenario::new(
             "core_execute_and_leader_lost_together",

@@ -83,6 +83,8 @@ pub enum Action {
     Panic,
     /// At a point: the task waits a random time up to `ms`, so that tasks overtake each other. At a call or a store operation: it takes `ms` longer.
     Delay,
+    /// The task waits `ms`.
+    Wait,
     /// The call arrives, and whatever is answered from now on is lost, as the streams break: so the worker reports anew all that it keeps, the call included.
     LoseReply,
     /// The call and whatever is sent after it are lost, as the streams break.
@@ -249,8 +251,8 @@ impl Fault {
         if self.probability.is_some_and(|p| !(0.0..=1.0).contains(&p)) {
             return field("probability", "0 to 1".to_owned());
         }
-        if self.action == Action::Delay && self.ms.is_none() {
-            return field("ms", "a delay needs one".to_owned());
+        if matches!(self.action, Action::Delay | Action::Wait) && self.ms.is_none() {
+            return field("ms", "a wait needs one".to_owned());
         }
         Ok(())
     }

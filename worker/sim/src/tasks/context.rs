@@ -60,6 +60,10 @@ impl Context {
                 tokio::time::sleep(most.mul_f64(Random::new(unique()).unit())).await;
                 Ok(())
             }
+            Action::Wait => {
+                tokio::time::sleep(fault.duration().unwrap_or_default()).await;
+                Ok(())
+            }
             Action::Fail => Err(TaskError::Own {
                 class: fault.class.unwrap_or(FailureClass::Transient),
                 message: message("told to fail"),
