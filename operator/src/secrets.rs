@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{Api, PostParams};
 use kube::{Client, Error};
-use rand::Rng;
+use rand::RngExt as _;
 use rand::distr::Alphanumeric;
 use tokio::time::timeout;
 

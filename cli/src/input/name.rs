@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use rand::Rng;
+use rand::RngExt as _;
 
 use crate::error::CliError;
 

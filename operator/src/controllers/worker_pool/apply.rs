@@ -4,7 +4,7 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use kube::api::{Api, DeleteParams, PostParams};
 use provost_crds::{QuarantinedNode, WorkerPool};
-use rand::Rng;
+use rand::{Rng, RngExt as _};
 
 use super::plan::{Deletion, Plan};
 use super::{Context, PoolError, pods};
