@@ -25,6 +25,17 @@ pub fn all_well() {
     names.split_whitespace().for_each(well);
 }
 
+/// How many of the processes in which SP1 executes programs have ended, and nobody has asked for their end. Those of pods are seen here as all others.
+pub fn runners_unreaped() -> usize {
+    let processes = std::fs::read_dir("/proc").expect("/proc").flatten();
+    let stats = processes.filter_map(|process| {
+        let stat = std::fs::read_to_string(process.path().join("stat")).ok()?;
+        // The kernel keeps the first 15 bytes of a name.
+        Some(stat.contains("(sp1-native-runn) Z "))
+    });
+    stats.filter(|unreaped| *unreaped).count()
+}
+
 /// Asserts that no container of a pod has panicked, and that none has failed. Tests that kill take a whole pod, and the next one counts anew.
 pub fn well(pod: &str) {
     let found = kubectl_ok(&[

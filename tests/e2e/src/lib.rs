@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-pub use containers::{all_well, well};
+pub use containers::{all_well, runners_unreaped, well};
 pub use manifest::{Manifest, guest};
 pub use store::nothing_left;
 pub use tools::{Answer, Watch, kubectl, kubectl_ok, plugin, run, verify, verify_by_name};
@@ -141,6 +141,18 @@ pub fn delete(name: &str) {
         "--ignore-not-found",
         "--wait",
         "--timeout=60s",
+    ]);
+}
+
+/// Deletes a request whose worker may take its time to let go: that nothing is left is looked at in the end.
+pub fn delete_later(name: &str) {
+    kubectl_ok(&[
+        "-n",
+        NAMESPACE,
+        "delete",
+        "proofrequest",
+        name,
+        "--wait=false",
     ]);
 }
 

@@ -4,8 +4,9 @@
 use std::time::{Duration, Instant};
 
 use provost_e2e::{
-    Manifest, NAMESPACE, SYSTEM, Watch, delete, get, kubectl_ok, namespace, plugin, run, scale,
-    succeeded, wait_event, wait_failed, wait_prover, wait_succeeded, wait_until, worker_log,
+    Manifest, NAMESPACE, SYSTEM, Watch, delete, delete_later, get, kubectl_ok, namespace, plugin,
+    roles, run, runners_unreaped, scale, succeeded, wait_event, wait_failed, wait_prover,
+    wait_succeeded, wait_until, worker_log,
 };
 use serde_json::json;
 
@@ -26,6 +27,18 @@ fn worker_pods() -> String {
     ])
 }
 
+fn delete_pool(name: &str) {
+    kubectl_ok(&[
+        "-n",
+        SYSTEM,
+        "delete",
+        "workerpool",
+        name,
+        "--wait",
+        "--timeout=60s",
+    ]);
+}
+
 #[test]
 fn a_cycle_limit_exceeded_is_a_program_fault() {
     namespace();
@@ -40,6 +53,11 @@ fn a_cycle_limit_exceeded_is_a_program_fault() {
     );
     wait_event("cycle-limit", "ProgramFault");
     delete("cycle-limit");
+    // SP1 has killed what executed it, and asks for that no more: the next execution does.
+    Manifest::new("cycle-limit-next", "fibonacci", "Execute", &[10]).apply_ok();
+    wait_succeeded("cycle-limit-next", SOON);
+    assert_eq!(runners_unreaped(), 0);
+    delete("cycle-limit-next");
 }
 
 #[test]
@@ -70,7 +88,7 @@ fn a_cycle_limit_exceeded_ends_a_proof_before_its_first_shard() {
     assert!(started("CORE_EXECUTE"));
     assert!(!started("PROVE_SHARD"));
     wait_event("cycle-limit-core", "ProgramFault");
-    delete("cycle-limit-core");
+    delete_later("cycle-limit-core");
 }
 
 #[test]
@@ -112,7 +130,7 @@ fn b_cancel_while_running_takes_two_seconds_and_recycles_the_busy_worker() {
         std::thread::sleep(Duration::from_millis(300));
     }
     wait_event("cancelled", "Cancelled");
-    delete("cancelled");
+    delete_later("cancelled");
 }
 
 #[test]
@@ -127,7 +145,7 @@ fn c_a_program_that_exits_non_zero_cannot_be_proven() {
         "{message}"
     );
     wait_event("exit7", "ProgramFault");
-    delete("exit7");
+    delete_later("exit7");
 }
 
 #[test]
@@ -200,12 +218,30 @@ fn e_a_worker_that_is_told_to_go_ends_its_task_first() {
     );
     // There was nobody else who could have executed it.
     wait_succeeded("drained", SOON);
-    scale("workers", 1);
     delete("drained");
 }
 
 #[test]
-fn f_a_worker_without_enough_memory_fails_the_proof_after_three_kills() {
+fn f_a_pool_of_class_cpu_executes_and_has_no_prover() {
+    namespace();
+    delete("executed");
+    scale("workers", 0);
+    let pool = json!({
+        "apiVersion": "provost.dev/v1alpha1",
+        "kind": "WorkerPool",
+        "metadata": { "name": "executors", "namespace": SYSTEM },
+        "spec": { "class": "CPU", "replicas": 1, "resources": { "limits": { "memory": "6Gi" } } },
+    });
+    assert!(run("kubectl", &["apply", "-f", "-"], &pool.to_string()).ok);
+    Manifest::new("executed", "fibonacci", "Execute", &[1000]).apply_ok();
+    wait_succeeded("executed", SOON);
+    assert_eq!(roles("executors"), "execute 1");
+    delete_pool("executors");
+    delete("executed");
+}
+
+#[test]
+fn g_a_worker_without_enough_memory_fails_the_proof_after_three_kills() {
     namespace();
     delete("out-of-memory");
     scale("workers", 0);
@@ -219,15 +255,7 @@ fn f_a_worker_without_enough_memory_fails_the_proof_after_three_kills() {
     assert!(run("kubectl", &["apply", "-f", "-"], &pool.to_string()).ok);
     Manifest::new("out-of-memory", "fibonacci", "Core", &[1000]).apply_ok();
     let message = wait_failed("out-of-memory", Duration::from_secs(300), "OutOfMemory");
-    kubectl_ok(&[
-        "-n",
-        SYSTEM,
-        "delete",
-        "workerpool",
-        "small",
-        "--wait",
-        "--timeout=60s",
-    ]);
+    delete_pool("small");
     scale("workers", 1);
     assert!(
         message.contains("small") && message.contains("1Gi") && message.contains("3 workers"),

@@ -12,6 +12,7 @@ use sp1_prover::worker::{
     execute_with_options,
 };
 
+use super::executions::Executions;
 use super::parts::Parts;
 use super::threads::Threads;
 use crate::artifacts::{Artifacts, ProofScope};
@@ -23,6 +24,7 @@ pub struct ExecuteEngine {
     config: SP1ControllerConfig,
     verifier: SP1Verifier,
     artifacts: Artifacts,
+    executions: Executions,
 }
 
 impl ExecuteEngine {
@@ -51,6 +53,7 @@ impl ExecuteEngine {
             config,
             verifier,
             artifacts,
+            executions: Executions::default(),
         })
     }
 
@@ -60,6 +63,11 @@ impl ExecuteEngine {
         work: impl Future<Output = T> + Send + 'static,
     ) -> T {
         self.threads.run_while_awaited(work).await
+    }
+
+    /// What executes here.
+    pub fn executions(&self) -> &Executions {
+        &self.executions
     }
 
     /// The store client that tasks share.

@@ -4,6 +4,7 @@
 #[cfg_attr(not(feature = "gpu"), path = "cpu.rs")]
 mod device;
 mod execute;
+mod executions;
 pub mod known_answer;
 mod parts;
 mod prove;
@@ -19,6 +20,7 @@ use crate::memory::MemoryPlan;
 
 pub use device::{Components, build, check, pinned_bytes, shard_elements};
 pub use execute::{ExecuteEngine, Executed, execute};
+pub use executions::Executions;
 pub use parts::Parts;
 pub use prove::{ProveEngine, Prover};
 

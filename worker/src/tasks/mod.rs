@@ -195,6 +195,10 @@ async fn dispatch(
             let (client, parts) = (client.bound(order.run.clone()), parts.clone());
             let (on, part) = (engine.clone(), Arc::new(()));
             parts.add(&part);
+            // A Controller leaves that to others.
+            if kind != TaskType::Controller {
+                engine.executions().begin(&parts);
+            }
             let work = async move {
                 let _part = part;
                 execute::dispatch(&on, &client, task_id, kind, data, &parts).await

@@ -1,6 +1,7 @@
 //! How a worker shares its memory among its roles.
 #![allow(clippy::unwrap_used)]
 
+use provost_worker::engine;
 use provost_worker::memory::{Class, GIB, Machine, Units, meminfo_total, parse_limit, plan};
 
 fn of(class: Class, gib: u64) -> Machine {
@@ -18,6 +19,15 @@ fn a_node_of_24_gib_runs_one_proof_and_one_prover() {
     assert_eq!((plan.execute_weight, plan.prove_weight), (9, 4));
     assert_eq!(plan.prover_permits, 1);
     assert!(plan.executor_memory_bytes <= 7 * GIB);
+}
+
+#[test]
+fn sp1_is_told_how_much_memory_a_program_may_take() {
+    for gib in [21, 60] {
+        let plan = plan(of(Class::All, gib), None, None).unwrap();
+        let told = engine::core_opts(&plan).memory_limit;
+        assert_eq!(told, plan.executor_memory_bytes);
+    }
 }
 
 #[test]

@@ -221,3 +221,20 @@ fn cluster_messages_are_the_same() {
         ProofRequestGetResponse { proof_request: Some(proof.clone()) },
     }
 }
+
+macro_rules! same_enums {
+    ($module:ident: $($name:ident),+) => {
+        $( for number in -1..100 {
+            let ours = $module::$name::try_from(number).ok().map(|value| value.as_str_name());
+            let theirs = sp1_prover_types::$module::$name::try_from(number).ok();
+            let theirs = theirs.map(|value| value.as_str_name());
+            assert_eq!(ours, theirs, "{} {number}", stringify!($name));
+        } )+
+    };
+}
+
+#[test]
+fn names_and_numbers_are_the_same() {
+    same_enums!(worker: WorkerType, TaskType, TaskStatus);
+    same_enums!(cluster: ProofRequestStatus, ExecutionStatus, ExecutionFailureCause);
+}
