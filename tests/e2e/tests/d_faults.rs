@@ -92,7 +92,22 @@ fn a_cycle_limit_exceeded_ends_a_proof_before_its_first_shard() {
 }
 
 #[test]
-fn b_cancel_while_running_takes_two_seconds_and_recycles_the_busy_worker() {
+fn b_a_program_that_exits_non_zero_cannot_be_proven() {
+    namespace();
+    wait_prover("workers");
+    delete("exit7");
+    Manifest::new("exit7", "exit7", "Core", &[]).apply_ok();
+    let message = wait_failed("exit7", Duration::from_secs(120), "ProgramFault");
+    assert!(
+        message.contains("exit code: 7") || message.contains("exit code 7"),
+        "{message}"
+    );
+    wait_event("exit7", "ProgramFault");
+    delete_later("exit7");
+}
+
+#[test]
+fn c_cancel_while_running_takes_two_seconds_and_recycles_the_busy_worker() {
     namespace();
     wait_prover("workers");
     delete("cancelled");
@@ -131,21 +146,6 @@ fn b_cancel_while_running_takes_two_seconds_and_recycles_the_busy_worker() {
     }
     wait_event("cancelled", "Cancelled");
     delete_later("cancelled");
-}
-
-#[test]
-fn c_a_program_that_exits_non_zero_cannot_be_proven() {
-    namespace();
-    // The worker is a new one, whose engine is being built: the execution tells, before there is a shard to prove.
-    delete("exit7");
-    Manifest::new("exit7", "exit7", "Core", &[]).apply_ok();
-    let message = wait_failed("exit7", Duration::from_secs(120), "ProgramFault");
-    assert!(
-        message.contains("exit code: 7") || message.contains("exit code 7"),
-        "{message}"
-    );
-    wait_event("exit7", "ProgramFault");
-    delete_later("exit7");
 }
 
 #[test]

@@ -292,9 +292,10 @@ impl Fleet {
         self.holds.get(key).is_some_and(|hold| hold.expects)
     }
 
-    /// Whether a lasting task of the class waits for its first child to be placed.
-    pub(crate) const fn expects_any(&self, class: Class) -> bool {
-        self.expecting[class.index()] > 0
+    /// Whether that is a lasting task of the class that waits for its first child to be placed.
+    pub(crate) fn expects_one_of(&self, key: HoldKey, class: Class) -> bool {
+        let hold = self.holds.get(key);
+        hold.is_some_and(|hold| hold.expects && hold.class == class)
     }
 
     /// A child of the class is placed: a lasting task of that class expects none any more. Whether it expects none at all.

@@ -137,7 +137,11 @@ fn allowance(worker: &Worker, want: &Want<'_>, passes: &impl Fn(ShapeId) -> bool
     if reserved.class == want.shape.class && worker.places(reserved.class) < 2 {
         return 0;
     }
+    let child = match reserved.lasts {
+        true => want.shape.reserve,
+        false => 0,
+    };
     let spare = u64::from(worker.spec.capacity)
-        .saturating_sub(u64::from(reserved.weight) + reserved.beside);
+        .saturating_sub(u64::from(reserved.weight) + reserved.beside + u64::from(child));
     free.min(spare)
 }

@@ -40,6 +40,7 @@ impl Fleet {
             shape: id,
             class: shape.class,
             weight,
+            lasts: shape.lasts(),
             slot: shape.slot,
             beside: worker.lasting,
         });

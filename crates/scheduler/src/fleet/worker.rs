@@ -133,6 +133,8 @@ pub(super) struct Reserved {
     pub(super) class: Class,
     /// How much it is to have: the task's weight, with that of its first child if it lasts.
     pub(super) weight: u32,
+    /// Whether that is a lasting one: others of those go beside it only where their children do as well, which are not kept away.
+    pub(super) lasts: bool,
     pub(super) slot: Option<Slot>,
     /// Weight of what is not waited for: what lasts, and what was let in beside.
     pub(super) beside: u64,

@@ -110,6 +110,12 @@ impl Queue {
     }
 
     /// Makes an empty entry.
+    /// Whether an entry has tasks, stepped over or not.
+    pub(crate) fn waits(&self, id: EntryId) -> bool {
+        let entry = self.entries.get(id as usize);
+        entry.is_some_and(|entry| entry.tasks.len() > 0)
+    }
+
     pub(crate) fn open(&mut self, shape: ShapeId, seat: Option<Seat>) -> EntryId {
         let id = self.entries.insert(Entry::new(shape, seat));
         if self.places.len() <= id {

@@ -97,7 +97,7 @@ impl Scheduler {
         let task = self.queue.first(shape)?;
         self.note_overtaken(key, shape, worker);
         let kept = self.fleet.kept_for(worker);
-        let beside = kept.is_some_and(|other| other != shape && !self.passes(key, shape, other));
+        let beside = kept.is_some_and(|other| other != shape && !self.precedes(key, shape, other));
         self.hold(task, worker, beside);
         self.expect(task);
         self.unstuck(shape);
@@ -105,10 +105,16 @@ impl Scheduler {
         Some(Placement { task, worker })
     }
 
-    /// Whether a worker that is kept for a shape takes a task of another all the same: one that comes before by more than fair share and age, or one that does not take the room that
-    /// a lasting one waits for.
-    fn passes(&self, key: Key, shape: ShapeId, other: ShapeId) -> bool {
+    /// Whether that a worker is kept for another shape is nothing to a task: it comes before by more than fair share and age, or does not take the room that a lasting one waits for.
+    fn precedes(&self, key: Key, shape: ShapeId, other: ShapeId) -> bool {
         let head = self.queue.head(other);
         head.is_some_and(|head| key.band < head.band) || !self.competes(shape, other)
+    }
+
+    /// Whether a worker that is kept for another shape takes it all the same. Where that shape is a lasting one, it takes the children, too, that others were placed for: they
+    /// may have no other place, and it waits for them.
+    fn passes(&self, key: Key, shape: ShapeId, other: ShapeId) -> bool {
+        self.precedes(key, shape, other)
+            || (self.queue.shape(other).lasts() && self.is_expected(shape))
     }
 }

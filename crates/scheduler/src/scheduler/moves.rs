@@ -1,12 +1,14 @@
 //! What moves a task from one place to another, and keeps the accounts.
 
 use super::Scheduler;
+use super::proofs::Proof;
 use super::tasks::{Hints, Room, State, Task, TaskSpec};
 use crate::Millis;
 use crate::error::Refused;
 use crate::fleet::Hold;
 use crate::keys::{HoldKey, ProofKey, TaskKey};
 use crate::order::Rank;
+use crate::shape::ShapeId;
 
 impl Scheduler {
     pub(super) fn new_task(&mut self, spec: &TaskSpec) -> Result<TaskKey, Refused> {
@@ -96,7 +98,27 @@ impl Scheduler {
             let fleet = &self.fleet;
             proof.expecting.retain(|parent| fleet.expects(*parent));
             proof.expecting.push(hold);
+            let id = task.proof;
+            let proofs = &self.proofs;
+            let expects = |proof: &Proof| proof.expecting.iter().any(|hold| fleet.expects(*hold));
+            self.expectant
+                .retain(|other| *other != id && proofs.get(*other).is_some_and(expects));
+            self.expectant.push(id);
         }
+    }
+
+    /// Whether a task of the shape is the first child, or one of those, that a lasting task of its class was placed for.
+    pub(super) fn is_expected(&self, shape: ShapeId) -> bool {
+        let class = self.queue.shape(shape).class;
+        let proofs = self.expectant.iter().filter_map(|id| self.proofs.get(*id));
+        let mut waits = proofs.filter(|proof| {
+            let entry = proof.entries.iter().find(|(id, _)| *id == shape);
+            entry.is_some_and(|(_, entry)| self.queue.waits(*entry))
+        });
+        waits.any(|proof| {
+            let mut parents = proof.expecting.iter();
+            parents.any(|hold| self.fleet.expects_one_of(*hold, class))
+        })
     }
 
     /// Takes a task from wherever it is: it is adrift then.

@@ -5,7 +5,7 @@
 //! passed by is bounded: patience, and what the worker was doing already. Tasks that come before it by priority or urgency still go first, on that worker too.
 //!
 //! What stops a lasting task is the room for its children. So only tasks of its class overtake it and are kept away, and the worker is kept for it and its first child together.
-//! While others wait for their first child nothing is kept for it: it would have to let that child go first, and the child may need a worker to be kept.
+//! First children of others are not kept away: it would have to let them go first, and they may have no other place.
 
 use super::Scheduler;
 use crate::Millis;
@@ -57,16 +57,14 @@ impl Scheduler {
     pub(super) fn renew_reservations(&mut self) {
         let mut due = Vec::new();
         for id in 0..self.stuck.len() {
-            let number = u32::try_from(id).unwrap_or(u32::MAX);
-            let (head, may_keep) = (self.queue.head(number), self.may_keep(number));
             let stuck = &mut self.stuck[id];
             if stuck.since.is_none() {
                 continue;
             }
+            let number = u32::try_from(id).unwrap_or(u32::MAX);
+            let head = self.queue.head(number);
             if let Some(worker) = stuck.kept
-                && (head.is_none()
-                    || !may_keep
-                    || !self.fleet.keeps(worker, number, self.queue.shape(number)))
+                && (head.is_none() || !self.fleet.keeps(worker, number, self.queue.shape(number)))
             {
                 stuck.kept = None;
                 self.fleet.unreserve_for(worker, number);
@@ -75,7 +73,6 @@ impl Scheduler {
                 (None, _) => stuck.since = None,
                 (Some(head), Some(since))
                     if stuck.kept.is_none()
-                        && may_keep
                         && since.saturating_add(self.settings.patience) <= self.now =>
                 {
                     due.push((head, number));
@@ -118,12 +115,6 @@ impl Scheduler {
         !other.lasts() || self.queue.shape(shape).class == other.class
     }
 
-    /// Whether a worker may be kept for a shape at present.
-    fn may_keep(&self, id: ShapeId) -> bool {
-        let shape = self.queue.shape(id);
-        !(shape.lasts() && self.fleet.expects_any(shape.class))
-    }
-
     /// A task of the shape was given a worker.
     pub(super) fn unstuck(&mut self, id: ShapeId) {
         let stuck = &mut self.stuck[id as usize];
@@ -138,8 +129,7 @@ impl Scheduler {
     pub(super) fn next_patience(&self) -> Option<Millis> {
         let waits = (0u32..).zip(&self.stuck).filter(|(id, stuck)| {
             let searched = stuck.searched == Some(self.fleet.changes());
-            let waits = self.queue.head(*id).is_some() && self.may_keep(*id);
-            stuck.kept.is_none() && !searched && waits
+            stuck.kept.is_none() && !searched && self.queue.head(*id).is_some()
         });
         let since = waits.filter_map(|(_, stuck)| stuck.since);
         since

@@ -118,7 +118,7 @@ impl Reference {
             }
         }
         let kept = self.shapes.iter().position(|s| s.kept == Some(worker));
-        let beside = kept.is_some_and(|other| other != shape && !self.passes(task, other));
+        let beside = kept.is_some_and(|other| other != shape && !self.goes_before(task, other));
         let hold = self.hold(task, worker, kept.is_some() && beside);
         let hold = self.holds[hold].as_mut().unwrap();
         hold.expects = hold.shape.reserve > 0;
@@ -311,16 +311,35 @@ impl Reference {
             .is_some_and(|(head, _)| (key.0, key.1) < (head.0, head.1))
     }
 
-    /// Whether a worker that is kept for a shape takes a task of another.
-    fn passes(&self, task: usize, other: usize) -> bool {
+    /// Whether that a worker is kept for another shape is nothing to a task.
+    fn goes_before(&self, task: usize, other: usize) -> bool {
         let shape = self.tasks[task].as_ref().unwrap().shape;
         self.precedes(task, other) || !competes(&shape, &self.shapes[other].shape)
     }
 
-    /// Whether a worker may be kept for a shape now: for one that lasts not while others wait for their first child.
-    fn may_keep(&self, shape: &Shape) -> bool {
-        let mut holds = self.holds.iter().flatten();
-        shape.reserve == 0 || !holds.any(|h| h.expects && h.shape.class == shape.class)
+    /// Whether a worker that is kept for a shape takes a task of another.
+    fn passes(&self, task: usize, other: usize) -> bool {
+        let shape = self.tasks[task].as_ref().unwrap().shape;
+        let lasting = self.shapes[other].shape.reserve > 0;
+        self.goes_before(task, other) || (lasting && self.is_expected(&shape))
+    }
+
+    /// Whether a proof with a lasting task of the class, none of whose children was placed yet, has tasks of the shape that wait.
+    fn is_expected(&self, shape: &Shape) -> bool {
+        let expects = |proof| {
+            let mut holds = self.holds.iter().flatten();
+            holds.any(|h| {
+                let parent = h.task.and_then(|task| self.tasks[task].as_ref());
+                h.expects
+                    && h.shape.class == shape.class
+                    && parent.is_some_and(|t| t.proof == proof)
+            })
+        };
+        let mut tasks = self.tasks.iter().flatten();
+        tasks.any(|t| {
+            let waits = matches!(t.state, State::Waiting(until) if until <= self.now);
+            t.shape == *shape && waits && expects(t.proof)
+        })
     }
 
     /// The worker that a task would get now.
@@ -410,7 +429,9 @@ impl Reference {
         let beside = self.holds_on(worker).filter(|h| h.beside);
         let beside: u64 = beside.map(|h| u64::from(h.shape.weight)).sum();
         let keeps = u64::from(self.shapes[kept].keeps);
-        let spare = u64::from(self.worker(worker).capacity).saturating_sub(keeps + beside);
+        let child = if large.reserve > 0 { shape.reserve } else { 0 };
+        let taken = keeps + beside + u64::from(child);
+        let spare = u64::from(self.worker(worker).capacity).saturating_sub(taken);
         free.min(spare)
     }
 
@@ -424,16 +445,14 @@ impl Reference {
             let head = self.head(s);
             let shape = self.shapes[s].shape;
             if let Some(worker) = self.shapes[s].kept
-                && (head.is_none()
-                    || !self.may_keep(&shape)
-                    || !self.could_keep(worker, &shape, self.shapes[s].keeps))
+                && (head.is_none() || !self.could_keep(worker, &shape, self.shapes[s].keeps))
             {
                 self.shapes[s].kept = None;
             }
             match head {
                 None => self.shapes[s].since = None,
                 Some((key, _)) if self.shapes[s].kept.is_none() => {
-                    if self.may_keep(&shape) && since + self.settings.patience <= self.now {
+                    if since + self.settings.patience <= self.now {
                         due.push((key, s));
                     }
                 }
