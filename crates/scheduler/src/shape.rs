@@ -130,6 +130,11 @@ impl Shape {
         self
     }
 
+    /// Weight of a task with that of its heaviest child, if it has any.
+    pub(crate) fn weight_with_child(&self) -> u64 {
+        u64::from(self.weight) + u64::from(self.reserve)
+    }
+
     /// Whether a task of this shape lasts until its children are done.
     pub const fn lasts(&self) -> bool {
         self.reserve > 0

@@ -240,22 +240,52 @@ proptest! {
         }
         flood.s.verify().unwrap();
     }
+}
 
-    /// Where no worker is large enough for both, the child's place is kept on another one.
-    #[test]
-    fn nor_where_its_child_must_go_elsewhere(longest in 200u64..20_000, seed in any::<u64>()) {
-        let mut flood = Flood::with(2, 8, Shape::new(Class::Cpu, 4), longest, seed);
-        let (small, large) = (proof(&mut flood.s), proof(&mut flood.s));
-        for _ in 0..50 {
-            flood.tick(small);
-        }
-        let controller = task(&mut flood.s, large, CONTROLLER);
-        let (since, bound) = (flood.now, 2 * (flood.s.settings().patience + longest + 200));
-        while flood.s.worker_of(controller).is_none() {
-            prop_assert!(flood.now - since <= bound, "after {} ms", flood.now - since);
-            flood.tick(small);
-        }
+/// Nothing is kept where that would not do: executions go on for as long as the Controller that has the last place runs.
+#[test]
+fn a_place_that_a_running_task_takes_away_is_not_kept_for_the_next() {
+    let mut s = scheduler();
+    let (small, first, second) = (proof(&mut s), proof(&mut s), proof(&mut s));
+    let w = worker(&mut s, WorkerKind::Cpu, 9, 1);
+    task(&mut s, first, CONTROLLER);
+    decide(&mut s, 0);
+    let child = task(&mut s, first, EXECUTION);
+    assert_eq!(decide(&mut s, 1), [(child, w)]);
+    s.complete(child).unwrap();
+    let waits = task(&mut s, second, CONTROLLER);
+    for now in (1_000..60_000).step_by(1_000) {
+        let execution = task(&mut s, small, Shape::new(Class::Cpu, 4));
+        assert_eq!(decide(&mut s, now), [(execution, w)]);
+        s.complete(execution).unwrap();
     }
+    assert_eq!(s.worker_of(waits), None);
+}
+
+/// Not its first child alone: the last one may be as large as the one that is kept for.
+#[test]
+fn what_a_running_task_waits_for_goes_to_a_worker_that_is_kept_for_another_lasting_one() {
+    let mut s = scheduler();
+    let (small, first, second) = (proof(&mut s), proof(&mut s), proof(&mut s));
+    let wrapping = Shape::new(Class::Cpu, 1).with_reserve(14);
+    let w = worker(&mut s, WorkerKind::Cpu, 16, 1);
+    task(&mut s, first, wrapping);
+    decide(&mut s, 0);
+    let child = task(&mut s, first, EXECUTION);
+    let beside = task(&mut s, small, Shape::new(Class::Cpu, 4));
+    task(&mut s, small, Shape::new(Class::Cpu, 1));
+    assert_eq!(decide(&mut s, 1).len(), 3);
+    let waits = task(&mut s, second, wrapping);
+    s.complete(beside).unwrap();
+    let late = task(&mut s, small, Shape::new(Class::Cpu, 4));
+    assert_eq!(decide(&mut s, 2), [(late, w)], "it overtakes");
+    s.complete(child).unwrap();
+    decide(&mut s, 20_000);
+    assert!(s.worker(w).unwrap().reserved);
+    let wrap = task(&mut s, first, Shape::new(Class::Cpu, 14));
+    s.complete(late).unwrap();
+    assert_eq!(decide(&mut s, 20_001), [(wrap, w)]);
+    assert_eq!(s.worker_of(waits), None);
 }
 
 /// The child of one that runs already may be what the next one waits for: it is not kept away, where smaller ones are.

@@ -292,12 +292,6 @@ impl Fleet {
         self.holds.get(key).is_some_and(|hold| hold.expects)
     }
 
-    /// Whether that is a lasting task of the class that waits for its first child to be placed.
-    pub(crate) fn expects_one_of(&self, key: HoldKey, class: Class) -> bool {
-        let hold = self.holds.get(key);
-        hold.is_some_and(|hold| hold.expects && hold.class == class)
-    }
-
     /// A child of the class is placed: a lasting task of that class expects none any more. Whether it expects none at all.
     pub(crate) fn settle(&mut self, key: HoldKey, class: Class) -> bool {
         let Some(hold) = self.holds.get_mut(key).filter(|hold| hold.expects) else {
@@ -348,10 +342,9 @@ impl Fleet {
 
     /// Whether it would help a task of the shape if a worker were empty.
     pub(crate) fn could_be_kept(&self, worker: u32, shape: &Shape) -> bool {
-        let enough = shape.weight.max(shape.reserve);
-        self.workers
-            .at(worker)
-            .is_some_and(|w| w.suits(shape) && w.spec.capacity >= enough)
+        self.workers.at(worker).is_some_and(|w| {
+            w.suits(shape) && u64::from(w.spec.capacity) >= shape.weight_with_child()
+        })
     }
 
     pub(crate) const fn epoch(&self, class: Class) -> u64 {

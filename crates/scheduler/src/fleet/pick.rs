@@ -142,6 +142,6 @@ fn allowance(worker: &Worker, want: &Want<'_>, passes: &impl Fn(ShapeId) -> bool
         false => 0,
     };
     let spare = u64::from(worker.spec.capacity)
-        .saturating_sub(u64::from(reserved.weight) + reserved.beside + u64::from(child));
+        .saturating_sub(reserved.weight + reserved.beside + u64::from(child));
     free.min(spare)
 }

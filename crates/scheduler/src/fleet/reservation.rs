@@ -8,19 +8,13 @@ use crate::shape::{Shape, ShapeId};
 
 impl Fleet {
     /// Keeps a worker for tasks of a shape, the one with the most room now of those that would be large enough once all but what lasts is done; not on a spot node if
-    /// there is another and the shape had better not go to one. For a lasting one with its child; for the child alone where no worker is large enough for both.
+    /// there is another and the shape had better not go to one. For a lasting one with its child: what is kept for the child alone may be room that others expect to fill.
     pub(crate) fn reserve(&mut self, id: ShapeId, shape: &Shape) -> Option<u32> {
-        let both = shape.weight.saturating_add(shape.reserve);
-        let found = self.reserve_room(id, shape, both);
-        found.or_else(|| self.reserve_room(id, shape, shape.reserve.max(shape.weight)))
-    }
-
-    fn reserve_room(&mut self, id: ShapeId, shape: &Shape, weight: u32) -> Option<u32> {
         let fit = |worker: &Worker| {
             worker.open
                 && worker.reserved.is_none()
                 && worker.suits(shape)
-                && worker.room() >= u64::from(weight)
+                && worker.room() >= shape.weight_with_child()
         };
         let good = |worker: &Worker| (!(shape.steady && worker.spec.spot), worker.free());
         let mut best = None;
@@ -39,7 +33,7 @@ impl Fleet {
         worker.reserved = Some(Reserved {
             shape: id,
             class: shape.class,
-            weight,
+            weight: shape.weight_with_child(),
             lasts: shape.lasts(),
             slot: shape.slot,
             beside: worker.lasting,
@@ -77,10 +71,10 @@ impl Fleet {
     /// Whether a worker is still kept for a shape, and of use for that.
     pub(crate) fn keeps(&self, number: u32, id: ShapeId, shape: &Shape) -> bool {
         self.workers.at(number).is_some_and(|worker| {
-            let kept = worker.reserved.filter(|reserved| reserved.shape == id);
-            worker.open
+            worker.reserved.is_some_and(|r| r.shape == id)
+                && worker.open
                 && worker.suits(shape)
-                && kept.is_some_and(|kept| worker.room() >= u64::from(kept.weight))
+                && worker.room() >= shape.weight_with_child()
         })
     }
 

@@ -131,8 +131,8 @@ pub(super) struct Reserved {
     /// The shape of the task.
     pub(super) shape: ShapeId,
     pub(super) class: Class,
-    /// How much it is to have: the task's weight, with that of its first child if it lasts.
-    pub(super) weight: u32,
+    /// How much it is to have: the task's weight, with that of its child if it lasts.
+    pub(super) weight: u64,
     /// Whether that is a lasting one: others of those go beside it only where their children do as well, which are not kept away.
     pub(super) lasts: bool,
     pub(super) slot: Option<Slot>,
@@ -150,7 +150,7 @@ pub(crate) struct Hold {
     pub(crate) tenant: TenantKey,
     /// The task that runs there; `None` once it was given up.
     pub(crate) task: Option<TaskKey>,
-    pub(super) lasts: bool,
+    pub(crate) lasts: bool,
     /// Whether its first child is to be placed yet.
     pub(super) expects: bool,
     pub(super) slot: Option<Slot>,

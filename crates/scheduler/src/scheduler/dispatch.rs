@@ -111,10 +111,10 @@ impl Scheduler {
         head.is_some_and(|head| key.band < head.band) || !self.competes(shape, other)
     }
 
-    /// Whether a worker that is kept for another shape takes it all the same. Where that shape is a lasting one, it takes the children, too, that others were placed for: they
-    /// may have no other place, and it waits for them.
+    /// Whether a worker that is kept for another shape takes it all the same. Where that shape is a lasting one, it takes the children, too, of those that run: they
+    /// may have no other place, and it may wait for their parents.
     fn passes(&self, key: Key, shape: ShapeId, other: ShapeId) -> bool {
         self.precedes(key, shape, other)
-            || (self.queue.shape(other).lasts() && self.is_expected(shape))
+            || (self.queue.shape(other).lasts() && self.is_awaited(shape))
     }
 }

@@ -45,8 +45,8 @@ pub struct Scheduler {
     delayed: BTreeSet<(Millis, TaskKey)>,
     /// Proofs that become urgent, or cease to be, by themselves.
     timers: BTreeSet<(Millis, ProofKey)>,
-    /// Proofs with lasting tasks whose first child is to be placed yet. May name some that have none.
-    expectant: Vec<ProofKey>,
+    /// Proofs with lasting tasks that run.
+    driven: BTreeSet<ProofKey>,
     /// What was tried in vain, by shape.
     pub(crate) stuck: Vec<Stuck>,
     /// What was tried in vain is tried again in the next round; by class.

@@ -1,7 +1,6 @@
 //! What moves a task from one place to another, and keeps the accounts.
 
 use super::Scheduler;
-use super::proofs::Proof;
 use super::tasks::{Hints, Room, State, Task, TaskSpec};
 use crate::Millis;
 use crate::error::Refused;
@@ -82,6 +81,10 @@ impl Scheduler {
         let take = (task.state == State::Waiting).then_some((task.entry, task.rank));
         task.state = State::Held(hold);
         proof.charge(class, weight);
+        if lasts {
+            proof.lasting += 1;
+            self.driven.insert(id);
+        }
         if let Some(tenant) = self.tenants.get_mut(tenant) {
             tenant.account.charge(class, weight);
         }
@@ -98,27 +101,14 @@ impl Scheduler {
             let fleet = &self.fleet;
             proof.expecting.retain(|parent| fleet.expects(*parent));
             proof.expecting.push(hold);
-            let id = task.proof;
-            let proofs = &self.proofs;
-            let expects = |proof: &Proof| proof.expecting.iter().any(|hold| fleet.expects(*hold));
-            self.expectant
-                .retain(|other| *other != id && proofs.get(*other).is_some_and(expects));
-            self.expectant.push(id);
         }
     }
 
-    /// Whether a task of the shape is the first child, or one of those, that a lasting task of its class was placed for.
-    pub(super) fn is_expected(&self, shape: ShapeId) -> bool {
-        let class = self.queue.shape(shape).class;
-        let proofs = self.expectant.iter().filter_map(|id| self.proofs.get(*id));
-        let mut waits = proofs.filter(|proof| {
-            let entry = proof.entries.iter().find(|(id, _)| *id == shape);
-            entry.is_some_and(|(_, entry)| self.queue.waits(*entry))
-        });
-        waits.any(|proof| {
-            let mut parents = proof.expecting.iter();
-            parents.any(|hold| self.fleet.expects_one_of(*hold, class))
-        })
+    /// Whether tasks of the shape wait whose proof has a lasting task that runs: their parent, which waits for them.
+    pub(super) fn is_awaited(&self, shape: ShapeId) -> bool {
+        let proofs = self.driven.iter().filter_map(|id| self.proofs.get(*id));
+        let mut entries = proofs.flat_map(|proof| &proof.entries);
+        entries.any(|(id, entry)| *id == shape && self.queue.waits(*entry))
     }
 
     /// Takes a task from wherever it is: it is adrift then.
@@ -150,6 +140,10 @@ impl Scheduler {
     pub(super) fn refund(&mut self, key: ProofKey, hold: &Hold, room: Room) {
         if let Some(proof) = self.proofs.get_mut(key) {
             proof.refund(hold.class, hold.weight);
+            proof.lasting -= u32::from(hold.lasts);
+            if proof.lasting == 0 {
+                self.driven.remove(&key);
+            }
         }
         // What is not free yet stays the tenant's: or cancelling would be a way to more than one's share.
         if room == Room::Freed

@@ -29,6 +29,8 @@ pub(crate) struct Proof {
     /// Tasks on provers now.
     pub(crate) on_provers: u32,
     pub(crate) tasks: u32,
+    /// Lasting tasks that run.
+    pub(crate) lasting: u32,
     /// What its lasting tasks hold whose first child is to be placed yet. May name some that are over.
     pub(super) expecting: Vec<HoldKey>,
     /// Its latest start, if it is urgent.
@@ -97,6 +99,7 @@ impl Scheduler {
             account: Account::new(1),
             on_provers: 0,
             tasks: 0,
+            lasting: 0,
             expecting: Vec::new(),
             start_by: None,
             timer: None,

@@ -5,7 +5,7 @@
 //! passed by is bounded: patience, and what the worker was doing already. Tasks that come before it by priority or urgency still go first, on that worker too.
 //!
 //! What stops a lasting task is the room for its children. So only tasks of its class overtake it and are kept away, and the worker is kept for it and its first child together.
-//! First children of others are not kept away: it would have to let them go first, and they may have no other place.
+//! Children of those that run are not kept away: they may have no other place, and what it waits for may be the end of their parents.
 
 use super::Scheduler;
 use crate::Millis;

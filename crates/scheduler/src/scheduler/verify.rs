@@ -39,19 +39,21 @@ impl Scheduler {
     fn verify_proofs(&self) -> Result<(), String> {
         for (key, proof) in self.proofs.iter() {
             let tasks = self.tasks.iter().filter(|(_, t)| t.proof == key);
-            let (mut count, mut provers, mut used) = (0, 0, [0u64; 2]);
+            let (mut count, mut provers, mut lasting, mut used) = (0, 0, 0, [0u64; 2]);
             for (_, task) in tasks {
                 count += 1;
                 if matches!(task.state, State::Held(_)) {
                     let shape = self.queue.shape(task.shape);
                     used[shape.class.index()] += u64::from(shape.weight);
                     provers += u32::from(shape.class == Class::Gpu);
+                    lasting += u32::from(shape.lasts());
                 }
             }
             let right = Class::ALL
                 .iter()
                 .all(|c| proof.account.used(*c) == used[c.index()]);
-            if !right || count != proof.tasks || provers != proof.on_provers {
+            let driven = lasting == proof.lasting && self.driven.contains(&key) == (lasting > 0);
+            if !right || !driven || count != proof.tasks || provers != proof.on_provers {
                 return Err(format!("the books of {key:?} are wrong"));
             }
         }

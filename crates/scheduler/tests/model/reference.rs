@@ -65,8 +65,6 @@ pub(crate) struct ShapeState {
     pub(crate) shape: Shape,
     pub(crate) since: Option<u64>,
     pub(crate) kept: Option<usize>,
-    /// How much of that worker is kept.
-    pub(crate) keeps: u32,
 }
 
 type Key = (Reverse<i32>, u64, u64, u64, Reverse<u8>, usize);
@@ -91,7 +89,6 @@ impl Reference {
                 shape,
                 since: None,
                 kept: None,
-                keeps: 0,
             });
         }
     }
@@ -112,7 +109,7 @@ impl Reference {
             let asked = self.shapes[*s].shape;
             let competes = competes(&self.shapes[shape].shape, &asked);
             let lost = *other < key && competes && self.shapes[*s].since.is_none();
-            let enough = asked.weight.max(asked.reserve);
+            let enough = asked.weight + asked.reserve;
             if lost && self.suits(worker, &asked) && self.worker(worker).capacity >= enough {
                 self.shapes[*s].since = Some(self.now);
             }
@@ -321,25 +318,16 @@ impl Reference {
     fn passes(&self, task: usize, other: usize) -> bool {
         let shape = self.tasks[task].as_ref().unwrap().shape;
         let lasting = self.shapes[other].shape.reserve > 0;
-        self.goes_before(task, other) || (lasting && self.is_expected(&shape))
+        self.goes_before(task, other) || (lasting && self.is_awaited(&shape))
     }
 
-    /// Whether a proof with a lasting task of the class, none of whose children was placed yet, has tasks of the shape that wait.
-    fn is_expected(&self, shape: &Shape) -> bool {
-        let expects = |proof| {
-            let mut holds = self.holds.iter().flatten();
-            holds.any(|h| {
-                let parent = h.task.and_then(|task| self.tasks[task].as_ref());
-                h.expects
-                    && h.shape.class == shape.class
-                    && parent.is_some_and(|t| t.proof == proof)
-            })
-        };
-        let mut tasks = self.tasks.iter().flatten();
-        tasks.any(|t| {
-            let waits = matches!(t.state, State::Waiting(until) if until <= self.now);
-            t.shape == *shape && waits && expects(t.proof)
-        })
+    /// Whether tasks of the shape wait whose proof has a lasting task that runs.
+    fn is_awaited(&self, shape: &Shape) -> bool {
+        let runs = |t: &Task| matches!(t.state, State::Held(_)) && t.shape.reserve > 0;
+        let tasks = || self.tasks.iter().flatten();
+        let driven = |proof| tasks().any(|t| t.proof == proof && runs(t));
+        let waits = |t: &Task| matches!(t.state, State::Waiting(until) if until <= self.now);
+        tasks().any(|t| t.shape == *shape && waits(t) && driven(t.proof))
     }
 
     /// The worker that a task would get now.
@@ -428,9 +416,8 @@ impl Reference {
         }
         let beside = self.holds_on(worker).filter(|h| h.beside);
         let beside: u64 = beside.map(|h| u64::from(h.shape.weight)).sum();
-        let keeps = u64::from(self.shapes[kept].keeps);
         let child = if large.reserve > 0 { shape.reserve } else { 0 };
-        let taken = keeps + beside + u64::from(child);
+        let taken = u64::from(large.weight + large.reserve + child) + beside;
         let spare = u64::from(self.worker(worker).capacity).saturating_sub(taken);
         free.min(spare)
     }
@@ -445,7 +432,7 @@ impl Reference {
             let head = self.head(s);
             let shape = self.shapes[s].shape;
             if let Some(worker) = self.shapes[s].kept
-                && (head.is_none() || !self.could_keep(worker, &shape, self.shapes[s].keeps))
+                && (head.is_none() || !self.could_keep(worker, &shape))
             {
                 self.shapes[s].kept = None;
             }
@@ -463,37 +450,28 @@ impl Reference {
         for (_, s) in due {
             let shape = self.shapes[s].shape;
             let taken = |w: &usize| self.shapes.iter().any(|s| s.kept == Some(*w));
-            let best = |room: u32| {
-                let workers = self.open_workers();
-                let workers = workers.filter(|w| !taken(w) && self.could_keep(*w, &shape, room));
-                workers.max_by_key(|w| {
-                    let worker = self.worker(*w);
-                    let unsteady = shape.steady && worker.spot;
-                    (!unsteady, self.free(*w), Reverse(worker.number))
-                })
-            };
-            // With its first child if it lasts, and else for that child.
-            let rooms = [
-                shape.weight + shape.reserve,
-                shape.weight.max(shape.reserve),
-            ];
-            let found = rooms.iter().find_map(|room| Some((best(*room)?, *room)));
-            if let Some((worker, room)) = found {
+            let workers = self.open_workers();
+            let workers = workers.filter(|w| !taken(w) && self.could_keep(*w, &shape));
+            let best = workers.max_by_key(|w| {
+                let worker = self.worker(*w);
+                let unsteady = shape.steady && worker.spot;
+                (!unsteady, self.free(*w), Reverse(worker.number))
+            });
+            if let Some(worker) = best {
                 for hold in self.holds.iter_mut().flatten() {
                     if hold.worker == worker {
                         hold.beside = hold.shape.reserve > 0;
                     }
                 }
                 self.shapes[s].kept = Some(worker);
-                self.shapes[s].keeps = room;
             }
         }
     }
 
-    fn could_keep(&self, worker: usize, shape: &Shape, room: u32) -> bool {
+    fn could_keep(&self, worker: usize, shape: &Shape) -> bool {
         self.workers[worker].as_ref().is_some_and(|w| w.open)
             && self.suits(worker, shape)
-            && self.room(worker) >= u64::from(room)
+            && self.room(worker) >= u64::from(shape.weight + shape.reserve)
     }
 }
 
