@@ -67,9 +67,11 @@ impl Storing {
         };
         match self.insist(&start.proof, again, refused, wanted).await {
             Some(Stored::Yes(Begun::Made)) => {
-                self.say(|r| r.proof_made(&start.proof, start.run));
-                // An attempt before may have stored it.
-                self.state.abandon_run(start.clone()).await;
+                let leads = self.say(|r| r.proof_made(&start.proof, start.run));
+                // An attempt before may have stored it; the next leader may have taken it up.
+                if leads.is_some() {
+                    self.state.abandon_run(start.clone()).await;
+                }
             }
             Some(Stored::Yes(Begun::Stored)) => {
                 let begins = self.say(|r| r.run_stored(&start.proof, start.run));

@@ -1,5 +1,7 @@
 //! Writes a run's root task down before any worker sees it: the next leader takes the proof up by it.
 
+use std::time::Duration;
+
 use kube::api::{Api, DeleteParams, PostParams};
 use provost_coordinator::{Begun, RunStart, StateError};
 use provost_crds::{Mode, ProvingTask};
@@ -8,6 +10,9 @@ use super::KubeState;
 use super::object::TaskRecord;
 use crate::api::within;
 use crate::key::{ProofKey, created_ms};
+
+/// How long the store may take to say whether it has a proof.
+const LOOK: Duration = Duration::from_secs(3);
 
 /// Creates the root task's object, unless the proof is in the store already. Doing it again changes nothing.
 pub(super) async fn begin(state: &KubeState, start: RunStart) -> Result<Begun, StateError> {
@@ -24,9 +29,14 @@ pub(super) async fn begin(state: &KubeState, start: RunStart) -> Result<Begun, S
     // Of the first run there is none: submitting looks for one of an earlier operator.
     if start.run > 0 && request.spec.mode != Mode::Execute {
         let artifact = key.proof_artifact(created_ms(&request));
-        let made = state.parts.inputs.proof_info(&artifact).await;
-        if made.map_err(unavailable)?.is_some() {
-            return Ok(Begun::Made);
+        let made = tokio::time::timeout(LOOK, state.parts.inputs.proof_info(&artifact));
+        match made.await {
+            Ok(Ok(Some(_))) => return Ok(Begun::Made),
+            Ok(Ok(None)) => {}
+            // At worst it is made again, and its tasks tell what is wrong with the store.
+            unknown => {
+                tracing::warn!(proof = %key, ?unknown, "whether the proof is in the store cannot be told")
+            }
         }
     }
     if !state.parts.fence.holds() {

@@ -12,7 +12,6 @@ use sp1_prover::worker::{
     execute_with_options,
 };
 
-use super::executions::Executions;
 use super::parts::Parts;
 use super::threads::Threads;
 use crate::artifacts::{Artifacts, ProofScope};
@@ -24,7 +23,6 @@ pub struct ExecuteEngine {
     config: SP1ControllerConfig,
     verifier: SP1Verifier,
     artifacts: Artifacts,
-    executions: Executions,
 }
 
 impl ExecuteEngine {
@@ -53,7 +51,6 @@ impl ExecuteEngine {
             config,
             verifier,
             artifacts,
-            executions: Executions::default(),
         })
     }
 
@@ -63,11 +60,6 @@ impl ExecuteEngine {
         work: impl Future<Output = T> + Send + 'static,
     ) -> T {
         self.threads.run_while_awaited(work).await
-    }
-
-    /// What executes here.
-    pub fn executions(&self) -> &Executions {
-        &self.executions
     }
 
     /// The store client that tasks share.

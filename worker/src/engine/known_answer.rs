@@ -11,6 +11,8 @@ use sp1_hypercube::prover::{AirProver as _, ProverSemaphore};
 use sp1_primitives::SP1Field;
 use sp1_prover::{HashableKey as _, SP1ProverComponents, SP1VerifyingKey};
 
+use super::{Executions, Parts};
+
 /// The program: guest `fibonacci`.
 const PROGRAM: &[u8] = include_bytes!("../../../guests/prebuilt/fibonacci.elf");
 /// The hash of its verifying key, as verifier contracts take it.
@@ -60,6 +62,9 @@ pub async fn check<C: SP1ProverComponents>(
 ) -> Result<(), KnownAnswerError> {
     let program = Program::from(PROGRAM).map_err(not_executed)?;
     let program = Arc::new(program);
+    let parts = Parts::default();
+    parts.add(&program);
+    Executions::begin(&parts);
     let mut stdin = SP1Stdin::new();
     stdin.write(&N);
     let executed = program.clone();

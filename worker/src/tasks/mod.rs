@@ -17,7 +17,7 @@ use tracing::Instrument as _;
 
 use crate::artifacts::origin;
 use crate::coordinator::Client;
-use crate::engine::{self, ExecuteEngine, Parts, ProveEngine};
+use crate::engine::{self, ExecuteEngine, Executions, Parts, ProveEngine};
 use crate::failure::{Failure, FailureClass};
 use crate::health::{Doubt, Health};
 
@@ -197,7 +197,7 @@ async fn dispatch(
             parts.add(&part);
             // A Controller leaves that to others.
             if kind != TaskType::Controller {
-                engine.executions().begin(&parts);
+                Executions::begin(&parts);
             }
             let work = async move {
                 let _part = part;

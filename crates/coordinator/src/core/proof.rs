@@ -51,8 +51,8 @@ pub(crate) struct Proof {
     pub(crate) finished: bool,
     /// How many tasks of a recovered run had succeeded, by what was stored, less those that somebody still speaks of. Markers are left out.
     pub(crate) earlier: BTreeMap<TaskType, u32>,
-    /// How many tasks of the run before this one had succeeded.
-    former: BTreeMap<TaskType, u32>,
+    /// How many tasks of the run before this one had succeeded, and how large its shards were.
+    former: (BTreeMap<TaskType, u32>, Option<ShardSize>),
     /// Tasks of a recovered run that are spoken of and not known.
     pub(crate) strays: BTreeMap<TaskId, Stray>,
     /// Counts everything that brings it on.
@@ -119,14 +119,15 @@ impl Proof {
     pub(crate) fn remember_run(&mut self) {
         let tasks = self.all_counts().into_iter();
         let tasks = tasks.filter(|(kind, _)| *kind != TaskType::MarkerDeferredRecord);
-        self.former = tasks.map(|(kind, c)| (kind, c.succeeded)).collect();
+        let succeeded = tasks.map(|(kind, counts)| (kind, counts.succeeded));
+        self.former = (succeeded.collect(), self.shards);
     }
 
     /// The run that has just begun is none: what the one before has got done counts.
     pub(crate) fn take_back_run(&mut self) {
         self.run = self.run.saturating_sub(1);
         self.counts.clear();
-        self.earlier = std::mem::take(&mut self.former);
+        (self.earlier, self.shards) = std::mem::take(&mut self.former);
     }
 
     /// Begins the next run: nothing is left of the last one but the memory of its tasks.
@@ -201,7 +202,7 @@ impl Core {
             recovered: false,
             finished: false,
             earlier: BTreeMap::new(),
-            former: BTreeMap::new(),
+            former: Default::default(),
             strays: BTreeMap::new(),
             steps: 1,
             standstill: (0, 0),

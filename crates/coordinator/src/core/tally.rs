@@ -133,6 +133,7 @@ impl Core {
                 let unit = proof.restarts_with(task.kind);
                 self.place(task.kind, last, suspect(unit, task.weight, lot))
             }),
+            nodes: self.nodes(task.kind),
         };
         Some((self.config.policy(proof.spec.max_retries), failure))
     }
@@ -153,24 +154,30 @@ impl Core {
             class,
             at: ticks(now),
             place: lost.last_worker().map(place),
+            nodes: self.nodes(lost.kind),
         };
         Some((self.config.policy(proof.spec.max_retries), failure))
     }
 
+    /// The nodes with workers for tasks of a type, as far as is known.
+    fn nodes(&self, kind: TaskType) -> Vec<u64> {
+        let class = class_of(kind);
+        let fleet = self.workers.values();
+        let fleet = fleet.filter(|worker| serves(worker.kind, class));
+        let nodes = fleet.filter_map(|worker| self.pods.get(worker.id.pod())?.number.node());
+        nodes.collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
     fn place(&self, kind: TaskType, last: LastWorker, suspect: bool) -> Place {
         let class = class_of(kind);
-        let fleet = || {
-            self.workers.values().filter(|worker| {
-                // One that goes is no place for another attempt.
-                serves(worker.kind, class) && !worker.is_leaving()
-            })
-        };
-        let nodes = fleet().filter_map(|worker| self.pods.get(worker.id.pod())?.number.node());
+        let mut fleet = self.workers.values().filter(|worker| {
+            // One that goes is no place for another attempt.
+            serves(worker.kind, class) && !worker.is_leaving()
+        });
         Place {
             pod: last.pod,
-            nodes: nodes.collect::<BTreeSet<_>>().len(),
             capacity: last.capacity,
-            larger: fleet().any(|worker| worker.max_weight > last.capacity),
+            larger: fleet.any(|worker| worker.max_weight > last.capacity),
             suspect,
         }
     }

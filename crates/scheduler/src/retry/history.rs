@@ -1,7 +1,5 @@
 //! What is remembered of a task's failed attempts, and what follows from the next one.
 
-use std::collections::BTreeSet;
-
 use super::{FailureClass, Policy};
 use crate::Millis;
 use crate::fleet::Pod;
@@ -17,7 +15,7 @@ pub struct History {
     pub preemptions: u32,
     /// Workers lost, preemptions not counted.
     pub losses: u32,
-    /// The pods that it may have taken down, each once.
+    /// The pods that it may have taken down, each once; of those of one node the first, while there was another node.
     pub killed: Vec<Pod>,
     /// Least capacity of a worker for it, in GiB, once it ran out of memory; 0 before.
     pub min_capacity: u32,
@@ -28,7 +26,7 @@ pub struct History {
 }
 
 /// An attempt that failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     /// What kind of failure.
     pub class: FailureClass,
@@ -36,6 +34,8 @@ pub struct Failure {
     pub at: Millis,
     /// Where, if it was with a worker.
     pub place: Option<Place>,
+    /// The nodes that have workers of its class, as far as is known.
+    pub nodes: Vec<u64>,
 }
 
 /// Where an attempt failed.
@@ -43,8 +43,6 @@ pub struct Failure {
 pub struct Place {
     /// The worker's pod. Names of pods are not used again, so one that comes back counts as another.
     pub pod: Pod,
-    /// How many nodes there are with workers of its class, as far as is known.
-    pub nodes: usize,
     /// Its capacity, in GiB.
     pub capacity: u32,
     /// Whether there are larger workers of its class, or could be.
@@ -124,8 +122,8 @@ impl History {
         let verdict = match class {
             FailureClass::ProgramFault => Err(GiveUp::Final),
             FailureClass::Preempted => self.preempted(policy),
-            FailureClass::NodeLost => self.lost(policy, failure.place),
-            FailureClass::OutOfMemory => self.out_of_memory(policy, failure.place),
+            FailureClass::NodeLost => self.lost(policy, failure.place, &failure.nodes),
+            FailureClass::OutOfMemory => self.out_of_memory(policy, failure),
             FailureClass::StoreUnavailable => self.store_away(policy, failure.at),
             FailureClass::InvalidProof => self.invalid(policy),
             FailureClass::Transient | FailureClass::Timeout | FailureClass::Bug => {
@@ -183,16 +181,20 @@ impl History {
     }
 
     /// The first loss costs no wait: most often it is the worker's fault.
-    fn lost(&mut self, policy: &Policy, place: Option<Place>) -> Result<u32, GiveUp> {
+    fn lost(
+        &mut self,
+        policy: &Policy,
+        place: Option<Place>,
+        nodes: &[u64],
+    ) -> Result<u32, GiveUp> {
         self.losses = self.losses.saturating_add(1);
         if let Some(place) = place
             && place.suspect
-            && !self.killed.contains(&place.pod)
+            && self.counts(place.pod, nodes)
         {
             self.killed.push(place.pod);
         }
-        let nodes = place.map_or(0, |place| place.nodes);
-        let workers = u32::try_from(self.blamed_for(nodes)).unwrap_or(u32::MAX);
+        let workers = u32::try_from(self.killed.len()).unwrap_or(u32::MAX);
         if workers >= policy.killed_workers {
             return Err(GiveUp::Poison { workers });
         }
@@ -203,20 +205,17 @@ impl History {
         Ok(self.losses - 1)
     }
 
-    /// How many workers it is to blame for, where there are as many nodes. One node may take down one worker after another: those count once, for as long as there is a
-    /// node that it has not been lost on.
-    fn blamed_for(&self, nodes: usize) -> usize {
-        let known: BTreeSet<_> = self.killed.iter().filter_map(|pod| pod.node()).collect();
-        let unknown = self.killed.iter().filter(|pod| pod.node().is_none());
-        match known.len() < nodes {
-            true => known.len() + unknown.count(),
-            false => self.killed.len(),
-        }
+    /// Whether a pod counts that it may have taken down: once, and of the pods of one node the first, for as long as there is a node that it has taken down none of.
+    fn counts(&self, pod: Pod, nodes: &[u64]) -> bool {
+        let of_node = |node| self.killed.iter().any(|pod| pod.node() == Some(node));
+        let spared = nodes.iter().any(|node| !of_node(*node));
+        let again = spared && pod.node().is_some_and(of_node);
+        !(again || self.killed.contains(&pod))
     }
 
-    fn out_of_memory(&mut self, policy: &Policy, place: Option<Place>) -> Result<u32, GiveUp> {
-        let Some(place) = place.filter(|place| place.suspect) else {
-            return self.lost(policy, place);
+    fn out_of_memory(&mut self, policy: &Policy, failure: &Failure) -> Result<u32, GiveUp> {
+        let Some(place) = failure.place.filter(|place| place.suspect) else {
+            return self.lost(policy, failure.place, &failure.nodes);
         };
         let escalated = self.min_capacity > 0 && place.capacity >= self.min_capacity;
         if escalated {
@@ -227,7 +226,7 @@ impl History {
             self.min_capacity = place.capacity.saturating_add(1);
         }
         // Its memory is the pod's own, whatever the node.
-        self.lost(policy, Some(Place { nodes: 0, ..place }))
+        self.lost(policy, Some(place), &[])
     }
 
     fn store_away(&mut self, policy: &Policy, now: Millis) -> Result<u32, GiveUp> {

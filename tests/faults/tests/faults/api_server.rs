@@ -58,7 +58,7 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
             async |world| {
                 world
                     .fault_everywhere(
-                        &json!({"do": "delay", "at": "report", "task": "CONTROLLER", "ms": 2500}),
+                        &json!({"do": "wait", "at": "report", "task": "CONTROLLER", "ms": 2500}),
                     )
                     .await;
                 world.prove("p", &Shape::shards(6, 100)).await;

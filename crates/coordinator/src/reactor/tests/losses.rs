@@ -73,19 +73,19 @@ fn a_node_that_takes_down_its_workers_is_avoided_and_counts_once() {
     let other = env.create("driver", "p", RecursionReduce);
     assert_eq!(env.worker_of(&other).unwrap(), "good/prove");
     for i in 0..4 {
-        let pod = format!("a{}", i + 1);
-        env.react(|r| r.pod_placed(&pod, Some("bad")));
-        env.open(&format!("{pod}/prove"), WorkerType::Gpu, 3);
+        assert_eq!(env.worker_of(&reduce).unwrap(), format!("a{i}/prove"));
         env.said();
         env.lose(&format!("a{i}"), NodeLost);
+        let next = format!("a{}", i + 1);
+        env.react(|r| r.pod_placed(&next, Some("bad")));
+        env.open(&format!("{next}/prove"), WorkerType::Gpu, 3);
         env.wait_beating(20_000);
         assert!(env.outcome().is_none(), "after {} losses", i + 1);
-        assert_eq!(env.worker_of(&reduce).unwrap(), format!("{pod}/prove"));
     }
     env.complete("good/prove", "p", &other);
+    env.lose("a4", NodeLost);
     env.react(|r| r.pod_placed("a5", Some("bad")));
     env.open("a5/prove", WorkerType::Gpu, 3);
-    env.lose("a4", NodeLost);
     env.wait_beating(20_000);
     assert_eq!(env.worker_of(&reduce).unwrap(), "good/prove");
 }

@@ -16,7 +16,6 @@ const POLICY: Policy = Policy {
 fn place(pod: u64) -> Place {
     Place {
         pod: Pod::new(pod),
-        nodes: 0,
         capacity: 24,
         larger: false,
         suspect: true,
@@ -28,6 +27,7 @@ fn on(class: FailureClass, place: Place) -> Failure {
         class,
         at: 0,
         place: Some(place),
+        nodes: Vec::new(),
     }
 }
 
@@ -88,31 +88,43 @@ fn a_task_that_killed_three_workers_is_poison() {
 
 #[test]
 fn workers_of_one_node_count_once_while_there_is_another() {
-    let on = |pod, node, nodes| Place {
-        pod: Pod::new(pod).on(node),
-        nodes,
-        ..place(pod)
+    let killed = |history: &mut History, class, (pod, node), nodes: &[u64]| {
+        let place = Place {
+            pod: Pod::new(pod).on(node),
+            ..place(pod)
+        };
+        let failure = Failure {
+            nodes: nodes.to_vec(),
+            ..on(class, place)
+        };
+        match history.fail(&POLICY, &failure, 0) {
+            Decision::Retry { .. } => Ok(()),
+            Decision::Fail { why, .. } => Err(why),
+        }
     };
-    let lost = |history: &mut History, place| waits(history, FailureClass::NodeLost, place);
+    let poison = Err(GiveUp::Poison { workers: 3 });
+    let lost = FailureClass::NodeLost;
     let mut history = History::default();
     for pod in 1..5 {
-        assert!(lost(&mut history, on(pod, 1, 3)).is_ok(), "on one node");
+        // The one that is lost was the last of its node.
+        assert_eq!(killed(&mut history, lost, (pod, 1), &[2]), Ok(()));
     }
-    assert!(lost(&mut history, on(5, 2, 3)).is_ok());
-    let third = lost(&mut history, on(6, 3, 4));
-    assert_eq!(third, Err(GiveUp::Poison { workers: 3 }));
-    // There is no other: it may well be the task.
+    // For a moment there is no other: what did not count does not now.
+    assert_eq!(killed(&mut history, lost, (5, 1), &[]), Ok(()));
+    assert_eq!(killed(&mut history, lost, (6, 2), &[1, 2]), poison);
     let mut history = History::default();
-    assert!(lost(&mut history, on(1, 1, 1)).is_ok());
-    assert!(lost(&mut history, on(2, 1, 1)).is_ok());
-    let third = lost(&mut history, on(3, 1, 1));
-    assert_eq!(third, Err(GiveUp::Poison { workers: 3 }));
-    // Memory is the pod's own.
+    for pod in 1..3 {
+        assert_eq!(killed(&mut history, lost, (pod, 1), &[1]), Ok(()));
+    }
+    let third = killed(&mut history, lost, (3, 1), &[1]);
+    assert_eq!(third, poison, "it may well be the task");
     let mut history = History::default();
-    let killed =
-        |history: &mut History, pod| waits(history, FailureClass::OutOfMemory, on(pod, 1, 3));
-    assert!(killed(&mut history, 1).is_ok() && killed(&mut history, 2).is_ok());
-    assert_eq!(killed(&mut history, 3), Err(GiveUp::Poison { workers: 3 }));
+    let memory = FailureClass::OutOfMemory;
+    for pod in 1..3 {
+        assert_eq!(killed(&mut history, memory, (pod, 1), &[1, 2]), Ok(()));
+    }
+    let third = killed(&mut history, memory, (3, 1), &[1, 2]);
+    assert_eq!(third, poison, "memory is the pod's own");
 }
 
 #[test]
@@ -203,6 +215,7 @@ fn the_store_may_be_away_for_an_hour_at_a_time() {
         class: FailureClass::StoreUnavailable,
         at,
         place: Some(place(1)),
+        nodes: Vec::new(),
     };
     let mut now = 0;
     let mut attempts = 0;
@@ -239,8 +252,8 @@ proptest! {
             if class == FailureClass::StoreUnavailable {
                 continue;
             }
-            let place = Place { pod: Pod::new(pod), nodes: 0, capacity: 8 * (1 + u32::try_from(pod).unwrap()), larger, suspect };
-            let failure = Failure { class, at: now, place: Some(place) };
+            let place = Place { pod: Pod::new(pod), capacity: 8 * (1 + u32::try_from(pod).unwrap()), larger, suspect };
+            let failure = Failure { class, at: now, place: Some(place), nodes: Vec::new() };
             match history.fail(&POLICY, &failure, random) {
                 Decision::Retry { at, .. } => {
                     prop_assert!(at >= now && at <= now + 60_000);
