@@ -47,14 +47,22 @@ step() {
 }
 
 # wait_quietly SECONDS COMMAND...: until the command succeeds; false when the
-# time is over.
+# time is over. It looks less often the longer it takes: each look by kubectl
+# takes from what it waits for.
 wait_quietly() {
-    local limit="$1" started
+    local limit="$1" started waited
     shift
     started="$(now_ms)"
     until "$@" >/dev/null 2>&1; do
-        (($(now_ms) - started < limit * 1000)) || return 1
-        sleep 0.1
+        waited=$(($(now_ms) - started))
+        ((waited < limit * 1000)) || return 1
+        if ((waited < 2000)); then
+            sleep 0.1
+        elif ((waited < 10000)); then
+            sleep 0.25
+        else
+            sleep 1
+        fi
     done
 }
 

@@ -54,6 +54,13 @@ pub fn succeeded(proof: &Value) -> (String, String, String) {
     (text("status"), text("reason"), text("message"))
 }
 
+/// Waits until the next look: shortly at first, and longer the longer it takes. Each look is a process, which takes from what it waits for.
+fn pause(since: Instant) {
+    let longest = Duration::from_secs(1);
+    let shortest = Duration::from_millis(100);
+    std::thread::sleep((since.elapsed() / 10).clamp(shortest, longest));
+}
+
 /// Polls until `done` likes the request; panics with its last state when the time is up.
 pub fn wait_until(name: &str, limit: Duration, what: &str, done: impl Fn(&Value) -> bool) -> Value {
     let started = Instant::now();
@@ -67,7 +74,7 @@ pub fn wait_until(name: &str, limit: Duration, what: &str, done: impl Fn(&Value)
             "{name}: not {what} within {limit:?}: {}",
             serde_json::to_string_pretty(&proof["status"]).unwrap()
         );
-        std::thread::sleep(Duration::from_millis(100));
+        pause(started);
     }
 }
 
@@ -191,7 +198,7 @@ pub fn wait_prover(pool: &str) {
             "pool {pool}: no prover; roles: {}",
             roles(pool)
         );
-        std::thread::sleep(Duration::from_millis(500));
+        pause(started);
     }
 }
 
@@ -221,6 +228,6 @@ pub fn scale(pool: &str, replicas: u32) {
             started.elapsed() < Duration::from_secs(120),
             "pool {pool}: {text:?}, wanted {replicas}"
         );
-        std::thread::sleep(Duration::from_millis(300));
+        pause(started);
     }
 }
