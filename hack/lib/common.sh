@@ -2,6 +2,9 @@
 # What every script under hack/ shares: where things are, how steps are told
 # and timed, and how missing tools are obtained or named. Source it first.
 
+# Without it `set -e` is off in what `$(...)` calls.
+shopt -s inherit_errexit
+
 PROVOST_ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)"
 PROVOST_CACHE="${PROVOST_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/provost}"
 PROVOST_BIN="$PROVOST_CACHE/bin"

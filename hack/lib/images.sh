@@ -10,7 +10,7 @@ PROVOST_IMAGES="$PROVOST_CACHE/images"
 make_layer() {
     mkdir -p "$(dirname "$2")"
     tar --create --file "$2.new" --directory "$1" --format=gnu --sort=name --mtime=@0 \
-        --owner=0 --group=0 --numeric-owner .
+        --owner=0 --group=0 --numeric-owner . || return
     mv "$2.new" "$2"
 }
 
@@ -60,7 +60,7 @@ make_image() {
     printf '{"imageLayoutVersion":"1.0.0"}\n' >"$work/oci-layout"
 
     tar --create --file "$file.new" --directory "$work" --format=gnu --sort=name --mtime=@0 \
-        --owner=0 --group=0 --numeric-owner oci-layout index.json manifest.json blobs
+        --owner=0 --group=0 --numeric-owner oci-layout index.json manifest.json blobs || return
     mv "$file.new" "$file"
     rm -rf "$work"
 }

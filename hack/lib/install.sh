@@ -55,7 +55,7 @@ YAML
 }
 
 leader_ready() {
-    kubectl -n "$SYSTEM_NAMESPACE" get pods -l provost.dev/leader=true -o name | grep -q .
+    [[ -n "$(kubectl -n "$SYSTEM_NAMESPACE" get pods -l provost.dev/leader=true -o name)" ]]
 }
 
 # wait_for_workers: until all workers of the default pool are of the image that
@@ -75,5 +75,5 @@ wait_for_prover() {
 }
 
 prover_ready() {
-    kubectl -n "$SYSTEM_NAMESPACE" get workerpool workers -o jsonpath='{.status.roles}' | grep -q 'prove [1-9]'
+    [[ "$(kubectl -n "$SYSTEM_NAMESPACE" get workerpool workers -o jsonpath='{.status.roles}')" == *'prove '[1-9]* ]]
 }
