@@ -35,6 +35,9 @@ const PANICKED: &str = "panicked";
 /// A task that SP1's pipelines lost, where their error says no more.
 pub const PIPELINE_BROKE: &str = "the proving pipeline broke";
 
+/// How SP1 says, where it only executes, that a proof in the input does not verify.
+const DEFERRED: [&str; 2] = ["deferred proof", "failed verification"];
+
 /// How the store says that it has no such object.
 const NOT_STORED: &str = "is not in the store";
 
@@ -113,7 +116,9 @@ impl Failure {
     fn from_fatal(task_type: &str, message: &str) -> Self {
         let program_fault = message.contains(CHUNK_PREFIX)
             || message.contains("cycle limit exceeded")
-            || message.contains("failed to dissassemble program");
+            || message.contains("failed to dissassemble program")
+            || message.contains(crate::artifacts::stdin::INVALID_STDIN)
+            || DEFERRED.iter().all(|said| message.contains(said));
         if program_fault {
             let text = message
                 .rsplit_once(CHUNK_PREFIX)

@@ -170,6 +170,8 @@ pub fn plan(
             (execute, free - execute)
         }
     };
+    // On a GPU one proves at a time, while others fetch and prepare what is next, or store what is done: a fast one does in a second what takes those three.
+    let most = if machine.pinned_bytes > 0 { 8 } else { 4 };
     // Beside one program there is as much again: SP1 takes memory for what the program did, too.
     let programs = (execute_weight / units.execute).max(2);
     Ok(MemoryPlan {
@@ -177,7 +179,7 @@ pub fn plan(
         execute_weight,
         prove_weight,
         prover_permits: permits
-            .unwrap_or_else(|| (prove_weight / units.prove).clamp(1, 4) as usize),
+            .unwrap_or_else(|| (prove_weight / units.prove).clamp(1, most) as usize),
         // The executed program's resident set must fit beside what the process itself holds.
         executor_memory_bytes: (limit_bytes.saturating_sub(at_rest * GIB) / u64::from(programs))
             .clamp(GIB, 24 * GIB),

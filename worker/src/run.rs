@@ -30,6 +30,9 @@ pub const RECYCLE: u8 = 75;
 /// machine is the likely reason.
 pub const PROVER_BROKE: u8 = 70;
 
+/// How long a GPU's engine may take to be built, its known answer included. The slowest seen, on a CPU, took three minutes.
+const BUILD: Duration = Duration::from_secs(900);
+
 /// How long the end of a process may take whose device is lost: CUDA's own clean-up may wait for the device for ever.
 const LAST_WORDS: Duration = Duration::from_secs(20);
 
@@ -160,7 +163,7 @@ pub async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
         worker.clone().begin_execute().await?;
     }
     if worker.args.class.proves() {
-        building.spawn(worker.clone().begin_prove());
+        building.spawn(worker.clone().build_in_time());
     }
     if worker.status.device().is_some() {
         tokio::spawn(worker.clone().watch_device());
@@ -185,9 +188,9 @@ pub async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     }
     // The other role may have tasks.
     worker.drain().await;
-    end?;
-    Ok(match worker.verdict().await {
-        None => ExitCode::SUCCESS,
+    let verdict = worker.verdict().await;
+    Ok(match verdict {
+        None => end.map(|()| ExitCode::SUCCESS)?,
         Some(doubt) => {
             tracing::error!(?doubt, "this process is to be replaced");
             ExitCode::from(exit_code(&doubt))
@@ -252,6 +255,22 @@ impl Worker {
             None,
         );
         Ok(())
+    }
+
+    /// A device on which the engine's start hangs answers to whoever asks no more than that it is there.
+    async fn build_in_time(self: Arc<Self>) -> anyhow::Result<()> {
+        let built = self.clone().begin_prove();
+        if self.status.device().is_none() {
+            return built.await;
+        }
+        let late = format!("the proving engine was not built in {} s", BUILD.as_secs());
+        match tokio::time::timeout(BUILD, built).await {
+            Ok(built) => built,
+            Err(_) => {
+                self.health.doubt(Doubt::Device(late.clone()));
+                Err(anyhow::Error::msg(late))
+            }
+        }
     }
 
     async fn begin_prove(self: Arc<Self>) -> anyhow::Result<()> {
@@ -327,7 +346,7 @@ impl Worker {
         if matches!(verdict, Doubt::Device(_)) {
             std::thread::spawn(|| {
                 std::thread::sleep(LAST_WORDS);
-                std::process::abort();
+                provost_device::leave(NO_DEVICE);
             });
         }
         Some(verdict)

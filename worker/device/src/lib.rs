@@ -4,9 +4,11 @@
 mod archs;
 mod cuda;
 mod driver;
+mod leave;
 
 pub use archs::Archs;
 pub use cuda::{find, free_bytes};
+pub use leave::leave;
 
 const GIB: u64 = 1 << 30;
 

@@ -2,12 +2,14 @@
 
 pub mod origin;
 mod scope;
+pub mod stdin;
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use provost_artifacts::{Kind, S3Store, Store as _, StoreError, codec, id};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use sp1_prover_types::{
     Artifact, ArtifactBatch, ArtifactClient, ArtifactId, ArtifactType, ShardPermit,
 };
@@ -129,6 +131,31 @@ impl ArtifactClient for Artifacts {
             .await
             .map_err(to_anyhow)?;
         Ok(tokio::task::spawn_blocking(move || codec::decompress(&stored)).await??)
+    }
+
+    async fn download_with_type<T: DeserializeOwned + Send + Sync + 'static>(
+        &self,
+        artifact: &impl ArtifactId,
+        artifact_type: ArtifactType,
+    ) -> anyhow::Result<T> {
+        let bytes = self.download_raw(artifact, artifact_type).await?;
+        let is_input = matches!(
+            artifact_type,
+            ArtifactType::Stdin | ArtifactType::PrivateStdin
+        );
+        let scope = self.scope.clone().filter(|_| is_input);
+        let decode = move || match is_input {
+            false => Ok(bincode::deserialize(&bytes)?),
+            true => {
+                let value: T = stdin::decode(&bytes)?;
+                drop(bytes);
+                if let Some(scope) = scope {
+                    scope.check_input(&value)?;
+                }
+                Ok(value)
+            }
+        };
+        tokio::task::spawn_blocking(decode).await?
     }
 
     async fn exists(

@@ -1,11 +1,14 @@
 //! What passes through the store for one proof, seen on its way: the verifying key, the program's exit code, the proof.
 
+use std::any::Any;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::{Arc, OnceLock};
 
 use provost_artifacts::id::ProofTag;
 use sp1_prover::HashableKey;
 use sp1_prover::worker::{CommonProverInput, ProofFromNetwork, SP1NodeCore, TraceData};
+
+use super::stdin;
 
 /// Marks, in an error's text, that a finished proof did not verify.
 pub const INVALID_PROOF: &str = "the finished proof does not verify";
@@ -17,17 +20,20 @@ const TRACE_DATA_MEMORY: [u8; 4] = 2u32.to_le_bytes();
 pub struct ProofScope {
     tag: ProofTag,
     verifier: SP1NodeCore,
+    /// Whether it is a Controller's.
+    drives: bool,
     common_input: OnceLock<CommonProverInput>,
     exit_code: OnceLock<u32>,
     proof_size: OnceLock<u64>,
 }
 
 impl ProofScope {
-    /// A scope for `proof_id` whose finished proof is checked by `verifier`.
-    pub fn new(proof_id: &str, verifier: SP1NodeCore) -> Arc<Self> {
+    /// A scope for `proof_id` whose finished proof is checked by `verifier`; so is its input where it `drives` the proof.
+    pub fn new(proof_id: &str, verifier: SP1NodeCore, drives: bool) -> Arc<Self> {
         Arc::new(Self {
             tag: ProofTag::of(proof_id),
             verifier,
+            drives,
             common_input: OnceLock::new(),
             exit_code: OnceLock::new(),
             proof_size: OnceLock::new(),
@@ -65,6 +71,14 @@ impl ProofScope {
             && let Ok(TraceData::Memory(shard)) = bincode::deserialize(data)
         {
             let _ = self.exit_code.set(shard.final_state.exit_code);
+        }
+    }
+
+    /// Checks an input on its way to SP1's controller: whoever else asks for it comes after that.
+    pub fn check_input(&self, value: &dyn Any) -> anyhow::Result<()> {
+        match self.drives {
+            true => stdin::check(value, &self.verifier),
+            false => Ok(()),
         }
     }
 

@@ -67,12 +67,10 @@ impl ExecuteEngine {
         &self.artifacts
     }
 
-    /// What a task of `proof_id` works in: ids with the proof's tag, and the checks on what it stores.
-    pub fn scope(&self, proof_id: &str) -> Arc<ProofScope> {
-        ProofScope::new(
-            proof_id,
-            SP1NodeCore::new(self.verifier.clone(), self.config.opts.clone()),
-        )
+    /// What a task of `proof_id` works in, which may be the one that drives it: ids with the proof's tag, and the checks on what it stores and reads.
+    pub fn scope(&self, proof_id: &str, drives: bool) -> Arc<ProofScope> {
+        let verifier = SP1NodeCore::new(self.verifier.clone(), self.config.opts.clone());
+        ProofScope::new(proof_id, verifier, drives)
     }
 
     /// SP1's controller for one task. It is cheap, and one per task is what lets its ids be the proof's own, and its calls the run's. `shards` is how many

@@ -74,7 +74,7 @@ where
             memory_limit: how.opts.memory_limit,
             ..local_gpu_opts()
         };
-        let _ = built.send(within(scope, opts, how.known_answer, finish).await);
+        let _ = built.send(within(scope, opts, how, finish).await);
         std::future::pending::<()>().await;
     });
     result
@@ -86,19 +86,23 @@ where
 async fn within<T, Built>(
     scope: TaskScope,
     opts: SP1CoreOpts,
-    known_answer: bool,
+    how: Build,
     finish: impl FnOnce(SP1WorkerBuilder<Components>) -> Built,
 ) -> anyhow::Result<(T, Steps)>
 where
     Built: Future<Output = anyhow::Result<T>>,
 {
     let mut steps = Steps::default();
-    if known_answer {
+    if how.known_answer {
         let answer = answer(scope.clone(), opts.clone());
         timed(&mut steps.known_answer, answer).await?;
     }
     let builder = timed(&mut steps.provers, cuda_worker_builder(scope)).await;
-    let built = finish(builder.with_core_opts(opts));
+    let builder = builder.with_core_opts(opts).with_config(|config| {
+        let workers = &mut config.prover_config.core_prover_config.num_core_workers;
+        *workers = how.permits.max(*workers);
+    });
+    let built = finish(builder);
     let built = timed(&mut steps.engine, built).await?;
     Ok((built, steps))
 }

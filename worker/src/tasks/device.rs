@@ -8,13 +8,13 @@ use provost_link::Outcome;
 use crate::failure::FailureClass;
 use crate::health::{Doubt, Health};
 
-/// How long a device may take to answer when a task has failed on it.
+/// How long a device may take to answer at the end of the process.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How often a device is looked at while tasks run.
 pub const EVERY: Duration = Duration::from_secs(30);
 
-/// How long a device may take to answer while tasks run: a driver that is busy with a large allocation answers late.
+/// How long a device may take to answer while tasks run, or when one has failed: a driver that is busy with a large allocation answers late.
 pub const HUNG: Duration = Duration::from_secs(60);
 
 /// Sorts the end of a task by the state of its process. A task that failed on a device that is lost, or in a process that was in doubt `before` it failed, is not to

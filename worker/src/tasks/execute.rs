@@ -58,7 +58,7 @@ async fn controller(
     let kind = TaskType::Controller.as_str_name();
     let request = raw::request(&task_id, data);
     let proof_id = request.context.proof_id.clone();
-    let scope = engine.scope(&proof_id.to_string());
+    let scope = engine.scope(&proof_id.to_string(), true);
     let output = engine
         .controller(scope.clone(), client.clone(), None)
         .run(request)
@@ -86,7 +86,7 @@ async fn core_execute(
     let failed = |error: &TaskError| Failure::from_task_error(kind, error);
     let shards = shard_elements(&data.metadata);
     let request = raw::request(&task_id, data);
-    let scope = engine.scope(&request.context.proof_id.to_string());
+    let scope = engine.scope(&request.context.proof_id.to_string(), false);
     let request = CoreExecuteTaskRequest::from_raw(request).map_err(|error| failed(&error))?;
     let result = engine
         .controller(scope.clone(), client.clone(), shards)

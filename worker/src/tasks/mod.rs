@@ -96,7 +96,7 @@ async fn run_one(client: &Client, engine: Engine, order: Order, health: &Health)
             let judged = async {
                 let (result, before) = (work.await, health.known());
                 let outcome = settle(kind, result, health, Doubt::Prover);
-                let patience = device::PATIENCE;
+                let patience = device::HUNG;
                 device::judge(outcome, before, engine::find_device, patience, health).await
             };
             let outcome = tokio::select! {

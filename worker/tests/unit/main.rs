@@ -14,5 +14,6 @@ mod refused;
 mod report;
 mod results;
 mod solo;
+mod stdin;
 mod store;
 mod wire;

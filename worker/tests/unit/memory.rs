@@ -85,7 +85,7 @@ fn what_feeds_a_gpu_is_no_room_for_tasks() {
         ..of(Class::Gpu, 64)
     };
     let plan = plan(machine, None, None).unwrap();
-    assert_eq!((plan.prove_weight, plan.prover_permits), (64 - 7 - 11, 4));
+    assert_eq!((plan.prove_weight, plan.prover_permits), (64 - 7 - 11, 8));
 }
 
 #[test]

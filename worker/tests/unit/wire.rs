@@ -159,6 +159,14 @@ fn worker_messages_are_the_same() {
 }
 
 #[test]
+fn the_circuits_are_of_one_version() {
+    assert_eq!(
+        provost_proto::SP1_CIRCUIT_VERSION,
+        sp1_prover::SP1_CIRCUIT_VERSION
+    );
+}
+
+#[test]
 fn cluster_messages_are_the_same() {
     let info = worker::ClusterComponentInfo {
         component: text(),
