@@ -97,6 +97,14 @@ pub struct ProofRequestSpec {
     /// Time (RFC 3339, for example 2027-01-31T12:00:00Z) at which the proof ends as Expired unless it has ended
     /// before. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        length(max = 35),
+        regex(pattern = r"^[^.]+([.][0-9]{1,9}[^0-9.][^.]*)?$")
+    )]
+    #[x_kube(
+        validation = Rule::new("self < timestamp('9000-01-01T00:00:00Z')")
+            .message("no such time can be waited for: leave the deadline out for none")
+    )]
     pub deadline: Option<Time>,
     /// Seconds after its end at which this object is deleted, and its proof with it. 0 deletes it at once.
     /// Default: it is kept until you delete it. The proof is kept as long as the artifact store is: the store that

@@ -111,7 +111,7 @@ pub struct ProofOutput {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 128))]
     pub vk_hash: Option<String>,
-    /// SP1 version that made the proof; verify with the same circuit version.
+    /// Version of SP1's circuits that the proof is of, as SP1's own proof files name it: verify with the same one.
     #[schemars(length(max = 64))]
     pub sp1_version: String,
 }

@@ -73,7 +73,7 @@ use crate::{FailedAttempts, FailureClass, ShardSize};
         type_ = "integer",
         format = "int64",
         json_path = ".spec.weight",
-        description = "Memory that the task is placed by, GB",
+        description = "Memory that the task is placed by, GiB",
         priority = 1
     ),
     printcolumn(
@@ -99,7 +99,7 @@ pub struct ProvingTaskSpec {
     /// Type of the task, for example Controller or ProveShard.
     #[schemars(length(min = 1, max = 63))]
     pub task_type: String,
-    /// Memory that the task is placed by, in GB: a worker takes tasks up to its capacity.
+    /// Memory that the task is placed by, in GiB: a worker takes tasks up to its capacity.
     #[schemars(range(min = 0, max = 1000000))]
     pub weight: u32,
     /// Whether this is the task that stands for the whole proof: it creates all others. Default: false.

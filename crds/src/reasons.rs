@@ -36,6 +36,8 @@ pub const WORKERS_NOT_READY: &str = "WorkersNotReady";
 pub const DEVICE_UNAVAILABLE: &str = "DeviceUnavailable";
 /// False: the API server refuses the pool's pods.
 pub const POD_REFUSED: &str = "PodRefused";
+/// False: pods of the pool could not be made or deleted for now.
+pub const POD_FAILED: &str = "PodFailed";
 /// False: the pool asks for GPUs, and the operator knows no image for them.
 pub const NO_GPU_IMAGE: &str = "NoGpuImage";
 /// False: the pool is not in the namespace that the operator serves.

@@ -50,9 +50,9 @@ use crate::{DeviceClaim, EnvVar, Resources, conditions, schema};
         .field_path(".knownAnswer")
 )]
 pub struct WorkerPoolSpec {
-    /// What the workers do. CPU: execute programs; needs 1 GB at rest, and about 9 for each proof that it
+    /// What the workers do. CPU: execute programs; needs 1 GiB at rest, and about 9 for each proof that it
     /// executes, and is ready in a second. GPU: prove. All: both in one process; executes at once, proves when its
-    /// engine is built (7 GB and about a minute on a CPU).
+    /// engine is built (7 GiB and about a minute on a CPU).
     pub class: PoolClass,
     /// Number of workers, from 0 to 1000. Default: 1.
     #[serde(default = "one")]
@@ -66,7 +66,7 @@ pub struct WorkerPoolSpec {
     /// Resources of each worker, as in a pod. Default: none, and the worker may use the whole node.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<Resources>,
-    /// Sum of the weights (GB) of the tasks that a worker runs at the same time, from 1 to 1000000. Default: the
+    /// Sum of the weights (GiB) of the tasks that a worker runs at the same time, from 1 to 1000000. Default: the
     /// memory limit less what the worker holds at rest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1000000))]

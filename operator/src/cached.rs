@@ -30,6 +30,22 @@ pub fn elsewhere(request: &mut ProofRequest) {
     without_inline_input(request);
 }
 
+/// About what a request that goes on takes in etcd: its program and its input, and those once more where `kubectl apply` keeps them as an
+/// annotation, as far as those may go.
+pub fn stored_bytes(request: &ProofRequest) -> usize {
+    let inline = request.spec.program.inline.as_ref().map_or(0, String::len);
+    let entries = request.spec.stdin.iter().flat_map(|stdin| &stdin.entries);
+    let texts = entries.flatten().filter_map(|entry| entry.base64.as_ref());
+    let given = inline + texts.map(String::len).sum::<usize>();
+    REST + given + if given <= MOST_ANNOTATED { given } else { 0 }
+}
+
+/// What a request takes besides: metadata, and a status with its tasks by type.
+const REST: usize = 4096;
+
+/// Most bytes of all annotations of an object (`TotalAnnotationSizeLimitB` of Kubernetes).
+const MOST_ANNOTATED: usize = 256 << 10;
+
 /// `kubectl apply` keeps the whole object there once more.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 

@@ -56,6 +56,11 @@ impl Elsewhere {
         Ok(others)
     }
 
+    /// Whether another operator may use the same store.
+    pub fn is_shared(&self) -> bool {
+        self.scope.is_some()
+    }
+
     async fn list(&self, scope: &str) -> Result<Vec<Arc<ProofRequest>>, ApiError> {
         let api = Api::<ProofRequest>::all(self.client.clone());
         let mut page = ListParams::default().limit(cached::PAGE);

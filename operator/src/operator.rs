@@ -33,6 +33,7 @@ use crate::leadership::{Candidate, Label, Leader, Takeover, Timing};
 use crate::metrics::Metrics;
 use crate::owner::Owner;
 use crate::pods::watch::PodWatch;
+use crate::state::budget::Budget;
 use crate::state::{KubeState, Parts, Writes};
 use crate::supervisor::Supervisor;
 use crate::sweeper;
@@ -92,7 +93,17 @@ impl Operator {
         let supervisor = Supervisor::new(shutdown.clone());
         let events = Events::new(client.clone(), settings.pod_name.clone());
         let owner = Owner::new(client.clone(), store.clone());
-        let inputs = Arc::new(Inputs::new(store, metrics.clone()));
+        let (outdone, heard) = mpsc::unbounded_channel();
+        let candidate = Candidate::new(
+            client.clone(),
+            &settings.namespace,
+            LEASE,
+            identity(settings.pod_name.as_deref()),
+            Timing::default(),
+            heard,
+        );
+        let inputs = Inputs::new(store, metrics.clone()).fenced(candidate.fence());
+        let inputs = Arc::new(inputs);
 
         let (proofs, lists) = proof_requests(scoped(&client, settings.scope.as_deref()));
         let at = PoolPlaces::of(&settings.namespace, settings.scope.as_deref());
@@ -118,15 +129,6 @@ impl Operator {
             metrics.clone(),
         ));
         let weights = settings.coordinator.weights.clone();
-        let (outdone, heard) = mpsc::unbounded_channel();
-        let candidate = Candidate::new(
-            client.clone(),
-            &settings.namespace,
-            LEASE,
-            identity(settings.pod_name.as_deref()),
-            Timing::default(),
-            heard,
-        );
         let parts = Parts {
             client: client.clone(),
             journal: journal.clone(),
@@ -134,7 +136,8 @@ impl Operator {
             weights: weights.clone(),
             fence: candidate.fence(),
         };
-        let state = KubeState::start(parts, &metrics, settings.writes, &supervisor);
+        let budget = Arc::new(Budget::new(settings.writes.per_second));
+        let state = KubeState::start(parts, &metrics, settings.writes, &budget, &supervisor);
         let requests = proofs.store();
         let config = provost_coordinator::Config {
             replica: settings.pod_name.clone().unwrap_or_default(),
@@ -157,7 +160,6 @@ impl Operator {
             state: state.clone(),
             leads: leads_now,
             outdone,
-            readiness: readiness.clone(),
             shutdown: shutdown.clone(),
         };
         supervisor.spawn(takeover.run(candidate.standing()));
@@ -169,7 +171,14 @@ impl Operator {
             };
             supervisor.spawn_until_shutdown(label.keep(leads.clone()));
         }
-        supervisor.spawn(candidate.run(shutdown.clone()));
+        // It stands once it knows what there is: as the leader it would keep one that does from leading until then.
+        let (warm, ends) = (readiness.clone(), shutdown.clone());
+        supervisor.spawn(async move {
+            tokio::select! {
+                () = warm.synced() => candidate.run(ends).await,
+                () = ends.cancelled() => {}
+            }
+        });
 
         let elsewhere = Elsewhere::new(client.clone(), settings.scope.clone());
         let proof_context = proof_request::Context {
@@ -178,6 +187,7 @@ impl Operator {
             elsewhere: elsewhere.clone(),
             pools: pools.store(),
             journal,
+            budget,
             inputs: inputs.clone(),
             coordinator: coordinator.clone(),
             weights,

@@ -153,8 +153,29 @@ pub struct StdinParts<'a> {
     pub proofs: u64,
 }
 
-/// Reads an `SP1Stdin`'s bincode, to tell whether it is one: what is not would fail the proof much later.
+/// Tells whether bytes are an `SP1Stdin`'s bincode: what is not would fail the proof much later. Takes no memory, whatever they claim to hold.
+///
+/// # Errors
+/// What does not decode.
+pub fn check_stdin(stdin: &[u8]) -> Result<(), CodecError> {
+    walk_stdin(stdin, |_| ()).map(|_| ())
+}
+
+/// Reads an `SP1Stdin`'s bincode. An empty hint takes 8 bytes there, and 16 here.
+///
+/// # Errors
+/// What does not decode.
 pub fn decode_stdin(stdin: &[u8]) -> Result<StdinParts<'_>, CodecError> {
+    let mut hints = Vec::new();
+    let (ptr, proofs) = walk_stdin(stdin, |hint| hints.push(hint))?;
+    Ok(StdinParts { hints, ptr, proofs })
+}
+
+/// Shows each hint, and tells the read position and the number of proofs.
+fn walk_stdin<'a>(
+    stdin: &'a [u8],
+    mut hint: impl FnMut(&'a [u8]),
+) -> Result<(u64, u64), CodecError> {
     let mut rest = stdin;
     let count = take_len(&mut rest, "the number of hints")?;
     // Each hint needs 8 bytes for its length, so a made-up count fails before it costs memory.
@@ -166,15 +187,15 @@ pub fn decode_stdin(stdin: &[u8]) -> Result<StdinParts<'_>, CodecError> {
             left: rest.len() as u64,
         });
     }
-    let hints = (0..count)
-        .map(|_| take_bytes(&mut rest, "a hint"))
-        .collect::<Result<_, _>>()?;
+    for _ in 0..count {
+        hint(take_bytes(&mut rest, "a hint")?);
+    }
     let ptr = take_len(&mut rest, "the read position")?;
     let proofs = take_len(&mut rest, "the number of proofs")?;
     if proofs == 0 && !rest.is_empty() {
         return Err(CodecError::Trailing(rest.len()));
     }
-    Ok(StdinParts { hints, ptr, proofs })
+    Ok((ptr, proofs))
 }
 
 fn push_len(out: &mut Vec<u8>, len: usize) {
@@ -299,6 +320,7 @@ mod tests {
         fn a_stdin_comes_back(hints: Vec<Vec<u8>>) {
             let stdin = encode_stdin(&hints);
             let parts = decode_stdin(&stdin).unwrap();
+            prop_assert!(check_stdin(&stdin).is_ok());
             prop_assert_eq!(parts.hints, hints);
             prop_assert_eq!((parts.ptr, parts.proofs), (0, 0));
         }
@@ -312,7 +334,7 @@ mod tests {
 
         #[test]
         fn nothing_makes_the_decoders_panic(noise: Vec<u8>) {
-            let _ = decode_stdin(&noise);
+            prop_assert_eq!(check_stdin(&noise).is_ok(), decode_stdin(&noise).is_ok());
             let _ = decode_bytes(&noise);
             let _ = compress(&noise).and_then(|stored| decode_bytes(&stored));
         }

@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::Millis;
 
+/// What workers say of longer times is taken for so much: a week.
+pub(crate) const LONGEST_ATTEMPT: Millis = 7 * 24 * 3_600_000;
+
 /// Failed attempts at the tasks of a proof, by their type and over all runs.
 pub type AttemptsByType = BTreeMap<TaskType, Attempts>;
 

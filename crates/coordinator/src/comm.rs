@@ -243,6 +243,7 @@ impl Output for Comm {
     }
 
     fn settled(&mut self, proof: &ProofId) {
+        self.state.settled(proof);
         for waiter in self.waiters.remove(proof).into_iter().flatten() {
             let _ = waiter.send(());
         }

@@ -67,6 +67,8 @@ pub struct WorkerView {
     pub used_weight: u32,
     /// The tasks that it works on.
     pub tasks: Vec<(ProofId, TaskId, TaskType)>,
+    /// Whether its process made tasks of a proof that goes on: a later leader learns of those from it.
+    pub made_tasks: bool,
     /// Since when it is registered.
     pub connected_since: Millis,
     /// Whether it takes tasks now.

@@ -24,6 +24,11 @@ pub trait State: Send + Sync + 'static {
     /// Notes how far a proof is; the newest replaces all before. At most every 100 ms a proof. Must neither wait nor call back.
     fn progress(&self, progress: ProofProgress);
 
+    /// No more is to be said of a proof: its outcome is stored, or it was forgotten. Must neither wait nor call back.
+    fn settled(&self, proof: &ProofId) {
+        let _ = proof;
+    }
+
     /// Stores how a proof ended. The worker's CompleteProof or FailProof is acknowledged only once this returns `Ok` or [`StateError::Gone`]; after
     /// [`StateError::Unavailable`] it is called again, with growing waits, until it does. So it must be idempotent.
     fn finish_proof(&self, outcome: ProofOutcome) -> BoxFuture<'_, Result<(), StateError>>;

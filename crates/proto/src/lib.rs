@@ -10,6 +10,9 @@ mod task_data;
 
 pub use class::class_of;
 
+/// Version of the circuits of SP1 6.10, as its own proof files name it (`sp1_prover::SP1_CIRCUIT_VERSION`): proofs whose worker does not say are of this one.
+pub const SP1_CIRCUIT_VERSION: &str = "v6.1.0";
+
 /// `worker.WorkerService`: tasks, results, subscriptions and message channels.
 #[allow(
     missing_docs,

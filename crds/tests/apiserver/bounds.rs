@@ -101,6 +101,27 @@ fn proofs() -> Vec<Bound> {
             "spec.deadline",
             "must be of type date-time",
         ),
+        // What follows is RFC 3339, and no time that the operator could read: its watch would break on it.
+        proof(
+            json!({"deadline": "9999-12-31T23:59:59Z"}),
+            "spec.deadline",
+            "no such time can be waited for",
+        ),
+        proof(
+            json!({"deadline": "2030-01-01T00:00:00.1234567890Z"}),
+            "spec.deadline",
+            "should match",
+        ),
+        proof(
+            json!({"deadline": "2030-01-01T00:00:00+99:99"}),
+            "spec.deadline",
+            "",
+        ),
+        proof(
+            json!({"deadline": "2030-02-30T00:00:00Z"}),
+            "spec.deadline",
+            "",
+        ),
         proof(
             json!({"ttlSecondsAfterFinished": -1}),
             "spec.ttlSecondsAfterFinished",

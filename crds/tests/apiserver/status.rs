@@ -46,7 +46,7 @@ fn full_status() -> ProofRequestStatus {
             size_bytes: 1_400_000,
             sha256: "cd".repeat(32),
             vk_hash: Some(format!("0x{}", "00".repeat(32))),
-            sp1_version: "6.10.0".into(),
+            sp1_version: "v6.1.0".into(),
         }),
         failure: Some(Failure {
             class: FailureClass::ProgramFault,

@@ -11,6 +11,7 @@ const INLINE_BASE64: &str = "an inline program must be standard base64 with padd
 const INLINE_SIZE: &str = "an inline program may have at most 1048576 characters of base64, or the object would not fit into etcd: use configMap, or upload the ELF and set artifact (kubectl proof submit does)";
 const TOGETHER: &str = "the inline program and the base64 entries of stdin may have at most 1048576 characters together, or the object would not fit into etcd: upload one of them and set its artifact (kubectl proof submit does)";
 const GAS: &str = "limits.gas is for mode Execute, since SP1 counts no gas where it proves: set limits.cycles instead";
+const DEADLINE: &str = "no such time can be waited for: leave the deadline out for none";
 const MAP_NAME: &str = "not the name of a ConfigMap: use lower-case letters, digits, '-' and '.', with a letter or digit at both ends of each part";
 const MAP_KEY: &str = "not a key of a ConfigMap: use letters, digits, '-', '_' and '.'";
 
@@ -20,8 +21,21 @@ pub(super) fn cases() -> Vec<Case> {
     strings(&mut cases);
     sizes(&mut cases);
     gas(&mut cases);
+    deadlines(&mut cases);
     changes(&mut cases);
     cases.list
+}
+
+fn deadlines(cases: &mut Cases) {
+    let until = |time| json!({"program": {"artifact": "program_00"}, "deadline": time});
+    cases.accept("a deadline", until("2030-01-31T12:00:00.123456789+01:00"));
+    cases.accept("one that has passed", until("1970-01-01T00:00:00Z"));
+    cases.refuse(
+        "never",
+        until("9000-01-01T00:00:00Z"),
+        "spec.deadline",
+        DEADLINE,
+    );
 }
 
 fn unions(cases: &mut Cases) {

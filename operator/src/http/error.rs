@@ -148,7 +148,7 @@ fn store_status(error: &InputsError) -> StatusCode {
         InputsError::Store(StoreError::NotFound { .. }) => StatusCode::NOT_FOUND,
         InputsError::Store(StoreError::Full { .. }) => StatusCode::INSUFFICIENT_STORAGE,
         InputsError::Store(error) if error.is_transient() => StatusCode::SERVICE_UNAVAILABLE,
-        InputsError::Shutdown => StatusCode::SERVICE_UNAVAILABLE,
+        InputsError::Shutdown | InputsError::NotLeader => StatusCode::SERVICE_UNAVAILABLE,
         InputsError::Store(_) | InputsError::Codec(_) => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }

@@ -17,6 +17,7 @@ use provost_artifacts::{Kind, ListedObject, ObjectInfo, Store, StoreError};
 use tokio::sync::Mutex;
 
 use crate::http::MAX_PROGRAM_BYTES;
+use crate::leadership::Fence;
 use crate::metrics::Metrics;
 use holders::Holders;
 pub use proof::ProofReader;
@@ -42,6 +43,9 @@ pub enum InputsError {
     /// The thread that compressed was lost.
     #[error("the operator is shutting down")]
     Shutdown,
+    /// What another leader may count on by now is not removed.
+    #[error("this replica's Lease has run out")]
+    NotLeader,
 }
 
 impl InputsError {
@@ -51,6 +55,7 @@ impl InputsError {
             Self::Store(error) => error.reason(),
             Self::Codec(error) => error.reason(),
             Self::Shutdown => "Shutdown",
+            Self::NotLeader => "NotLeader",
         }
     }
 }
@@ -59,6 +64,8 @@ impl InputsError {
 pub struct Inputs {
     store: Arc<dyn Store>,
     metrics: Metrics,
+    /// Asked before anything is removed, where others may lead.
+    fence: Option<Fence>,
     /// Held while something is removed and while a holder is added: a removal never overtakes a new holder.
     holders: Mutex<Holders>,
 }
@@ -69,8 +76,16 @@ impl Inputs {
         Self {
             store,
             metrics,
+            fence: None,
             holders: Mutex::default(),
         }
+    }
+
+    /// Removes nothing while this does not hold.
+    #[must_use]
+    pub fn fenced(self, fence: Fence) -> Self {
+        let fence = Some(fence);
+        Self { fence, ..self }
     }
 
     /// This replica begins to lead, in `epoch`. It does not know which uploads its predecessor promised to keep, so that for as long as
@@ -197,16 +212,27 @@ impl Inputs {
     /// # Errors
     /// The store fails.
     pub async fn sweep(&self, tag: ProofTag) -> Result<usize, InputsError> {
-        let listed = self.note(self.store.list(Kind::Artifact).await)?;
-        let ids: Vec<String> = listed
-            .into_iter()
-            .map(|object| object.id)
-            .filter(|id| tag.owns(id))
-            .collect();
-        if !ids.is_empty() {
-            self.note(self.store.delete_many(Kind::Artifact, &ids).await)?;
-        }
+        let ids = self.handed_over(tag).await?;
+        self.remove_handed_over(&ids).await?;
         Ok(ids.len())
+    }
+
+    /// The ids of what tasks have handed to each other under `tag` by now.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub async fn handed_over(&self, tag: ProofTag) -> Result<Vec<String>, InputsError> {
+        let listed = self.note(self.store.list(Kind::Artifact).await)?;
+        let ids = listed.into_iter().map(|object| object.id);
+        Ok(ids.filter(|id| tag.owns(id)).collect())
+    }
+
+    /// Removes some of that.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub async fn remove_handed_over(&self, ids: &[String]) -> Result<(), InputsError> {
+        self.delete_many(Kind::Artifact, ids).await
     }
 
     /// Removes a proof.
@@ -214,7 +240,7 @@ impl Inputs {
     /// # Errors
     /// The store fails.
     pub async fn remove_proof(&self, id: &str) -> Result<(), InputsError> {
-        Ok(self.note(self.store.delete(Kind::Proof, id).await)?)
+        self.delete(Kind::Proof, id).await
     }
 
     /// Ends the hold of the request `holder`, created at `created_ms`, on its inputs and removes those that nobody else holds: also
@@ -244,11 +270,16 @@ impl Inputs {
         for (kind, id) in inputs {
             let promised = holders.blind(now) && uploads.contains(&id.as_str());
             if !promised && !holders.held_by_others(id, holder) && !needed(id) {
-                self.note(self.store.delete(*kind, id).await)?;
+                self.delete(*kind, id).await?;
             }
         }
         holders.release(holder);
         Ok(())
+    }
+
+    /// The request `holder` is gone without having been collected. What it held is the sweeper's.
+    pub async fn forget(&self, holder: &str) {
+        self.holders.lock().await.release(holder);
     }
 
     /// Removes the objects of `kind` that nobody holds and that `orphan` picks; returns how many.
@@ -269,10 +300,28 @@ impl Inputs {
         let mut holders = self.holders.lock().await;
         holders.expire(now_ms(), UPLOAD_TTL);
         ids.retain(|id| !holders.held_by_others(id, ""));
-        if !ids.is_empty() {
-            self.note(self.store.delete_many(kind, &ids).await)?;
-        }
+        self.delete_many(kind, &ids).await?;
         Ok(ids.len())
+    }
+
+    async fn delete(&self, kind: Kind, id: &str) -> Result<(), InputsError> {
+        self.check_leads()?;
+        Ok(self.note(self.store.delete(kind, id).await)?)
+    }
+
+    async fn delete_many(&self, kind: Kind, ids: &[String]) -> Result<(), InputsError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        self.check_leads()?;
+        Ok(self.note(self.store.delete_many(kind, ids).await)?)
+    }
+
+    fn check_leads(&self) -> Result<(), InputsError> {
+        match self.fence.as_ref().is_none_or(Fence::holds) {
+            true => Ok(()),
+            false => Err(InputsError::NotLeader),
+        }
     }
 
     async fn head(&self, kind: Kind, id: &str) -> Result<Option<ObjectInfo>, InputsError> {
@@ -299,7 +348,7 @@ impl Inputs {
 /// # Errors
 /// What does not decode.
 pub fn check_stdin(bytes: &[u8]) -> Result<(), CodecError> {
-    codec::decode_stdin(bytes).map(|_| ())
+    codec::check_stdin(bytes)
 }
 
 /// Runs what keeps a core busy away from the async threads.

@@ -46,6 +46,46 @@ async fn a_shared_program_goes_with_its_last_request() {
 }
 
 #[tokio::test]
+async fn who_leads_no_more_removes_nothing() {
+    let store = Arc::new(MemoryStore::new());
+    let inputs = Inputs::new(store.clone(), Metrics::new()).fenced(Fence::default());
+    let elf = Bytes::from_static(b"elf");
+    let id = inputs.put_program("a", elf).await.unwrap();
+    let tag = ProofTag::of("ns/p/u");
+    let artifact = id::mint(tag, 1, 1);
+    let bytes = Bytes::from_static(b"shard");
+    store.put(Kind::Artifact, &artifact, bytes).await.unwrap();
+    let held = [(Kind::Program, id.clone())];
+    let refused = [
+        inputs.release("a", 0, &held, &[], |_| false).await.err(),
+        inputs.sweep(tag).await.err(),
+        inputs.remove_orphans(Kind::Artifact, |_| true).await.err(),
+    ];
+    for error in refused {
+        assert_eq!(error.unwrap().reason(), "NotLeader");
+    }
+    assert_eq!(ids(&store, Kind::Program).await, [id]);
+    assert_eq!(ids(&store, Kind::Artifact).await, [artifact]);
+}
+
+#[tokio::test]
+async fn what_a_forgotten_request_held_is_the_sweepers() {
+    let (store, inputs) = inputs();
+    let elf = Bytes::from_static(b"elf");
+    inputs.put_program("a", elf).await.unwrap();
+    let sweep = async || {
+        inputs
+            .remove_orphans(Kind::Program, |_| true)
+            .await
+            .unwrap()
+    };
+    assert_eq!(sweep().await, 0);
+    inputs.forget("a").await;
+    assert_eq!(sweep().await, 1);
+    assert!(ids(&store, Kind::Program).await.is_empty());
+}
+
+#[tokio::test]
 async fn an_upload_survives_another_requests_end() {
     let (store, inputs) = inputs();
     let id = inputs

@@ -20,7 +20,6 @@ use crate::api::{ApiError, within};
 use crate::controllers::proof_request::journal::Journal;
 use crate::controllers::proof_request::running::Running;
 use crate::controllers::proof_request::submit;
-use crate::http::health::Readiness;
 use crate::inputs::Inputs;
 use crate::key::ProofKey;
 use crate::metrics::TermMetrics;
@@ -59,8 +58,6 @@ pub struct Takeover {
     pub leads: watch::Sender<bool>,
     /// Tells the candidate of epochs that workers have seen.
     pub outdone: mpsc::UnboundedSender<u64>,
-    /// When the caches have been filled.
-    pub readiness: Arc<Readiness>,
     /// Ends the process.
     pub shutdown: CancellationToken,
 }
@@ -73,7 +70,6 @@ impl Takeover {
             let Some(epoch) = first_epoch(&mut standing).await else {
                 return;
             };
-            self.readiness.synced().await;
             match self.begin(epoch).await {
                 Ok(true) => break epoch,
                 // Some worker knows a later epoch: the candidate begins another.

@@ -1,5 +1,6 @@
 //! Writes a run's root task down before any worker sees it: the next leader takes the proof up by it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use kube::api::{Api, DeleteParams, PostParams};
@@ -9,6 +10,7 @@ use provost_crds::{Mode, ProvingTask};
 use super::KubeState;
 use super::object::TaskRecord;
 use crate::api::within;
+use crate::inputs::Inputs;
 use crate::key::{ProofKey, created_ms};
 
 /// How long the store may take to say whether it has a proof.
@@ -42,9 +44,14 @@ pub(super) async fn begin(state: &KubeState, start: RunStart) -> Result<Begun, S
     if !state.parts.fence.holds() {
         return Err(unavailable("this replica's Lease has run out"));
     }
+    // Now that no worker knows of this run, all that is there is of those before it.
+    let left = match start.run {
+        0 => Vec::new(),
+        _ => left_behind(&state.parts.inputs, &key).await,
+    };
     let weight = state.parts.weights.of(start.root_type);
     let api: Api<ProvingTask> = Api::namespaced(state.parts.client.clone(), &key.namespace);
-    let record = TaskRecord::root(key, &start, weight);
+    let record = TaskRecord::root(key.clone(), &start, weight);
     let name = record.name();
     let created = within(
         "create a root ProvingTask",
@@ -66,7 +73,31 @@ pub(super) async fn begin(state: &KubeState, start: RunStart) -> Result<Begun, S
     if let Some(uid) = object.and_then(|object| object.metadata.uid) {
         state.tasks.begun(&start.root, uid);
     }
+    tokio::spawn(remove(state.parts.inputs.clone(), key, left));
     Ok(Begun::Stored)
+}
+
+/// What the runs before this one have left in the store. It may be as large as what this run makes, and would fill the store together with it.
+async fn left_behind(inputs: &Inputs, key: &ProofKey) -> Vec<String> {
+    match tokio::time::timeout(LOOK, inputs.handed_over(key.tag())).await {
+        Ok(Ok(ids)) => ids,
+        unknown => {
+            tracing::warn!(proof = %key, ?unknown, "what an earlier run left cannot be told: it stays until the proof has ended");
+            Vec::new()
+        }
+    }
+}
+
+async fn remove(inputs: Arc<Inputs>, key: ProofKey, ids: Vec<String>) {
+    match inputs.remove_handed_over(&ids).await {
+        Ok(()) if ids.is_empty() => {}
+        Ok(()) => {
+            tracing::info!(proof = %key, removed = ids.len(), "removed what an earlier run left")
+        }
+        Err(error) => {
+            tracing::warn!(proof = %key, %error, "what an earlier run left stays until the proof has ended");
+        }
+    }
 }
 
 /// Deletes the root of a run that does not begin after all, if it is there.

@@ -1,6 +1,5 @@
 //! How far proofs are, written to their status at most once a second, less often when they are many.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -8,38 +7,31 @@ use futures::StreamExt;
 use futures::stream;
 use jiff::Timestamp;
 use provost_coordinator::{Counts, ProofId, ProofProgress};
-use provost_crds::{TaskCounts, TaskState};
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use provost_crds::TaskCounts;
+use tokio::time::{MissedTickBehavior, interval};
 
 use super::budget::Budget;
+use super::posts::Posts;
 use super::shards;
 use crate::controllers::proof_request::journal::Journal;
 use crate::controllers::proof_request::status::{Change, Progress};
 use crate::key::ProofKey;
 use crate::leadership::Fence;
-use crate::metrics::{Metrics, TaskLabels};
+use crate::metrics::Metrics;
 use crate::supervisor::Supervisor;
 
 /// Time between two writes for the same proof.
 const PERIOD: Duration = Duration::from_secs(1);
 /// Writes at the same time.
 const CONCURRENCY: usize = 4;
-/// How long a proof of which nothing more is heard counts in the metrics.
-const FORGET: Duration = Duration::from_secs(120);
 
-/// The newest progress of each proof.
+/// Writes the newest progress of each proof.
 pub(super) struct Board {
     journal: Arc<Journal>,
     metrics: Metrics,
     budget: Arc<Budget>,
     fence: Fence,
-    newest: Mutex<HashMap<ProofId, Post>>,
-}
-
-struct Post {
-    progress: ProofProgress,
-    at: Instant,
-    written: bool,
+    posts: Mutex<Posts>,
 }
 
 impl Board {
@@ -54,23 +46,18 @@ impl Board {
             metrics,
             budget,
             fence,
-            newest: Mutex::default(),
+            posts: Mutex::default(),
         }
     }
 
     /// Notes progress; never waits.
     pub(super) fn post(&self, progress: ProofProgress) {
-        let post = Post {
-            at: Instant::now(),
-            written: false,
-            progress,
-        };
-        self.newest().insert(post.progress.proof.clone(), post);
+        self.posts().put(progress);
     }
 
-    /// The proof has ended.
-    pub(super) fn remove(&self, proof: &ProofId) {
-        self.newest().remove(proof);
+    /// Nothing more is to be said of the proof.
+    pub(super) fn settled(&self, proof: &ProofId) {
+        self.posts().remove(proof);
     }
 
     /// Starts the writer.
@@ -93,17 +80,10 @@ impl Board {
         if !self.fence.holds() {
             return;
         }
-        let due: Vec<ProofProgress> = {
-            let mut newest = self.newest();
-            newest.retain(|_, post| !post.written || post.at.elapsed() < FORGET);
-            self.count(&newest);
-            let fresh = newest.values_mut().filter(|post| !post.written);
-            fresh
-                .map(|post| {
-                    post.written = true;
-                    post.progress.clone()
-                })
-                .collect()
+        let due = {
+            let mut posts = self.posts();
+            self.metrics.tasks.set(posts.count());
+            posts.take_due()
         };
         stream::iter(due)
             .for_each_concurrent(CONCURRENCY, |progress| self.write(progress))
@@ -114,7 +94,7 @@ impl Board {
         let Some(key) = ProofKey::parse(&progress.proof) else {
             return;
         };
-        self.budget.take().await;
+        self.budget.take_bytes(self.journal.bytes(&key)).await;
         let change = Change::Progress(translate(&progress));
         if let Err(error) = self
             .journal
@@ -122,34 +102,12 @@ impl Board {
             .await
         {
             tracing::warn!(proof = %key, %error, "progress was not written; tried again");
-            if let Some(post) = self.newest().get_mut(&progress.proof) {
-                post.written = false;
-            }
+            self.posts().put_back(&progress.proof);
         }
     }
 
-    fn count(&self, newest: &HashMap<ProofId, Post>) {
-        let mut counts: HashMap<TaskLabels, usize> = HashMap::new();
-        for (task_type, tasks) in newest.values().flat_map(|post| &post.progress.tasks) {
-            let states = [
-                (TaskState::Pending, tasks.pending),
-                (TaskState::Running, tasks.running),
-                (TaskState::Succeeded, tasks.succeeded),
-                (TaskState::Failed, tasks.failed),
-            ];
-            for (state, count) in states {
-                let labels = TaskLabels {
-                    task_type: (*task_type).to_owned(),
-                    state: state.as_str(),
-                };
-                *counts.entry(labels).or_default() += count as usize;
-            }
-        }
-        self.metrics.tasks.set(counts);
-    }
-
-    fn newest(&self) -> MutexGuard<'_, HashMap<ProofId, Post>> {
-        self.newest.lock().unwrap_or_else(PoisonError::into_inner)
+    fn posts(&self) -> MutexGuard<'_, Posts> {
+        self.posts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -21,7 +21,6 @@ pub(super) async fn finish(state: &KubeState, outcome: ProofOutcome) -> Result<(
         return Err(StateError::Gone("its ProofRequest was deleted".into()));
     };
     if request.terminal() {
-        state.board.remove(&outcome.proof);
         return Ok(());
     }
     // A leader that was stopped for a while may think the worst of its workers, while another goes on with the proof.
@@ -40,7 +39,6 @@ pub(super) async fn finish(state: &KubeState, outcome: ProofOutcome) -> Result<(
         .note(&key, &changes, at, Some(&request))
         .await
         .map_err(unavailable)?;
-    state.board.remove(&outcome.proof);
     match written {
         Written::Gone => Err(StateError::Gone("its ProofRequest was deleted".into())),
         Written::Same | Written::Changed { .. } => Ok(()),

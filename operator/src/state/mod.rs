@@ -7,11 +7,12 @@ mod adopt;
 pub mod attempts;
 mod begin;
 mod board;
-mod budget;
+pub mod budget;
 mod entry;
 mod finish;
 mod object;
 mod outcome;
+mod posts;
 mod queue;
 pub mod shards;
 mod unstored;
@@ -27,8 +28,8 @@ use futures::future::BoxFuture;
 use jiff::Timestamp;
 use kube::{Client, ResourceExt};
 use provost_coordinator::{
-    Begun, ProofOutcome, ProofProgress, RecoveredProof, RunStart, State, StateError, TaskChange,
-    Weights,
+    Begun, ProofId, ProofOutcome, ProofProgress, RecoveredProof, RunStart, State, StateError,
+    TaskChange, Weights,
 };
 use provost_crds::ProvingTask;
 
@@ -40,7 +41,6 @@ use crate::supervisor::Supervisor;
 use board::Board;
 use budget::Budget;
 pub use object::TaskObject;
-pub use outcome::SP1_VERSION;
 use queue::Bounds;
 use unstored::{Kind, Unstored};
 use waits::Waits;
@@ -86,9 +86,9 @@ impl KubeState {
         parts: Parts,
         metrics: &Metrics,
         writes: Writes,
+        budget: &Arc<Budget>,
         supervisor: &Supervisor,
     ) -> Arc<Self> {
-        let budget = Arc::new(Budget::new(writes.per_second));
         let bounds = Bounds {
             horizon_ms: i64::try_from(writes.horizon.as_millis()).unwrap_or(i64::MAX / 2),
             ..Bounds::default()
@@ -104,7 +104,7 @@ impl KubeState {
         let board = Arc::new(Board::new(
             parts.journal.clone(),
             metrics.clone(),
-            budget,
+            budget.clone(),
             parts.fence.clone(),
         ));
         TaskWriter::spawn(&tasks, supervisor);
@@ -182,6 +182,10 @@ impl State for KubeState {
 
     fn progress(&self, progress: ProofProgress) {
         self.board.post(progress);
+    }
+
+    fn settled(&self, proof: &ProofId) {
+        self.board.settled(proof);
     }
 
     fn finish_proof(&self, outcome: ProofOutcome) -> BoxFuture<'_, Result<(), StateError>> {

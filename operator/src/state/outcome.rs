@@ -3,13 +3,11 @@
 use provost_artifacts::ObjectInfo;
 use provost_coordinator::{ProofOutcome, ProofResult, task_name};
 use provost_crds::{Execution, Failure, FailureClass, Mode, ProofOutput, ProofRequestSpec};
+use provost_proto::SP1_CIRCUIT_VERSION;
 use serde::Deserialize;
 
 use super::object::class;
 use crate::controllers::proof_request::status::Change;
-
-/// SP1 version of proofs whose worker does not say.
-pub const SP1_VERSION: &str = "v6.1.0";
 
 /// What a worker says of a result, as far as it does.
 #[derive(Debug, Default, Deserialize)]
@@ -122,10 +120,10 @@ fn succeeded(spec: &ProofRequestSpec, extra: &Extra, proof: Option<StoredProof>)
         size_bytes: i64::try_from(info.size).unwrap_or(i64::MAX),
         sha256: info.sha256.unwrap_or_default(),
         vk_hash: extra.vk_hash.clone().map(|hash| cut(hash, 128)),
-        sp1_version: extra
-            .sp1_version
-            .clone()
-            .map_or_else(|| SP1_VERSION.to_owned(), |version| cut(version, 64)),
+        sp1_version: extra.sp1_version.clone().map_or_else(
+            || SP1_CIRCUIT_VERSION.to_owned(),
+            |version| cut(version, 64),
+        ),
     };
     Change::Succeeded {
         execution,

@@ -356,7 +356,7 @@ impl Queue {
     fn ripen(&mut self, now: i64) {
         self.now = self.now.max(now);
         while let Some((due, task)) = self.young.first().cloned() {
-            if due > now {
+            if due > self.now {
                 return;
             }
             self.young.pop_first();

@@ -52,6 +52,22 @@ fn a_task_that_ends_within_the_horizon_is_never_written() {
 }
 
 #[test]
+fn a_task_is_written_though_the_clock_was_set_back() {
+    let mut queue = Queue::default();
+    let hour = 3_600_000;
+    let at = |task: &str, kind, at| TaskChange {
+        at,
+        ..change(task, kind)
+    };
+    for kind in [created(false), assigned()] {
+        queue.record(&at("t", kind, NOW + hour));
+    }
+    assert_eq!(write(&mut queue, LATER), None);
+    queue.record(&at("u", created(false), LATER + hour));
+    assert!(write(&mut queue, LATER).is_some());
+}
+
+#[test]
 fn nothing_is_behind_before_the_horizon_has_passed() {
     let mut queue = Queue::default();
     record(&mut queue, "t", [created(false), assigned()]);

@@ -3,11 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use k8s_openapi::api::core::v1::ResourceQuota;
 use kube::ResourceExt;
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
+use provost_artifacts::{Kind, Store as _, id};
 use provost_crds::{ProofRequest, ProvingTaskStatus, TaskState};
 use provost_operator::elsewhere::Elsewhere;
+use provost_operator::key::ProofKey;
 use provost_proto::worker::TaskType;
 use serde_json::json;
 
@@ -241,7 +244,8 @@ async fn a_running_proof_that_is_suspended_starts_over() {
     let bench = Bench::new("pause").await;
     let slow = Worker::start(&bench, "w-1", Habit::Slow).await;
     bench.core("fib").await;
-    bench.state("fib", "Proving").await;
+    let request = bench.state("fib", "Proving").await;
+    let left = handed_over(&bench, &request, 1).await;
     bench.edit("fib", json!({"suspend": true})).await;
     bench.state("fib", "Suspended").await;
     wait("an idle worker", || async {
@@ -258,12 +262,35 @@ async fn a_running_proof_that_is_suspended_starts_over() {
     // Late progress of what was stopped changes nothing.
     tokio::time::sleep(Duration::from_millis(1500)).await;
     bench.state("fib", "Suspended").await;
-    let _worker = Worker::start(&bench, "w-2", Habit::Diligent).await;
+    // It begins anew when it goes on: what it had made is gone by then, and what came late goes with the next run.
+    removed(&bench, &left).await;
+    let late = handed_over(&bench, &request, 2).await;
+    let waits = Worker::start(&bench, "w-2", Habit::Slow).await;
     bench.edit("fib", json!({"suspend": false})).await;
+    bench.state("fib", "Proving").await;
+    removed(&bench, &late).await;
+    drop(waits);
+    let _worker = Worker::start(&bench, "w-3", Habit::Diligent).await;
     let request = bench.state("fib", "Succeeded").await;
     // What the first life's workers may say yet is of an earlier run.
-    assert_eq!(request.status.unwrap().run, Some(1));
+    assert!(request.status.unwrap().run >= Some(1));
     bench.close().await;
+}
+
+/// An artifact as a task of the request's proof would hand it to another.
+async fn handed_over(bench: &Bench, request: &ProofRequest, number: u64) -> String {
+    let id = id::mint(ProofKey::of(request).tag(), 1, number);
+    let shard = Bytes::from_static(b"shard");
+    bench.store.put(Kind::Artifact, &id, shard).await.unwrap();
+    Kind::Artifact.key(&id)
+}
+
+async fn removed(bench: &Bench, key: &str) {
+    wait("what tasks handed over to go", || async {
+        let stored = bench.stored().await;
+        (!stored.iter().any(|other| other == key)).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

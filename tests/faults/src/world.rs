@@ -474,13 +474,7 @@ impl World {
 
     /// Waits until a task begins after the last fault: the cluster has recovered.
     pub async fn recovers(&self) -> Note {
-        let since = self
-            .faults
-            .lock()
-            .unwrap()
-            .last()
-            .copied()
-            .unwrap_or_default();
+        let since = self.last_fault();
         let note = self
             .noted("a task that begins after the fault", |all| {
                 all.notes
@@ -529,10 +523,16 @@ impl World {
         *self.recovered.lock().unwrap() = Some(self.since_fault(ms));
     }
 
+    fn last_fault(&self) -> i64 {
+        let faults = self.faults.lock().unwrap();
+        *faults
+            .last()
+            .expect("a scenario says when its fault strikes")
+    }
+
     /// Time from the last fault to `ms`, milliseconds since 1970.
     pub(crate) fn since_fault(&self, ms: i64) -> Duration {
-        let since = self.faults.lock().unwrap().last().copied().unwrap_or(ms);
-        Duration::from_millis(u64::try_from(ms - since).unwrap_or_default())
+        Duration::from_millis(u64::try_from(ms - self.last_fault()).unwrap_or_default())
     }
 
     /// Pods of the workers, being deleted or not.

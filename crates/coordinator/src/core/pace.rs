@@ -6,6 +6,7 @@ use provost_proto::worker::TaskType;
 
 use super::Core;
 use crate::Millis;
+use crate::attempts::LONGEST_ATTEMPT;
 
 /// How much a further attempt counts against those before it: one part in this many.
 const WEIGHT: Millis = 8;
@@ -16,7 +17,7 @@ pub(super) struct Paces(BTreeMap<TaskType, Millis>);
 
 impl Paces {
     fn note(&mut self, kind: TaskType, took: Millis) {
-        let took = took.max(0);
+        let took = took.clamp(0, LONGEST_ATTEMPT);
         let mean = self.0.entry(kind).or_insert(took);
         *mean += (took - *mean) / WEIGHT;
     }

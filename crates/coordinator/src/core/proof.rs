@@ -43,6 +43,8 @@ pub(crate) struct Proof {
     pub(crate) ended: Option<Ended>,
     /// Processes that had anything of this run: they are told when it is over.
     pub(crate) links: BTreeSet<LinkId>,
+    /// Those of them that made tasks of it, or take results: without their word a later leader does not know of those.
+    pub(crate) makers: BTreeSet<LinkId>,
     /// Processes that said how the proof ended, and wait for that to be stored.
     pub(crate) concluders: BTreeSet<(LinkId, u32)>,
     /// Whether this run was begun under another leader.
@@ -98,7 +100,7 @@ impl Proof {
         let earlier = self.earlier.get_mut(&kind).filter(|count| **count > 0);
         match earlier.filter(|_| recovered) {
             Some(count) => *count -= 1,
-            None => self.gpu_ms += gpu_ms,
+            None => self.gpu_ms = self.gpu_ms.saturating_add(gpu_ms),
         }
     }
 
@@ -139,6 +141,7 @@ impl Proof {
         self.recovered = false;
         self.earlier.clear();
         self.strays.clear();
+        self.makers.clear();
     }
 
     fn all_counts(&self) -> BTreeMap<TaskType, Counts> {
@@ -198,6 +201,7 @@ impl Core {
             started_at: None,
             ended: None,
             links: BTreeSet::new(),
+            makers: BTreeSet::new(),
             concluders: BTreeSet::new(),
             recovered: false,
             finished: false,

@@ -8,6 +8,9 @@ use crate::ids::ProofId;
 use crate::word::Word;
 use provost_proto::worker::TaskType;
 
+/// More terms than can pass between two looks at the Lease.
+const MOST_TERMS: u64 = 1 << 20;
+
 /// What a new leader waits for.
 pub(crate) struct Recovery {
     /// Pods of the term before that have neither reported nor are known to be gone.
@@ -52,9 +55,10 @@ impl Core {
         self.seen_epoch
     }
 
-    /// Someone speaks of an epoch. Whether it is the highest so far.
+    /// Someone speaks of an epoch. Whether it is the highest so far. One that no leader can have come to means nothing: taken for true it
+    /// would be the end of all that the Lease can count.
     pub(crate) const fn see_epoch(&mut self, epoch: u64) -> bool {
-        let higher = epoch > self.seen_epoch;
+        let higher = epoch > self.seen_epoch && epoch - self.seen_epoch <= MOST_TERMS;
         if higher {
             self.seen_epoch = epoch;
         }

@@ -1,14 +1,25 @@
 //! How the state looks from outside.
 
+use std::collections::BTreeSet;
+
 use provost_proto::class_of;
 use provost_proto::worker::WorkerType;
 
-use super::{Core, Phase, Worker, serves};
+use super::{Core, LinkId, Phase, Worker, serves};
 use crate::events::{ClassStats, Stats, WorkerView};
 
 impl Core {
     pub(crate) fn worker_views(&self) -> Vec<WorkerView> {
-        self.workers.values().map(view).collect()
+        let live = self.proofs.values().filter(|proof| proof.ended.is_none());
+        let makers: BTreeSet<LinkId> = live.flat_map(|proof| &proof.makers).copied().collect();
+        let kept_by = |worker: &Worker| {
+            let link = self.link_of(worker.id.pod());
+            link.is_some_and(|link| makers.contains(&link))
+        };
+        let workers = self.workers.values();
+        workers
+            .map(|worker| view(worker, kept_by(worker)))
+            .collect()
     }
 
     pub(crate) fn stats(&self) -> Stats {
@@ -47,7 +58,7 @@ fn count<T>(items: impl Iterator<Item = T>) -> u32 {
     u32::try_from(items.count()).unwrap_or(u32::MAX)
 }
 
-fn view(worker: &Worker) -> WorkerView {
+fn view(worker: &Worker, made_tasks: bool) -> WorkerView {
     WorkerView {
         id: worker.id.clone(),
         pod: worker.id.pod().to_owned(),
@@ -58,6 +69,7 @@ fn view(worker: &Worker) -> WorkerView {
             .live()
             .map(|(id, hold)| (hold.proof.clone(), id.clone(), hold.kind))
             .collect(),
+        made_tasks,
         connected_since: worker.since,
         available: worker.is_available(),
         retiring: worker.retiring,

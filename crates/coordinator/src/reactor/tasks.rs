@@ -4,6 +4,7 @@ use bytes::Bytes;
 use provost_proto::worker::{TaskStatus, TaskType};
 
 use super::Reactor;
+use crate::attempts::LONGEST_ATTEMPT;
 use crate::core::{Held, Phase, Proof, Task};
 use crate::failure::{Failure, FailureClass};
 use crate::ids::{ProofId, TaskId, WorkerId};
@@ -241,5 +242,6 @@ fn gpu_ms(metadata: &str) -> u64 {
         return 0;
     }
     let metadata = serde_json::from_str::<TaskMetadata>(metadata).ok();
-    metadata.and_then(|m| m.gpu_ms).unwrap_or_default()
+    let gpu_ms = metadata.and_then(|m| m.gpu_ms).unwrap_or_default();
+    gpu_ms.min(LONGEST_ATTEMPT.unsigned_abs())
 }

@@ -44,7 +44,10 @@ pub async fn busy(coordinator: &Coordinator, weights: &Weights, key: &ProofKey) 
 }
 
 /// Removes what tasks handed to each other.
-async fn sweep(inputs: &Inputs, key: &ProofKey) -> Result<(), CollectError> {
+///
+/// # Errors
+/// The store fails.
+pub async fn sweep(inputs: &Inputs, key: &ProofKey) -> Result<(), CollectError> {
     let removed = inputs.sweep(key.tag()).await?;
     if removed > 0 {
         tracing::info!(proof = %key, removed, "removed intermediate artifacts");

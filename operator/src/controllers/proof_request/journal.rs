@@ -12,6 +12,7 @@ use provost_crds::{ProofRequest, conditions, reasons};
 use super::status::{Change, apply};
 use crate::api::status::{Written, write};
 use crate::api::{ApiError, Events, within};
+use crate::cached;
 use crate::key::ProofKey;
 use crate::metrics::Metrics;
 
@@ -57,6 +58,12 @@ impl Journal {
     pub async fn read(&self, key: &ProofKey) -> Result<Option<ProofRequest>, ApiError> {
         let found = within("read a ProofRequest", self.api(key).get_opt(&key.name)).await?;
         Ok(found.filter(|request| request.metadata.uid.as_deref() == Some(key.uid.as_str())))
+    }
+
+    /// About how many bytes a write of its status makes the API server store.
+    pub fn bytes(&self, key: &ProofKey) -> usize {
+        self.cached(key)
+            .map_or(0, |request| cached::stored_bytes(&request))
     }
 
     /// Writes `changes`, which came about at `at`, to the status. `known` is the newest object that the caller has seen. Changes

@@ -41,6 +41,7 @@ use crate::elsewhere::Elsewhere;
 use crate::inputs::Inputs;
 use crate::key::ProofKey;
 use crate::metrics::Metrics;
+use crate::state::budget::Budget;
 use decide::{Step, decide};
 use error::{ProofError, Verdict};
 use journal::Journal;
@@ -68,6 +69,8 @@ pub struct Context {
     pub pools: Store<WorkerPool>,
     /// Writes what happened.
     pub journal: Arc<Journal>,
+    /// What may be written that could also be left out.
+    pub budget: Arc<Budget>,
     /// The artifact store.
     pub inputs: Arc<Inputs>,
     /// Runs the proofs.

@@ -106,6 +106,28 @@ pub async fn prepare(
     })
 }
 
+/// Whether the store has what was prepared.
+///
+/// # Errors
+/// The store fails.
+pub async fn is_there(
+    inputs: &Inputs,
+    key: &ProofKey,
+    prepared: &Prepared,
+) -> Result<bool, PrepareError> {
+    let Prepared {
+        program_id,
+        stdin_id,
+    } = prepared;
+    for (kind, id) in [(Kind::Program, program_id), (Kind::Stdin, stdin_id)] {
+        let there = inputs.keep(&key.uid, kind, id).await;
+        if !there.map_err(PrepareError::Store)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 /// A program that a client may have put into the store by itself: nothing is taken on trust.
 async fn stored_program(
     inputs: &Inputs,

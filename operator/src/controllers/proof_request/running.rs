@@ -37,7 +37,13 @@ impl Running {
 
     /// The coordinator has it, or has it no more.
     pub fn set_submitted(&self, uid: &str, submitted: bool) {
-        self.edit(uid, |entry| entry.submitted = submitted);
+        self.edit(uid, |entry| {
+            entry.submitted = submitted;
+            if submitted {
+                // There is something to remove again.
+                (entry.swept, entry.collecting) = (false, None);
+            }
+        });
     }
 
     /// The last run that it is known to have had, whether that was written down or not.

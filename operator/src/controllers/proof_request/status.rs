@@ -96,10 +96,14 @@ impl Progress {
     }
 }
 
-/// The status after `changes`, one after the other, at `now`. A terminal status never changes again.
+/// The status after `changes`, one after the other, at `now`. Of a terminal one nothing changes but the generation that was seen.
 pub fn apply(request: &ProofRequest, changes: &[Change], now: Timestamp) -> ProofRequestStatus {
-    let old = request.status.clone().unwrap_or_default();
+    let mut old = request.status.clone().unwrap_or_default();
     if request.terminal() {
+        old.observed_generation = request.metadata.generation;
+        for condition in &mut old.conditions {
+            condition.observed_generation = request.metadata.generation;
+        }
         return old;
     }
     let mut next = Next {

@@ -132,6 +132,25 @@ fn a_terminal_status_never_changes() {
 }
 
 #[test]
+fn of_a_terminal_status_the_generation_is_kept_up() {
+    let mut p = request(Mode::Execute);
+    step(&mut p, cancelled(), 101);
+    let before = p.status.clone().unwrap();
+    p.metadata.generation = Some(7);
+    step(&mut p, Change::Tick, 102);
+    let after = p.status.unwrap();
+    assert_eq!(after.observed_generation, Some(7));
+    assert_eq!(after.conditions[0].observed_generation, Some(7));
+    let times = |status: &ProofRequestStatus| {
+        (
+            status.conditions[0].last_transition_time.clone(),
+            status.timings.clone(),
+        )
+    };
+    assert_eq!(times(&after), times(&before));
+}
+
+#[test]
 fn the_same_change_again_changes_nothing() {
     let mut p = request(Mode::Core);
     step(

@@ -123,7 +123,9 @@ fn succeeded(status: &ProofRequestStatus, run: u32) -> BTreeMap<TaskType, u32> {
 
 fn gpu_ms(status: &ProofRequestStatus) -> u64 {
     let seconds = status.gpu_seconds.unwrap_or_default();
-    u64::try_from(seconds).unwrap_or_default() * 1000
+    u64::try_from(seconds)
+        .unwrap_or_default()
+        .saturating_mul(1000)
 }
 
 /// The proof in the coordinator's terms.

@@ -135,7 +135,7 @@ fn stdin(stdin: Option<&Stdin>, referenced: &Referenced) -> Result<StdinInput, V
     }
     if let Some(bytes) = &referenced.stdin {
         let field = "spec.stdin.configMap";
-        codec::decode_stdin(bytes).map_err(|source| ValidateError::Stdin { field, source })?;
+        codec::check_stdin(bytes).map_err(|source| ValidateError::Stdin { field, source })?;
         return Ok(StdinInput::Bincode(bytes.clone()));
     }
     let mut hints = Vec::new();

@@ -7,7 +7,7 @@ use provost_crds::{QuarantinedNode, WorkerPool};
 use rand::{Rng, RngExt as _};
 
 use super::plan::{Deletion, Plan};
-use super::{Context, PoolError, pods};
+use super::{Context, pods};
 use crate::api::{ApiError, within};
 
 /// Letters of a pod's suffix: no vowels, so that no words come out, and none that are easily confused.
@@ -17,25 +17,28 @@ const SUFFIX: usize = 5;
 /// Tries to find a name that is free.
 const NAMES: usize = 4;
 
-/// Carries out `plan`. Returns the API server's words if it refuses the pool's pods; then no more are tried.
+/// Carries out `plan` as far as the API server lets it: a pod that can not be deleted keeps no other from being made. Once one is not made, no more are tried.
+/// Returns the last failure.
 pub(super) async fn apply(
     pool: &WorkerPool,
     context: &Context,
     plan: &Plan,
     quarantined: &[QuarantinedNode],
-) -> Result<Option<String>, PoolError> {
+) -> Option<ApiError> {
     let api: Api<Pod> = Api::namespaced(context.client.clone(), &context.namespace);
+    let mut failed = None;
     for deletion in &plan.delete {
-        delete(&api, context, deletion).await?;
-    }
-    for _ in 0..plan.create {
-        match create(&api, pool, context, quarantined).await {
-            Ok(()) => {}
-            Err(error) if error.is_refused() => return Ok(Some(error.to_string())),
-            Err(error) => return Err(error.into()),
+        if let Err(error) = delete(&api, context, deletion).await {
+            failed = Some(error);
         }
     }
-    Ok(None)
+    for _ in 0..plan.create {
+        if let Err(error) = create(&api, pool, context, quarantined).await {
+            failed = Some(error);
+            break;
+        }
+    }
+    failed
 }
 
 async fn create(

@@ -41,7 +41,7 @@ pub use error::PoolError;
 use fleet::Fleet;
 use plan::{Plan, PodView};
 use pods::WorkerSettings;
-use status::Observed;
+use status::{Blocked, Observed};
 
 /// Name of this controller in metrics.
 const NAME: &str = "worker_pool";
@@ -223,10 +223,11 @@ async fn step(pool: &WorkerPool, context: &Context) -> Result<Action, PoolError>
         false => plan::without_new(desired, &views),
     };
     let quarantined = quarantine(pool, context, &cached).await;
-    let refused = apply::apply(pool, context, &plan, &quarantined).await?;
+    let failed = apply::apply(pool, context, &plan, &quarantined).await;
+    let blocked = failed.as_ref().map(Blocked::from);
     let mut observed = Observed {
         quarantined,
-        ..view::observe(&views, &cached, &workers, refused)
+        ..view::observe(&views, &cached, &workers, blocked)
     };
     if observed.ready >= wanted {
         context.fleet.forget_crash(&name);
@@ -240,6 +241,10 @@ async fn step(pool: &WorkerPool, context: &Context) -> Result<Action, PoolError>
         false => status::no_image(pool, &observed, now),
     })
     .await?;
+    // What is refused is so until people change something; all else may be better soon.
+    if let Some(error) = failed.filter(|error| !error.is_refused()) {
+        return Err(error.into());
+    }
     let longest = match unheard || rolls {
         true => ROLLING,
         false => SLOW,

@@ -29,7 +29,7 @@ pub enum Work {
     CalledOff,
     /// Tasks that somebody waits for.
     Tasks,
-    /// Tasks that a whole proof begins again with.
+    /// Tasks that a whole proof begins again with, or what it made for one: see [`provost_coordinator::WorkerView::made_tasks`].
     Roots,
 }
 

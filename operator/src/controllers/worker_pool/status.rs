@@ -10,6 +10,7 @@ use provost_crds::{
 };
 
 use super::fleet::LastCrash;
+use crate::api::ApiError;
 use crate::pods::classify::Crash;
 
 /// Longest text of a status on devices: the definition's bound.
@@ -36,8 +37,43 @@ pub struct Observed {
     pub crash: Option<LastCrash>,
     /// Nodes that new workers stay away from.
     pub quarantined: Vec<QuarantinedNode>,
-    /// The API server's answer, if it refused a pod.
-    pub refused: Option<String>,
+    /// What keeps the operator from making or deleting pods.
+    pub blocked: Option<Blocked>,
+}
+
+/// Why the pods are not as they should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Blocked {
+    /// The API server's answer: it refuses them.
+    Refused(String),
+    /// The API server fails, or what it asks does.
+    Failed(String),
+}
+
+impl From<&ApiError> for Blocked {
+    fn from(error: &ApiError) -> Self {
+        let text = error.to_string();
+        match error.is_refused() {
+            true => Self::Refused(text),
+            false => Self::Failed(text),
+        }
+    }
+}
+
+impl Blocked {
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::Refused(_) => reasons::POD_REFUSED,
+            Self::Failed(_) => reasons::POD_FAILED,
+        }
+    }
+
+    fn message(&self) -> String {
+        match self {
+            Self::Refused(answer) => format!("the API server refuses the pod: {answer}"),
+            Self::Failed(error) => format!("its pods could not be changed, tried again: {error}"),
+        }
+    }
 }
 
 /// The status of a pool that is served.
@@ -53,12 +89,9 @@ pub fn served(pool: &WorkerPool, observed: &Observed, now: Timestamp) -> WorkerP
         let until = until.0;
         counts.push_str(&format!("; node {node} is left out until {until:.0}"));
     }
-    let (value, reason, message) = if let Some(refused) = &observed.refused {
-        (
-            conditions::FALSE,
-            reasons::POD_REFUSED,
-            format!("{counts}; the API server refuses the pod: {refused}"),
-        )
+    let (value, reason, message) = if let Some(blocked) = &observed.blocked {
+        let message = format!("{counts}; {}", blocked.message());
+        (conditions::FALSE, blocked.reason(), message)
     } else if observed.ready >= desired {
         (conditions::TRUE, reasons::WORKERS_READY, counts)
     } else {
@@ -237,7 +270,7 @@ mod tests {
         );
         assert_eq!(status.conditions[0].reason, "WorkersNotReady");
         let refused = Observed {
-            refused: Some("exceeded quota".into()),
+            blocked: Some(Blocked::Refused("exceeded quota".into())),
             ..Observed::default()
         };
         assert_eq!(

@@ -10,7 +10,7 @@ use provost_proto::worker::{TaskType, WorkerType};
 
 use super::plan::{Phase, PodView, Work};
 use super::pods::TEMPLATE_ANNOTATION;
-use super::status::Observed;
+use super::status::{Blocked, Observed};
 use crate::pods::classify::{being_deleted, classify, ready};
 use crate::pods::problem::problem;
 
@@ -63,6 +63,7 @@ pub fn work_of_pods(workers: &[WorkerView]) -> HashMap<&str, Work> {
         let root = |kind| matches!(kind, TaskType::Controller | TaskType::CoreExecute);
         let work = match () {
             () if worker.tasks.iter().any(|(_, _, kind)| root(*kind)) => Work::Roots,
+            () if worker.made_tasks => Work::Roots,
             () if !worker.tasks.is_empty() => Work::Tasks,
             () if worker.used_weight > 0 => Work::CalledOff,
             () => Work::None,
@@ -124,7 +125,7 @@ pub fn observe(
     views: &[PodView],
     pods: &[&Pod],
     workers: &[WorkerView],
-    refused: Option<String>,
+    blocked: Option<Blocked>,
 ) -> Observed {
     let live = |phase: Phase| matches!(phase, Phase::Starting | Phase::Ready | Phase::Recycle);
     let mut by_role: BTreeMap<String, usize> = BTreeMap::new();
@@ -154,7 +155,7 @@ pub fn observe(
             .filter(|pod| !being_deleted(pod))
             .filter_map(|pod| problem(pod))
             .collect(),
-        refused,
+        blocked,
         crash: None,
         quarantined: Vec::new(),
     }
@@ -184,6 +185,7 @@ mod tests {
             max_weight: 8,
             used_weight,
             tasks: Vec::new(),
+            made_tasks: false,
             connected_since: 0,
             available: true,
             retiring: false,
@@ -231,6 +233,8 @@ mod tests {
             workers[0].tasks.push(task);
             assert_eq!(work_of_pods(&workers)["p-a"], work, "with {kind:?}");
         }
+        workers[2].made_tasks = true;
+        assert_eq!(work_of_pods(&workers)["p-b"], Work::Roots);
     }
 
     #[test]

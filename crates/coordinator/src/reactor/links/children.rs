@@ -22,6 +22,9 @@ impl Reactor<'_> {
             data,
         } = child;
         self.involve(link, &run.proof);
+        if let Some(proof) = self.core.proof_mut(&run.proof) {
+            proof.makers.insert(link);
+        }
         match self.core.task_mut(&id) {
             Some(task) if task.proof != run.proof => {
                 let refusal = Refusal::IdTaken(id.to_string());

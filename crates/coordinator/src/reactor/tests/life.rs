@@ -1,9 +1,13 @@
 //! Proofs that go well, and proofs that are ended from outside.
 
+use std::collections::BTreeSet;
+
+use provost_proto::link::up_message::Message as Up;
 use provost_proto::worker::TaskType::*;
 use provost_proto::worker::WorkerType;
 
 use super::env::{Env, Said, p, spec, t, w};
+use super::peer::create;
 use crate::core::Phase;
 use crate::failure::FailureClass;
 use crate::proof_spec::Root;
@@ -117,6 +121,41 @@ fn the_time_on_gpus_is_added_up_over_all_runs() {
     assert_eq!(prove(r#"{"gpu_ms":300}"#), 1500);
     env.core.begin_again(&p("p"));
     assert_eq!(env.core.proof("p").unwrap().progress().gpu_ms, 1500);
+}
+
+#[test]
+fn no_time_that_a_worker_says_is_too_long_to_be_added_up() {
+    let mut env = Env::new();
+    env.open_pod("a", 16, 16);
+    env.submit(spec("p"));
+    for _ in 0..2 {
+        let shard = env.create("a/execute", "p", ProveShard);
+        let said = format!(r#"{{"gpu_ms":{}}}"#, u64::MAX);
+        let done = env.react(|r| r.task_completed(&w("a/prove"), &p("p"), &shard, said));
+        done.unwrap();
+    }
+    let week = 7 * 24 * 3_600_000;
+    assert_eq!(env.core.proof("p").unwrap().progress().gpu_ms, 2 * week);
+    env.core.note_pace(ProveShard, i64::MAX / 4);
+    assert!(env.core.pace(ProveShard).unwrap().unsigned_abs() < 2 * week);
+}
+
+#[test]
+fn who_made_tasks_of_a_proof_is_needed_until_it_ends() {
+    let mut env = Env::new();
+    env.open_pod("a", 16, 16);
+    let b = env.join("b");
+    env.submit(spec("p"));
+    let made = |env: &mut Env| {
+        let views = env.core.worker_views();
+        let made = views.into_iter().filter(|view| view.made_tasks);
+        made.map(|view| view.pod).collect::<BTreeSet<_>>()
+    };
+    assert_eq!(made(&mut env), BTreeSet::new());
+    env.hear(&b, [Up::Create(create("p", 0, "c", ProveShard))]);
+    assert_eq!(made(&mut env), BTreeSet::from(["b".to_owned()]));
+    env.react(|r| r.proof_forgotten(&p("p")));
+    assert_eq!(made(&mut env), BTreeSet::new());
 }
 
 #[test]

@@ -666,6 +666,18 @@ fn who_knows_a_later_leader_deposes_this_one() {
 }
 
 #[test]
+fn an_epoch_that_no_leader_can_have_come_to_means_nothing() {
+    let mut env = Env::new();
+    let a = env.join("a");
+    env.forget();
+    for epoch in [1 << 40, u64::MAX] {
+        env.hear(&a, [Up::Beat(wire::Beat { epoch, sequence: 1 })]);
+    }
+    assert_eq!(env.said(), []);
+    assert!(env.core.seen_epoch() < 1 << 20);
+}
+
+#[test]
 fn a_failure_that_the_old_leader_did_not_hear_of_counts() {
     let mut env = leader(&["a", "b"]);
     let (a, b) = (env.hello("a", 1), env.hello("b", 1));

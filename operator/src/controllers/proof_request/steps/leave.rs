@@ -15,7 +15,7 @@ use crate::elsewhere::Others;
 use crate::key::ProofKey;
 
 /// Time between two looks at workers that still hold a task of a proof that is being collected.
-const COLLECT_AGAIN: Duration = Duration::from_millis(250);
+pub(super) const COLLECT_AGAIN: Duration = Duration::from_millis(250);
 /// Longest wait for such workers: their pods are replaced long before.
 const COLLECT_ANYWAY: Duration = Duration::from_secs(60);
 /// Age after which the intermediate artifacts of an ended request are known to be gone.
@@ -37,21 +37,29 @@ pub(in super::super) async fn ended(
         delete(key, context).await?;
         return Ok(Action::await_change());
     }
+    // It may still be changed when it is deleted, and its tools wait until that was seen.
+    context
+        .journal
+        .note(key, &[], Timestamp::now(), Some(request))
+        .await?;
     let again = |wait: Duration| Action::requeue(delete_in.map_or(wait, |left| left.min(wait)));
     let recent = request
         .finished_at()
         .is_some_and(|at| until(at, Timestamp::now()) < SWEPT_BEFORE);
     if recent && !context.running.swept(&key.uid) {
-        let waited = context.running.collecting(&key.uid);
-        if waited < COLLECT_ANYWAY
-            && collecting::busy(&context.coordinator, &context.weights, key).await
-        {
+        if !quiet(key, context).await {
             return Ok(again(COLLECT_AGAIN));
         }
         collecting::tidy(&context.inputs, request, key).await?;
         context.running.set_swept(&key.uid);
     }
     Ok(delete_in.map_or_else(Action::await_change, Action::requeue))
+}
+
+/// Whether no worker writes for the request any more, or that was waited for long enough.
+pub(super) async fn quiet(key: &ProofKey, context: &Context) -> bool {
+    let waited = context.running.collecting(&key.uid);
+    waited >= COLLECT_ANYWAY || !collecting::busy(&context.coordinator, &context.weights, key).await
 }
 
 async fn delete(key: &ProofKey, context: &Context) -> Result<(), ApiError> {
@@ -78,9 +86,7 @@ pub(in super::super) async fn collect(
 ) -> Result<Action, ProofError> {
     context.coordinator.forget_proof(&key.proof_id()).await;
     context.running.set_submitted(&key.uid, false);
-    let since = context.running.collecting(&key.uid);
-    if since < COLLECT_ANYWAY && collecting::busy(&context.coordinator, &context.weights, key).await
-    {
+    if !quiet(key, context).await {
         return Ok(Action::requeue(COLLECT_AGAIN));
     }
     let others = elsewhere(context).await?;
@@ -121,5 +127,6 @@ pub(in super::super) async fn gone(
 ) -> Result<Action, ProofError> {
     context.coordinator.forget_proof(&key.proof_id()).await;
     context.running.forget(&key.uid);
+    context.inputs.forget(&key.uid).await;
     Ok(Action::await_change())
 }

@@ -6,13 +6,16 @@ use jiff::Timestamp;
 use kube::runtime::controller::Action;
 use provost_crds::{ProofRequest, reasons};
 
+use super::super::collect as collecting;
 use super::super::decide::has_finalizer;
 use super::super::error::ProofError;
 use super::super::standing::{Standing, standing};
 use super::super::status::Change;
 use super::super::submit::deadline_ms;
 use super::super::{Context, finalizer};
+use super::leave::{COLLECT_AGAIN, quiet};
 use super::{WATCH, next_look};
+use crate::cached;
 use crate::key::ProofKey;
 
 /// Wait before a request that the coordinator does not know goes to it again.
@@ -58,7 +61,12 @@ pub(in super::super) async fn watch(
             message,
         }),
         _ if request.state() == reasons::UNSCHEDULABLE => Some(Change::Schedulable),
-        _ => context.running.tick(&key.uid).then_some(Change::Tick),
+        // What only moves the duration can as well be left out.
+        _ => {
+            let due = context.running.tick(&key.uid)
+                && context.budget.spare(cached::stored_bytes(request));
+            due.then_some(Change::Tick)
+        }
     };
     if let Some(change) = change {
         context
@@ -110,6 +118,14 @@ pub(in super::super) async fn suspend(
         .journal
         .note(key, &[suspended], Timestamp::now(), Some(&request))
         .await?;
+    // When it goes on it begins anew.
+    if run.is_some() && !context.running.swept(&key.uid) {
+        if !quiet(key, context).await {
+            return Ok(Action::requeue(COLLECT_AGAIN));
+        }
+        collecting::sweep(&context.inputs, key).await?;
+        context.running.set_swept(&key.uid);
+    }
     Ok(Action::requeue(next_look(
         &request,
         Duration::from_secs(3600),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use kube::runtime::controller::Action;
 use provost_crds::{ProofOutput, ProofRequest, reasons};
+use provost_proto::SP1_CIRCUIT_VERSION;
 use tokio::time::timeout;
 
 use super::super::error::ProofError;
@@ -16,10 +17,12 @@ use super::{WATCH, next_look};
 use crate::api::ApiError;
 use crate::api::status::Written;
 use crate::key::{ProofKey, created_ms};
-use crate::state::SP1_VERSION;
 
 /// Time after which a request that is being prepared shows a condition.
 const SHOW_AFTER: Duration = Duration::from_millis(300);
+
+/// Wait before what was removed meanwhile is stored again.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// Brings a request to the coordinator.
 pub(in super::super) async fn start(
@@ -48,7 +51,7 @@ pub(in super::super) async fn start(
             size_bytes: i64::try_from(info.size).unwrap_or(i64::MAX),
             sha256: info.sha256.unwrap_or_default(),
             vk_hash: None,
-            sp1_version: SP1_VERSION.to_owned(),
+            sp1_version: SP1_CIRCUIT_VERSION.to_owned(),
         };
         let done = Change::Succeeded {
             execution: None,
@@ -68,6 +71,10 @@ pub(in super::super) async fn start(
         .await?;
     if matches!(written, Written::Gone) {
         return Ok(Action::await_change());
+    }
+    // Before that was written another operator may have removed what it does not know to be needed.
+    if context.elsewhere.is_shared() && !prepare::is_there(&context.inputs, key, &prepared).await? {
+        return Ok(Action::requeue(AGAIN));
     }
     let last_run = context.running.last_run(&key.uid);
     submit::submit(&context.coordinator, &request, key, &prepared, last_run).await?;
