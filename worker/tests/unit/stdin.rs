@@ -6,6 +6,7 @@ use provost_worker::failure::{Failure, FailureClass};
 use sp1_core_executor::SP1CoreOpts;
 use sp1_core_machine::io::SP1Stdin;
 use sp1_core_machine::riscv::RiscvAir;
+use sp1_hypercube::{SP1VerifyingKey, create_dummy_recursion_proof};
 use sp1_prover::verify::{SP1Verifier, VerifierRecursionVks};
 use sp1_prover::worker::{SP1NodeCore, TaskError};
 
@@ -37,10 +38,11 @@ fn a_proof_in_the_input_that_does_not_verify_is_the_users_fault() {
     let mut input = SP1Stdin::new();
     input.write(&7u32);
     stdin::check(&input, &verifier).unwrap();
-    // Zeros decode as a proof with neither public values nor anything to verify. SP1's controller panics over it.
-    input
-        .proofs
-        .push(bincode::deserialize(&[0; 1 << 16]).unwrap());
+    // As SP1's mock prover makes them, without public values. SP1's controller panics over it.
+    let key = bincode::deserialize(&[0; 4096]).unwrap();
+    let mock = create_dummy_recursion_proof(&SP1VerifyingKey { vk: key });
+    let key = mock.vk.clone();
+    input.write_proof(mock, key);
     let error = stdin::check(&input, &verifier).unwrap_err();
     assert_is_the_users(&failure(error), "proof 0 in it does not verify");
     stdin::check(&"something else", &verifier).unwrap();
