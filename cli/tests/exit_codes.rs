@@ -244,16 +244,27 @@ fn verify_passes_on_what_the_verifier_says() {
     std::fs::hard_link(env!("CARGO_BIN_EXE_kubectl-proof"), &program).unwrap();
     let verify = |proof: &str| home.run_as(&program, &["verify", "--proof", proof, "--elf", &ELF]);
     expect(&verify("p"), 1, &["provost-verify", "cargo build"]);
-    for code in [0, 5, 9] {
+    for (code, passed_on) in [(0, 0), (5, 5), (1, 1), (101, 1)] {
         verifier(&home.path(""), &home, code);
-        expect(&verify("p"), code, &[]);
+        let said = if code > 5 { "is not known" } else { "" };
+        expect(&verify("p"), passed_on, &[said]);
         let called = std::fs::read_to_string(home.path("called")).unwrap();
         assert_eq!(called.trim(), format!("--proof p --elf {}", *ELF));
     }
     expect(&verify("missing"), 1, &["missing: "]);
     // The one next to the program comes first.
-    verifier(own.path(), &home, 7);
-    expect(&verify("p"), 7, &[]);
+    verifier(own.path(), &home, 5);
+    expect(&verify("p"), 5, &[]);
+    // One that is killed says nothing of the proof.
+    std::fs::write(own.path().join("provost-verify"), "#!/bin/sh\nkill -9 $$\n").unwrap();
+    expect(&verify("p"), 1, &["signal: 9", "is not known"]);
+    let piped = home.run_as(&program, &["verify", "--proof", "p", "--elf", "-"]);
+    expect(&piped, 2, &["--elf"]);
+    let twice = home.run_as(
+        &program,
+        &["submit", "-", "--name", "p", "--stdin-file", "-"],
+    );
+    expect(&twice, 2, &["standard input"]);
 }
 
 #[test]

@@ -10,8 +10,9 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-/// What is logged unless RUST_LOG says otherwise. The runtime of the controllers puts each reconcile into a span of its own.
-const DEFAULT_FILTER: &str = "info,kube_runtime=warn";
+/// What is logged unless RUST_LOG says otherwise. The runtime of the controllers puts each reconcile into a span of its own. The
+/// store's protocol calls every object that is not there an error; what is one the store tells itself.
+const DEFAULT_FILTER: &str = "info,kube_runtime=warn,s3s=off";
 
 #[tokio::main]
 async fn main() -> ExitCode {

@@ -31,6 +31,23 @@ pub(crate) enum StdinArgs {
     Ready(PathBuf),
 }
 
+impl StdinArgs {
+    /// How many of the files are standard input, which can be read once.
+    pub(crate) fn piped(&self) -> usize {
+        let is_piped = |path: &PathBuf| path.as_os_str() == "-";
+        match self {
+            Self::Ready(path) => is_piped(path).into(),
+            Self::Values(values) => {
+                let files = values.iter().filter(|value| match value {
+                    Value::File(path) => is_piped(path),
+                    _ => false,
+                });
+                files.count()
+            }
+        }
+    }
+}
+
 const U32: &str = "u32";
 const U64: &str = "u64";
 const BYTES: &str = "bytes";

@@ -14,7 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::kube::Cluster;
 use super::token;
-use super::tunnel::Tunnel;
+use super::tunnel::{Replica, Tunnel};
 use super::upload::{Moved, Upload};
 use crate::error::{CliError, chain};
 
@@ -59,7 +59,7 @@ pub(crate) async fn put_artifact(
         cluster.namespace,
         kind.segment()
     );
-    let (mut tunnel, stream) = Tunnel::open(cluster).await?;
+    let (mut tunnel, stream) = Tunnel::open(cluster, Replica::Leader).await?;
     let moved = Moved::default();
     let exchange = async {
         let answer = send(stream, Method::PUT, &path, authorization, data, &moved).await?;
@@ -77,7 +77,7 @@ pub(crate) async fn get_proof(
 ) -> Result<u64, CliError> {
     let authorization = token::authorization(cluster).await?;
     let path = format!("/v1/namespaces/{}/proofs/{name}", cluster.namespace);
-    let (mut tunnel, stream) = Tunnel::open(cluster).await?;
+    let (mut tunnel, stream) = Tunnel::open(cluster, Replica::Any).await?;
     let exchange = async {
         let answer = send(
             stream,

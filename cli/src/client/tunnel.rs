@@ -23,17 +23,16 @@ pub(crate) struct Tunnel {
 }
 
 impl Tunnel {
-    /// Opens a forwarding to the operator pod that leads.
-    pub(crate) async fn open(cluster: &Cluster) -> Result<(Self, DuplexStream), CliError> {
+    /// Opens a forwarding to the operator pod that leads, or where another `will_do` and none leads, to one that is ready.
+    pub(crate) async fn open(
+        cluster: &Cluster,
+        will_do: Replica,
+    ) -> Result<(Self, DuplexStream), CliError> {
         let pods = Api::<Pod>::namespaced(cluster.client.clone(), &cluster.system_namespace);
         let refused = |e| refused(e, &cluster.system_namespace);
         let operator = ListParams::default().labels(OPERATOR);
         let list = pods.list(&operator).await.map_err(refused)?;
-        let pod = list
-            .items
-            .iter()
-            .find(|pod| is_ready(pod) && leads(pod))
-            .and_then(|pod| pod.metadata.name.clone());
+        let pod = choose(&list.items, will_do).and_then(|pod| pod.metadata.name.clone());
         let ready = list.items.iter().any(is_ready);
         let pod =
             pod.ok_or_else(|| not_ready(&cluster.system_namespace, list.items.len(), ready))?;
@@ -59,6 +58,21 @@ impl Drop for Tunnel {
     }
 }
 
+/// Which replicas of the operator can do what is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Replica {
+    /// The one that leads: what is uploaded elsewhere would not be known to it.
+    Leader,
+    /// Any: all of them reach the store.
+    Any,
+}
+
+fn choose(pods: &[Pod], will_do: Replica) -> Option<&Pod> {
+    let ready = || pods.iter().filter(|pod| is_ready(pod));
+    let leader = ready().find(|pod| leads(pod));
+    leader.or_else(|| ready().next().filter(|_| will_do == Replica::Any))
+}
+
 /// Ready, and not on its way out.
 fn is_ready(pod: &Pod) -> bool {
     let conditions = pod
@@ -72,7 +86,7 @@ fn is_ready(pod: &Pod) -> bool {
             .any(|c| c.type_ == "Ready" && c.status == "True")
 }
 
-/// Whether it is the replica that acts: what is uploaded elsewhere would not be known to it.
+/// Whether it is the replica that acts.
 fn leads(pod: &Pod) -> bool {
     let labels = pod.metadata.labels.as_ref();
     labels.is_some_and(|labels| labels.contains_key(LEADER_LABEL))
@@ -112,6 +126,7 @@ fn not_ready(namespace: &str, pods: usize, ready: bool) -> CliError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ::kube::ResourceExt as _;
 
     fn pod(ready: &str, deleting: bool) -> Pod {
         let mut pod: Pod = serde_json::from_value(serde_json::json!({
@@ -133,6 +148,24 @@ mod tests {
         assert!(!is_ready(&pod("False", false)));
         assert!(!is_ready(&pod("True", true)));
         assert!(!is_ready(&Pod::default()));
+    }
+
+    #[test]
+    fn what_any_replica_can_do_waits_for_no_leader() {
+        let standby = pod("True", false);
+        let mut leader = pod("True", false);
+        leader
+            .labels_mut()
+            .insert(LEADER_LABEL.into(), "true".into());
+        leader.metadata.name = Some("leader".into());
+        let name = |pod: Option<&Pod>| pod.and_then(|pod| pod.metadata.name.clone());
+        let both = [standby.clone(), leader];
+        for will_do in [Replica::Leader, Replica::Any] {
+            assert_eq!(name(choose(&both, will_do)).as_deref(), Some("leader"));
+        }
+        assert_eq!(choose(&both[..1], Replica::Leader), None);
+        assert_eq!(choose(&both[..1], Replica::Any), Some(&standby));
+        assert_eq!(choose(&[pod("False", false)], Replica::Any), None);
     }
 
     #[test]

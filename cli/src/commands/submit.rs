@@ -20,6 +20,11 @@ pub(super) const FIELD_MANAGER: &str = "kubectl-proof";
 /// Runs `submit`.
 pub(super) async fn run(cluster: &Cluster, args: &SubmitArgs) -> Result<(), CliError> {
     let name = name::choose(args.name.as_deref(), args.generate.as_deref(), &args.elf)?;
+    if args.stdin.piped() + usize::from(args.elf.as_os_str() == "-") > 1 {
+        return Err(CliError::usage(
+            "standard input can be read once: name files for all but one `-`",
+        ));
+    }
     // Everything local is read and checked before anything is sent.
     let program = plan::program(elf::read(&args.elf)?, args.upload);
     let stdin = plan::stdin(&args.stdin, args.upload)?;

@@ -10,15 +10,20 @@ use std::process::{Command, ExitCode};
 use super::download;
 use crate::args::{ClusterArgs, VerifyArgs};
 use crate::client::kube::Cluster;
-use crate::error::{CliError, EXIT_VERIFICATION};
+use crate::error::{CliError, EXIT_FAILED, EXIT_VERIFICATION};
 use crate::input::elf;
 use crate::render::say;
 
 const PROGRAM: &str = "provost-verify";
 
-/// Runs `verify` and passes on the verifier's code: 0, or 5 for a proof that does not verify.
+/// Runs `verify`: 0, 5 for a proof that does not verify, 1 where the verifier cannot tell.
 pub(super) async fn run(cluster: &ClusterArgs, args: &VerifyArgs) -> Result<ExitCode, CliError> {
     let verifier = find()?;
+    if args.elf.as_os_str() == "-" {
+        return Err(CliError::usage(
+            "--elf: the verifier reads the ELF by itself, so that standard input will not do: name a file",
+        ));
+    }
     elf::read(&args.elf)?;
     // Kept until the verifier has read it.
     let folder = tempfile::tempdir().map_err(|e| CliError::file(std::env::temp_dir(), e))?;
@@ -42,14 +47,19 @@ pub(super) async fn run(cluster: &ClusterArgs, args: &VerifyArgs) -> Result<Exit
         .arg(&args.elf)
         .status()
         .map_err(|e| CliError::file(&verifier, e))?;
-    Ok(match status.code().map(u8::try_from) {
-        Some(Ok(code)) => ExitCode::from(code),
+    const NO: i32 = EXIT_VERIFICATION as i32;
+    const FAILED: i32 = EXIT_FAILED as i32;
+    Ok(match status.code() {
+        Some(0) => ExitCode::SUCCESS,
+        Some(NO) => ExitCode::from(EXIT_VERIFICATION),
+        // It has said why.
+        Some(FAILED) => ExitCode::from(EXIT_FAILED),
         _ => {
             say(&format!(
-                "error: {} ended by {status}: the proof is not verified",
+                "error: {} ended with {status}: whether the proof verifies is not known",
                 verifier.display()
             ));
-            ExitCode::from(EXIT_VERIFICATION)
+            ExitCode::from(EXIT_FAILED)
         }
     })
 }

@@ -154,7 +154,8 @@ fn serve_connection(stream: TcpStream, service: S3Service, connections: &Gracefu
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "cannot set TCP_NODELAY");
     }
-    let mut server = auto::Builder::new(TokioExecutor::new());
+    // Else what says nothing at all would be waited for without end, to learn which version it speaks.
+    let mut server = auto::Builder::new(TokioExecutor::new()).http1_only();
     server
         .http1()
         .timer(TokioTimer::new())
