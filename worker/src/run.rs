@@ -76,9 +76,6 @@ pub struct RunArgs {
     /// Where to serve /healthz, /readyz and /status.
     #[arg(long, env = "PROVOST_STATUS_ADDRESS", default_value = "0.0.0.0:9090")]
     pub status_address: SocketAddr,
-    /// The image this process runs from, told to the coordinator.
-    #[arg(long, env = "PROVOST_IMAGE_TAG", default_value = "")]
-    pub image_tag: String,
     /// Longest wait, in seconds, for running tasks after SIGTERM.
     #[arg(long, env = "PROVOST_DRAIN_SECONDS", default_value_t = 3600)]
     pub drain_seconds: u64,
@@ -132,7 +129,6 @@ pub async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     let store = S3Store::new(S3Config::from_env()?);
     let link = Link::start(provost_link::Config {
         pod_uid: args.pod_uid.clone(),
-        image_tag: args.image_tag.clone(),
         sp1_version: SP1_CIRCUIT_VERSION.to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         spot: args.spot,

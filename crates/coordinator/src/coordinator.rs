@@ -24,7 +24,7 @@ use crate::proof_spec::ProofSpec;
 use crate::refusal::Refusal;
 use crate::shared::Shared;
 use crate::state::{ProofProgress, State};
-use crate::term::{RecoveredProof, Term, TermEvent};
+use crate::term::{Term, TermEvent};
 
 /// Interval of the pings by which a dead connection is noticed.
 const PING: Duration = Duration::from_secs(10);
@@ -95,17 +95,6 @@ impl Coordinator {
     /// What happens to the term from now on.
     pub fn term_events(&self) -> broadcast::Receiver<TermEvent> {
         self.shared.terms.subscribe()
-    }
-
-    /// Adds a proof that an earlier leader had begun and that [`Term::proofs`] left out. Like those it goes on where it runs; if the recovery is
-    /// over, it begins again.
-    ///
-    /// # Errors
-    /// As for [`Coordinator::submit_proof`].
-    pub fn recover_proof(&self, proof: RecoveredProof) -> Result<TaskId, Refusal> {
-        let mut inner = self.shared.lock();
-        inner.check_leads()?;
-        inner.react(|r| r.proof_recovered(proof))
     }
 
     /// Submits a proof and answers its root task. Submitted again under the same name, it changes nothing.

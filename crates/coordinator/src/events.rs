@@ -2,7 +2,6 @@
 
 use provost_proto::worker::{TaskType, WorkerType};
 
-use crate::Millis;
 use crate::failure::FailureClass;
 use crate::ids::{ProofId, TaskId, WorkerId};
 
@@ -69,8 +68,6 @@ pub struct WorkerView {
     pub tasks: Vec<(ProofId, TaskId, TaskType)>,
     /// Whether its process made tasks of a proof that goes on: a later leader learns of those from it.
     pub made_tasks: bool,
-    /// Since when it is registered.
-    pub connected_since: Millis,
     /// Whether it takes tasks now.
     pub available: bool,
     /// Whether it is to be replaced, as [`WorkerEvent::Recycle`] told.

@@ -90,6 +90,8 @@ pub(crate) struct Hello {
     pub(crate) pod: String,
     pub(crate) process: Process,
     pub(crate) version: String,
+    /// Of SP1's circuits; empty if it does not say.
+    pub(crate) sp1_version: String,
     /// The highest epoch that it has seen.
     pub(crate) epoch: u64,
     /// Whether its node may be taken away at short notice.

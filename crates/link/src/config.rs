@@ -17,8 +17,6 @@ pub struct Config {
     pub pod_uid: String,
     /// Provost's version.
     pub version: String,
-    /// The image this process runs from.
-    pub image_tag: String,
     /// SP1's circuit version.
     pub sp1_version: String,
     /// Whether its node may be taken away at short notice.
@@ -41,7 +39,6 @@ impl Config {
             pod: pod.into(),
             pod_uid: String::new(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            image_tag: String::new(),
             sp1_version: String::new(),
             spot: false,
             timing: Timing::default(),

@@ -30,7 +30,7 @@ pub struct ReasonLabels {
 pub struct WriteLabels {
     /// Kind of object.
     pub kind: &'static str,
-    /// `ok`, `skipped`, `conflict` or `error`.
+    /// `ok`, `skipped`, `conflict`, `gone`, `refused` or `error`.
     pub result: &'static str,
 }
 

@@ -193,7 +193,7 @@ impl Metrics {
             .inc();
     }
 
-    /// A write to the API server ended: `result` is `ok`, `skipped`, `conflict` or `error`.
+    /// A write to the API server ended: `result` as in [`WriteLabels`].
     pub fn wrote(&self, kind: &'static str, result: &'static str) {
         self.status_writes
             .get_or_create(&WriteLabels { kind, result })

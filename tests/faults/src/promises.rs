@@ -58,11 +58,6 @@ impl World {
             "{what} after {took:?}: {bounds:?} is promised"
         );
     }
-
-    /// The same of something that is seen now.
-    pub fn came_now(&self, what: &str, bounds: &Range<Duration>) {
-        self.came(what, now(), bounds);
-    }
 }
 
 /// Milliseconds since 1970.

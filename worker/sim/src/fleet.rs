@@ -170,7 +170,6 @@ impl Fleet {
         let settings = &self.settings;
         let config = provost_link::Config {
             pod_uid: settings.pod_uid.clone(),
-            image_tag: settings.image_tag.clone(),
             spot: settings.spot,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             timing: settings.timing.clone(),

@@ -82,9 +82,6 @@ pub(crate) struct RunArgs {
     /// Where to serve /healthz, /readyz, /status and /faults.
     #[arg(long, env = "PROVOST_STATUS_ADDRESS", default_value = "0.0.0.0:9090")]
     status_address: SocketAddr,
-    /// The image this process runs from, told to the coordinator.
-    #[arg(long, env = "PROVOST_IMAGE_TAG", default_value = "")]
-    image_tag: String,
     /// Say that this node may be taken away at short notice.
     #[arg(long, env = "PROVOST_SPOT")]
     spot: bool,
@@ -121,7 +118,6 @@ impl RunArgs {
             log: self.log.clone(),
             build: Duration::from_millis(self.build_ms),
             seed: self.seed,
-            image_tag: self.image_tag.clone(),
             spot: self.spot,
             ..Settings::new(self.coordinator.clone(), self.workers, capacity)
         })

@@ -35,8 +35,6 @@ pub struct Settings {
     pub build: Duration,
     /// Where chances are drawn from.
     pub seed: u64,
-    /// The image that the workers say they run from.
-    pub image_tag: String,
     /// Whether the workers say that their node may be taken away at short notice.
     pub spot: bool,
     /// The UID of the pod that they say they are in.
@@ -58,7 +56,6 @@ impl Settings {
             timing: Timing::default(),
             build: Duration::ZERO,
             seed: 1,
-            image_tag: String::new(),
             spot: false,
             pod_uid: String::new(),
             log: None,

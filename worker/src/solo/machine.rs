@@ -138,6 +138,7 @@ impl Machine {
         mode: Mode,
         patience: Duration,
     ) -> anyhow::Result<Done> {
+        let asked = Instant::now();
         let proof_id = format!("solo/{number}/{:016x}", rand::random::<u64>());
         let tag = ProofTag::of(&proof_id);
         let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis();
@@ -179,7 +180,6 @@ impl Machine {
             first_run: 0,
         };
         self.state.take_changes();
-        let submitted = Instant::now();
         self.coordinator.submit_proof(spec).await?;
         let outcome = match tokio::time::timeout(patience, self.outcome(&proof_id)).await {
             Ok(outcome) => outcome,
@@ -190,7 +190,6 @@ impl Machine {
                 bail!(reason);
             }
         };
-        let seconds = submitted.elapsed().as_secs_f64();
         let changes = self.state.take_changes();
         let said = match outcome.result {
             ProofResult::Succeeded { extra_data } => extra_data,
@@ -202,11 +201,15 @@ impl Machine {
         let proof = match outputs.first() {
             Some(output) => {
                 let stored = self.store.get(Kind::Proof, output).await?;
-                self.store.delete(Kind::Proof, output).await?;
                 Some(bincode::deserialize(&codec::decompress(&stored)?)?)
             }
             None => None,
         };
+        // With all that goes to the store and comes from it.
+        let seconds = asked.elapsed().as_secs_f64();
+        if let Some(output) = outputs.first() {
+            self.store.delete(Kind::Proof, output).await?;
+        }
         self.store.delete(Kind::Stdin, &input).await?;
         self.sweep(tag).await?;
         Ok(Done {

@@ -70,7 +70,6 @@ fn view(worker: &Worker, made_tasks: bool) -> WorkerView {
             .map(|(id, hold)| (hold.proof.clone(), id.clone(), hold.kind))
             .collect(),
         made_tasks,
-        connected_since: worker.since,
         available: worker.is_available(),
         retiring: worker.retiring,
         version: worker.version.clone(),

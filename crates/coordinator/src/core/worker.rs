@@ -26,7 +26,6 @@ pub(crate) struct Worker {
     pub(crate) version: String,
     /// Whether its node may be taken away at short notice.
     pub(crate) spot: bool,
-    pub(crate) since: Millis,
     /// The stream that it listens on.
     pub(crate) conn: Option<ConnId>,
     /// Its process, if that is joined by the native door.
@@ -77,7 +76,6 @@ impl Worker {
             shards,
             version: String::new(),
             spot: false,
-            since: now,
             conn: Some(conn),
             link: None,
             unreported: false,

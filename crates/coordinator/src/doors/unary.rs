@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use provost_proto::SP1_CIRCUIT_VERSION;
 use provost_proto::headers;
 use provost_proto::worker as wire;
 use provost_proto::worker::worker_service_server::WorkerService;
@@ -383,7 +384,7 @@ impl WorkerService for UnaryDoor {
         let narrow = |wide: u64| u32::try_from(wide).unwrap_or(u32::MAX);
         Ok(Response::new(wire::GetStatsResponse {
             coordinator_version: concat!("provost ", env!("CARGO_PKG_VERSION")).to_owned(),
-            sp1_circuit_version: String::new(),
+            sp1_circuit_version: SP1_CIRCUIT_VERSION.to_owned(),
             total_tasks: stats.total_tasks,
             active_tasks: stats.active_tasks,
             cpu_workers: stats.cpu.workers,

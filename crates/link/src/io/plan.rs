@@ -52,7 +52,6 @@ impl Plan {
                 pod_uid: config.pod_uid,
                 process: rand::random(),
                 version: config.version,
-                image_tag: config.image_tag,
                 sp1_version: config.sp1_version,
                 spot: config.spot,
             },

@@ -26,7 +26,6 @@ pub(crate) struct About {
     pub(crate) pod_uid: String,
     pub(crate) process: u64,
     pub(crate) version: String,
-    pub(crate) image_tag: String,
     pub(crate) sp1_version: String,
     pub(crate) spot: bool,
 }
@@ -128,7 +127,6 @@ impl Kept {
             pod_uid: about.pod_uid,
             process: about.process,
             version: about.version,
-            image_tag: about.image_tag,
             sp1_version: about.sp1_version,
             epoch: self.streams.epoch(),
             spot: about.spot,

@@ -61,11 +61,6 @@ impl FailureClass {
     pub const fn is_loss(self) -> bool {
         matches!(self, Self::Preempted | Self::NodeLost | Self::OutOfMemory)
     }
-
-    /// Whether the class is about what tasks run on, not about tasks: such attempts do not use up retries.
-    pub const fn is_infrastructure(self) -> bool {
-        self.is_loss() || matches!(self, Self::StoreUnavailable)
-    }
 }
 
 impl fmt::Display for FailureClass {

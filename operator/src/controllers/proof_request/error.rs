@@ -66,7 +66,6 @@ impl ProofError {
         match self {
             Self::Validate(_) => fault(self),
             Self::Prepare(error) if error.is_fault() => fault(self),
-            Self::Resolve(error) if error.is_fault() => fault(self),
             Self::Prepare(error) if error.is_store() => waits(reasons::STORE_UNAVAILABLE, error),
             Self::Submit(error) if error.is_store() => waits(reasons::STORE_UNAVAILABLE, error),
             Self::Resolve(ResolveError::Api(_)) | Self::Api(_) | Self::Collect(_) => {

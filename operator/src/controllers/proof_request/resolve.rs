@@ -56,11 +56,6 @@ impl ResolveError {
             Self::Api(error) => error.reason(),
         }
     }
-
-    /// Whether only another spec would help. A ConfigMap may still be created or completed.
-    pub fn is_fault(&self) -> bool {
-        false
-    }
 }
 
 /// Follows the references of `spec` in `namespace`.

@@ -4,15 +4,14 @@ use k8s_openapi::api::core::v1::{
     EnvVar, EnvVarSource, ObjectFieldSelector, ResourceFieldSelector, SecretKeySelector,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
-use kube::ResourceExt;
 use provost_coordinator::Weights;
 use provost_crds::{PoolClass, WorkerPool};
 
-use super::pods::{WorkerSettings, grace, image, memory_limit};
+use super::pods::{WorkerSettings, grace, memory_limit};
 use crate::pods::classify::CONTAINER;
 use crate::secrets::{ACCESS_KEY, SECRET_KEY};
 
-/// Part of the grace that a worker gets to hand back what it has not finished, in seconds.
+/// Part of the grace that a worker gets to hand back what it has not finished, in seconds; half of a short one.
 const HAND_BACK_SECONDS: i64 = 5;
 
 /// The environment of the workers of `pool`.
@@ -22,7 +21,6 @@ pub(super) fn build(pool: &WorkerPool, settings: &WorkerSettings) -> Vec<EnvVar>
         field("POD_NAME", "metadata.name"),
         field("POD_UID", "metadata.uid"),
         field("POD_NAMESPACE", "metadata.namespace"),
-        literal("PROVOST_POOL", pool.name_any()),
         literal("PROVOST_CLASS", spec.class.as_str()),
         literal("PROVOST_COORDINATOR", &settings.coordinator),
         literal("PROVOST_STORE_ENDPOINT", &settings.store_endpoint),
@@ -32,9 +30,9 @@ pub(super) fn build(pool: &WorkerPool, settings: &WorkerSettings) -> Vec<EnvVar>
         secret("AWS_SECRET_ACCESS_KEY", &settings.store_secret, SECRET_KEY),
     ];
     // What a worker has not finished by then it hands back itself, before it is killed.
-    let drain = (grace(pool) - HAND_BACK_SECONDS).max(0);
+    let grace = grace(pool);
+    let drain = grace - HAND_BACK_SECONDS.min(grace / 2);
     env.push(literal("PROVOST_DRAIN_SECONDS", drain.to_string()));
-    env.push(literal("PROVOST_IMAGE_TAG", image(pool, settings)));
     // Without a limit the downward API would answer with the node's memory, which other pods share.
     if memory_limit(pool).is_some() {
         env.push(memory_env());

@@ -186,7 +186,6 @@ mod tests {
             used_weight,
             tasks: Vec::new(),
             made_tasks: false,
-            connected_since: 0,
             available: true,
             retiring: false,
             version: String::new(),

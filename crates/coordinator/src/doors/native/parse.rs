@@ -97,6 +97,7 @@ fn hello(hello: wire::Hello) -> Parsed<Hello> {
             number: hello.process,
         },
         version: validate::optional_id("version", hello.version)?,
+        sp1_version: validate::optional_id("sp1_version", hello.sp1_version)?,
         epoch: hello.epoch,
         spot: hello.spot,
     })

@@ -1,5 +1,6 @@
 //! Processes join, play roles, beat, drain, and are gone.
 
+use provost_proto::SP1_CIRCUIT_VERSION;
 use provost_proto::link as wire;
 use provost_proto::link::down_message::Message;
 
@@ -39,7 +40,21 @@ impl Reactor<'_> {
             let loss = Loss::new(FailureClass::NodeLost, message);
             self.lose_pod(&hello.pod, &loss);
         }
-        tracing::info!(pod = hello.pod, version = hello.version, "worker joined");
+        let Hello { sp1_version, .. } = &hello;
+        tracing::info!(
+            pod = hello.pod,
+            version = hello.version,
+            sp1_version,
+            "worker joined"
+        );
+        if !sp1_version.is_empty() && sp1_version != SP1_CIRCUIT_VERSION {
+            tracing::warn!(
+                pod = hello.pod,
+                sp1_version,
+                ours = SP1_CIRCUIT_VERSION,
+                "a worker has another SP1: proofs need workers of one"
+            );
+        }
         self.core.add_link(Link {
             pod: hello.pod,
             process: hello.process,
