@@ -99,7 +99,9 @@ pub struct ProofRequestSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(
         length(max = 35),
-        regex(pattern = r"^[^.]+([.][0-9]{1,9}[^0-9.][^.]*)?$")
+        regex(
+            pattern = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$"
+        )
     )]
     #[x_kube(
         validation = Rule::new("self < timestamp('9000-01-01T00:00:00Z')")

@@ -185,8 +185,12 @@ pub async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     // The other role may have tasks.
     worker.drain().await;
     let verdict = worker.verdict().await;
+    // A device that is lost is why the engine was not built; other doubts came meanwhile.
+    if !matches!(verdict, Some(Doubt::Device(_))) {
+        end?;
+    }
     Ok(match verdict {
-        None => end.map(|()| ExitCode::SUCCESS)?,
+        None => ExitCode::SUCCESS,
         Some(doubt) => {
             tracing::error!(?doubt, "this process is to be replaced");
             ExitCode::from(exit_code(&doubt))

@@ -113,6 +113,16 @@ fn proofs() -> Vec<Bound> {
             "should match",
         ),
         proof(
+            json!({"deadline": "2030-01-01T00:00:00,1234567890Z"}),
+            "spec.deadline",
+            "should match",
+        ),
+        proof(
+            json!({"deadline": "2030-01-01T00:00:00+01:60"}),
+            "spec.deadline",
+            "should match",
+        ),
+        proof(
             json!({"deadline": "2030-01-01T00:00:00+99:99"}),
             "spec.deadline",
             "",

@@ -41,14 +41,14 @@ pub(super) async fn begin(state: &KubeState, start: RunStart) -> Result<Begun, S
             }
         }
     }
-    if !state.parts.fence.holds() {
-        return Err(unavailable("this replica's Lease has run out"));
-    }
     // Now that no worker knows of this run, all that is there is of those before it.
     let left = match start.run {
         0 => Vec::new(),
         _ => left_behind(&state.parts.inputs, &key).await,
     };
+    if !state.parts.fence.holds() {
+        return Err(unavailable("this replica's Lease has run out"));
+    }
     let weight = state.parts.weights.of(start.root_type);
     let api: Api<ProvingTask> = Api::namespaced(state.parts.client.clone(), &key.namespace);
     let record = TaskRecord::root(key.clone(), &start, weight);

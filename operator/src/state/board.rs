@@ -25,6 +25,26 @@ const PERIOD: Duration = Duration::from_secs(1);
 /// Writes at the same time.
 const CONCURRENCY: usize = 4;
 
+/// Objects above this, in bytes, wait for one another.
+const LARGE: usize = 64 << 10;
+
+/// Proofs whose progress waits for that of others of their kind alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lane {
+    Small,
+    Large,
+}
+
+impl Lane {
+    fn of(bytes: usize) -> Self {
+        if bytes > LARGE {
+            Self::Large
+        } else {
+            Self::Small
+        }
+    }
+}
+
 /// Writes the newest progress of each proof.
 pub(super) struct Board {
     journal: Arc<Journal>,
@@ -60,49 +80,62 @@ impl Board {
         self.posts().remove(proof);
     }
 
-    /// Starts the writer.
+    /// Starts the writers: one for the proofs whose objects are small, so that these do not wait for the others.
     pub(super) fn spawn(this: &Arc<Self>, supervisor: &Supervisor) {
-        let (board, shutdown) = (this.clone(), supervisor.shutdown());
-        supervisor.spawn(async move {
-            let mut ticks = interval(PERIOD);
-            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-            loop {
+        for lane in [Lane::Small, Lane::Large] {
+            let (board, shutdown) = (this.clone(), supervisor.shutdown());
+            supervisor.spawn(async move {
                 tokio::select! {
-                    _ = ticks.tick() => board.flush().await,
-                    () = shutdown.cancelled() => return,
+                    () = board.write_on(lane) => {}
+                    () = shutdown.cancelled() => {}
                 }
-            }
-        });
+            });
+        }
     }
 
-    async fn flush(&self) {
-        // It may be another's to say how far they are.
+    async fn write_on(&self, lane: Lane) {
+        let mut ticks = interval(PERIOD);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            // It may be another's to say how far they are.
+            if !self.fence.holds() {
+                continue;
+            }
+            if lane == Lane::Small {
+                self.metrics.tasks.set(self.posts().count());
+            }
+            let due = self.posts().due();
+            let keyed = due.into_iter().filter_map(|proof| {
+                let key = ProofKey::parse(&proof)?;
+                let bytes = self.journal.bytes(&key);
+                (Lane::of(bytes) == lane).then_some((proof, key, bytes))
+            });
+            stream::iter(keyed)
+                .for_each_concurrent(CONCURRENCY, |(proof, key, bytes)| async move {
+                    self.budget.take_bytes(bytes).await;
+                    self.write(&proof, &key).await;
+                })
+                .await;
+        }
+    }
+
+    /// What is written is what is newest now: the budget may have taken its time.
+    async fn write(&self, proof: &ProofId, key: &ProofKey) {
         if !self.fence.holds() {
             return;
         }
-        let due = {
-            let mut posts = self.posts();
-            self.metrics.tasks.set(posts.count());
-            posts.take_due()
-        };
-        stream::iter(due)
-            .for_each_concurrent(CONCURRENCY, |progress| self.write(progress))
-            .await;
-    }
-
-    async fn write(&self, progress: ProofProgress) {
-        let Some(key) = ProofKey::parse(&progress.proof) else {
+        let Some(progress) = self.posts().take(proof) else {
             return;
         };
-        self.budget.take_bytes(self.journal.bytes(&key)).await;
         let change = Change::Progress(translate(&progress));
         if let Err(error) = self
             .journal
-            .note(&key, &[change], Timestamp::now(), None)
+            .note(key, &[change], Timestamp::now(), None)
             .await
         {
             tracing::warn!(proof = %key, %error, "progress was not written; tried again");
-            self.posts().put_back(&progress.proof);
+            self.posts().put_back(proof);
         }
     }
 

@@ -29,15 +29,17 @@ impl Posts {
         self.0.remove(proof);
     }
 
-    /// What was not handed out yet.
-    pub(super) fn take_due(&mut self) -> Vec<ProofProgress> {
-        let fresh = self.0.values_mut().filter(|post| !post.written);
-        fresh
-            .map(|post| {
-                post.written = true;
-                post.progress.clone()
-            })
-            .collect()
+    /// Of which proofs there is something that was not handed out yet.
+    pub(super) fn due(&self) -> Vec<ProofId> {
+        let fresh = self.0.iter().filter(|(_, post)| !post.written);
+        fresh.map(|(proof, _)| proof.clone()).collect()
+    }
+
+    /// The newest of the proof, if that was not handed out yet.
+    pub(super) fn take(&mut self, proof: &ProofId) -> Option<ProofProgress> {
+        let post = self.0.get_mut(proof).filter(|post| !post.written)?;
+        post.written = true;
+        Some(post.progress.clone())
     }
 
     /// What was handed out of the proof was not written.
@@ -104,8 +106,11 @@ mod tests {
         let mut posts = Posts::default();
         posts.put(progress("a", 2));
         posts.put(progress("b", 3));
-        assert_eq!(posts.take_due().len(), 2);
-        assert!(posts.take_due().is_empty());
+        assert_eq!(posts.due().len(), 2);
+        for proof in ["a", "b"] {
+            assert!(posts.take(&proof.into()).is_some());
+        }
+        assert!(posts.due().is_empty());
         assert_eq!(running(&posts), 5);
         posts.remove(&"a".into());
         assert_eq!(running(&posts), 3);
@@ -115,9 +120,22 @@ mod tests {
     fn what_was_not_written_is_due_again() {
         let mut posts = Posts::default();
         posts.put(progress("a", 2));
-        posts.take_due();
+        posts.take(&"a".into());
         posts.put_back(&"a".into());
         posts.put_back(&"settled meanwhile".into());
-        assert_eq!(posts.take_due(), [progress("a", 2)]);
+        assert_eq!(posts.due(), ["a".into()]);
+    }
+
+    #[test]
+    fn what_is_handed_out_is_the_newest_and_once() {
+        let mut posts = Posts::default();
+        posts.put(progress("a", 2));
+        assert_eq!(posts.due(), ["a".into()]);
+        posts.put(progress("a", 3));
+        assert_eq!(posts.take(&"a".into()), Some(progress("a", 3)));
+        assert_eq!(posts.take(&"a".into()), None);
+        posts.put(progress("a", 4));
+        posts.remove(&"a".into());
+        assert_eq!(posts.take(&"a".into()), None);
     }
 }

@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
-use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
+use kube::api::{DeleteParams, Patch, PatchParams};
 use provost_crds::FailureClass;
 use serde_json::{Value, json};
 
-use crate::bench::{Bench, create, wait};
+use crate::bench::{Bench, wait};
 use crate::gate::Gate;
 use crate::joined::{Joined, SHARDS};
 use crate::worker::{Habit, Worker};
@@ -44,7 +43,7 @@ async fn change_template(bench: &Bench) {
         .unwrap();
 }
 
-async fn condition(bench: &Bench, pool: &str, reason: &str) -> provost_crds::WorkerPool {
+pub async fn condition(bench: &Bench, pool: &str, reason: &str) -> provost_crds::WorkerPool {
     wait(&format!("{pool} {reason}"), || async {
         let pool = bench.pools().get(pool).await.unwrap();
         pool.ready_condition()
@@ -426,47 +425,6 @@ async fn a_pool_that_lost_its_image_shrinks_and_makes_no_pods() {
         1,
         "none came in its place"
     );
-    bench.close().await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_pool_whose_pods_cannot_be_made_for_now_says_so() {
-    let bench = Bench::new("webhook").await;
-    let hooks: kube::Api<ValidatingWebhookConfiguration> = kube::Api::all(bench.client.clone());
-    let away = json!({
-        "metadata": {"name": bench.namespace},
-        "webhooks": [{
-            "name": "away.provost.test",
-            "clientConfig": {"url": "https://127.0.0.1:1/"},
-            "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": bench.namespace}},
-            "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}],
-            "failurePolicy": "Fail", "sideEffects": "None", "admissionReviewVersions": ["v1"], "timeoutSeconds": 1,
-        }],
-    });
-    create(&hooks, away).await;
-    // The API server takes a moment to know of it.
-    wait("the webhook to be asked", || async {
-        let pod = json!({"metadata": {"name": "probe"}, "spec": {"containers": [{"name": "c", "image": "c"}]}});
-        let pod: Pod = serde_json::from_value(pod).unwrap();
-        let dry = PostParams { dry_run: true, ..PostParams::default() };
-        bench.pods().create(&dry, &pod).await.is_err().then_some(())
-    })
-    .await;
-    bench
-        .pool("workers", json!({"class": "All", "replicas": 1}))
-        .await;
-    let pool = condition(&bench, "workers", "PodFailed").await;
-    let message = &pool.ready_condition().unwrap().message;
-    assert!(
-        message.contains("0 of 1") && message.contains("webhook"),
-        "{message}"
-    );
-    hooks
-        .delete(&bench.namespace, &DeleteParams::default())
-        .await
-        .unwrap();
-    condition(&bench, "workers", "WorkersNotReady").await;
-    assert_eq!(bench.pods_of("workers").await.len(), 1);
     bench.close().await;
 }
 

@@ -4,9 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use k8s_openapi::api::core::v1::ResourceQuota;
 use kube::ResourceExt;
-use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
+use kube::api::ListParams;
 use provost_artifacts::{Kind, Store as _, id};
 use provost_crds::{ProofRequest, ProvingTaskStatus, TaskState};
 use provost_operator::elsewhere::Elsewhere;
@@ -15,7 +14,8 @@ use provost_proto::worker::TaskType;
 use serde_json::json;
 
 use crate::admission::task;
-use crate::bench::{Bench, create, wait};
+use crate::bench::{Bench, wait};
+use crate::quota;
 use crate::worker::{Habit, Worker};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -148,27 +148,8 @@ async fn what_a_namespace_needs_that_is_not_served_stays() {
 async fn a_proof_that_a_quota_keeps_from_beginning_says_so_and_begins_later() {
     let bench = Bench::new("quota").await;
     let _worker = Worker::start(&bench, "w-1", Habit::Diligent).await;
-    let quotas: Api<ResourceQuota> = Api::namespaced(bench.client.clone(), &bench.namespace);
-    let hard = json!({"count/provingtasks.provost.dev": "0"});
-    let quota = json!({"metadata": {"name": "none"}, "spec": {"hard": hard}});
-    create(&quotas, quota).await;
-    // The controller manager's part.
-    let status = Patch::Merge(json!({"status": {"hard": hard, "used": hard}}));
-    quotas
-        .patch_status("none", &PatchParams::default(), &status)
-        .await
-        .unwrap();
-    // The API server comes to know of it by a watch of its own.
-    let task = task("refused");
-    let dry_run = PostParams {
-        dry_run: true,
-        ..PostParams::default()
-    };
-    wait("the quota to count", || async {
-        let refused = bench.tasks().create(&dry_run, &task).await.err()?;
-        refused.to_string().contains("exceeded quota").then_some(())
-    })
-    .await;
+    let counted = "count/provingtasks.provost.dev";
+    let quota = quota::none(&bench, counted, &bench.tasks(), &task("refused")).await;
     bench.core("fib").await;
     let request = bench.state("fib", "Unschedulable").await;
     assert!(
@@ -181,10 +162,7 @@ async fn a_proof_that_a_quota_keeps_from_beginning_says_so_and_begins_later() {
     bench.state("later", "Unschedulable").await;
     bench.edit("later", json!({"suspend": true})).await;
     bench.state("later", "Suspended").await;
-    quotas
-        .delete("none", &DeleteParams::default())
-        .await
-        .unwrap();
+    quota.lift().await;
     bench.state("fib", "Succeeded").await;
     // Longer than the wait before the next attempt.
     tokio::time::sleep(Duration::from_secs(6)).await;

@@ -23,6 +23,8 @@ struct Entry {
     last_run: Option<u32>,
     /// Its intermediate artifacts were removed after its end.
     swept: bool,
+    /// They were when it was suspended.
+    emptied: bool,
     /// When its duration was last written.
     ticked: Option<Instant>,
     /// Since when it is being collected.
@@ -41,7 +43,7 @@ impl Running {
             entry.submitted = submitted;
             if submitted {
                 // There is something to remove again.
-                (entry.swept, entry.collecting) = (false, None);
+                (entry.swept, entry.emptied, entry.collecting) = (false, false, None);
             }
         });
     }
@@ -64,6 +66,18 @@ impl Running {
     /// Its intermediate artifacts were removed.
     pub fn set_swept(&self, uid: &str) {
         self.edit(uid, |entry| entry.swept = true);
+    }
+
+    /// Whether its intermediate artifacts were removed since it was suspended.
+    pub fn emptied(&self, uid: &str) -> bool {
+        self.read(uid, |entry| entry.emptied)
+    }
+
+    /// Its intermediate artifacts were removed, and it may yet go on. What is waited for at its end is waited for anew.
+    pub fn set_emptied(&self, uid: &str) {
+        self.edit(uid, |entry| {
+            (entry.emptied, entry.collecting) = (true, None)
+        });
     }
 
     /// Whether it is time to write the duration again.

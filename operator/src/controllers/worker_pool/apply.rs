@@ -24,21 +24,33 @@ pub(super) async fn apply(
     context: &Context,
     plan: &Plan,
     quarantined: &[QuarantinedNode],
-) -> Option<ApiError> {
+) -> Option<Hindered> {
     let api: Api<Pod> = Api::namespaced(context.client.clone(), &context.namespace);
     let mut failed = None;
     for deletion in &plan.delete {
         if let Err(error) = delete(&api, context, deletion).await {
-            failed = Some(error);
+            let text = error.to_string();
+            failed = Some(Hindered { error, text });
         }
     }
     for _ in 0..plan.create {
-        if let Err(error) = create(&api, pool, context, quarantined).await {
-            failed = Some(error);
+        if let Err((error, name)) = create(&api, pool, context, quarantined).await {
+            // The next one has another name: the same status twice is not written twice, and each write is seen and looked into at once.
+            let text = error
+                .to_string()
+                .replace(&name, &format!("{}-...", pool.name_any()));
+            failed = Some(Hindered { error, text });
             break;
         }
     }
     failed
+}
+
+/// Why a plan was not carried out in full.
+pub(super) struct Hindered {
+    pub(super) error: ApiError,
+    /// The same for people, without names that are made up anew each time.
+    pub(super) text: String,
 }
 
 async fn create(
@@ -46,7 +58,7 @@ async fn create(
     pool: &WorkerPool,
     context: &Context,
     quarantined: &[QuarantinedNode],
-) -> Result<(), ApiError> {
+) -> Result<(), (ApiError, String)> {
     let mut tries = 0;
     loop {
         let name = format!("{}-{}", pool.name_any(), suffix(&mut rand::rng()));
@@ -67,7 +79,7 @@ async fn create(
             Err(error) => {
                 context.fleet.not_created(&pool.name_any(), &name);
                 if !error.is_already_exists() || tries == NAMES {
-                    return Err(error);
+                    return Err((error, name));
                 }
             }
         }

@@ -37,6 +37,7 @@ use crate::api::Events;
 use crate::api::status::{Written, write};
 use crate::metrics::{DeviceLabels, Metrics, RoleLabels};
 use crate::pods::classify;
+use apply::Hindered;
 pub use error::PoolError;
 use fleet::Fleet;
 use plan::{Plan, PodView};
@@ -242,7 +243,7 @@ async fn step(pool: &WorkerPool, context: &Context) -> Result<Action, PoolError>
     })
     .await?;
     // What is refused is so until people change something; all else may be better soon.
-    if let Some(error) = failed.filter(|error| !error.is_refused()) {
+    if let Some(Hindered { error, .. }) = failed.filter(|failed| !failed.error.is_refused()) {
         return Err(error.into());
     }
     let longest = match unheard || rolls {

@@ -29,8 +29,17 @@ pub enum Work {
     CalledOff,
     /// Tasks that somebody waits for.
     Tasks,
-    /// Tasks that a whole proof begins again with, or what it made for one: see [`provost_coordinator::WorkerView::made_tasks`].
+    /// No tasks, but a proof that goes on has some that it made: see [`provost_coordinator::WorkerView::made_tasks`].
+    Made,
+    /// Tasks that a whole proof begins again with, or tasks besides what it made.
     Roots,
+}
+
+impl Work {
+    /// Whether there is something that ends in time if it is given some.
+    fn runs(self) -> bool {
+        matches!(self, Self::Tasks | Self::Roots)
+    }
 }
 
 /// Where a pod is in its life.
@@ -80,7 +89,7 @@ pub fn plan(desired: usize, pods: &[PodView], wait: Duration) -> Plan {
             // It has nothing to end in peace, unless others' tasks run in it too.
             Phase::Recycle => plan.delete.push(Deletion {
                 name: pod.name.clone(),
-                grace: (pod.work < Work::Tasks).then_some(1),
+                grace: (!pod.work.runs()).then_some(1),
             }),
             Phase::Starting | Phase::Ready | Phase::Leaving => {}
         }

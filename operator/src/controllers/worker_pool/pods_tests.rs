@@ -139,8 +139,9 @@ fn a_worker_drains_within_its_grace() {
         )
     };
     assert_eq!(drain(json!({"class": "All"})), (Some(60), "55".into()));
-    let short = json!({"class": "All", "terminationGracePeriodSeconds": 3});
-    assert_eq!(drain(short), (Some(3), "0".into()));
+    let short = |seconds| json!({"class": "All", "terminationGracePeriodSeconds": seconds});
+    assert_eq!(drain(short(3)), (Some(3), "2".into()));
+    assert_eq!(drain(short(0)), (Some(0), "0".into()));
 }
 
 #[test]

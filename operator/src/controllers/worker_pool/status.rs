@@ -9,8 +9,8 @@ use provost_crds::{
     POOL_LABEL, QuarantinedNode, WorkerPool, WorkerPoolStatus, conditions, reasons,
 };
 
+use super::apply::Hindered;
 use super::fleet::LastCrash;
-use crate::api::ApiError;
 use crate::pods::classify::Crash;
 
 /// Longest text of a status on devices: the definition's bound.
@@ -50,10 +50,10 @@ pub enum Blocked {
     Failed(String),
 }
 
-impl From<&ApiError> for Blocked {
-    fn from(error: &ApiError) -> Self {
-        let text = error.to_string();
-        match error.is_refused() {
+impl From<&Hindered> for Blocked {
+    fn from(hindered: &Hindered) -> Self {
+        let text = hindered.text.clone();
+        match hindered.error.is_refused() {
             true => Self::Refused(text),
             false => Self::Failed(text),
         }
@@ -91,6 +91,7 @@ pub fn served(pool: &WorkerPool, observed: &Observed, now: Timestamp) -> WorkerP
     }
     let (value, reason, message) = if let Some(blocked) = &observed.blocked {
         let message = format!("{counts}; {}", blocked.message());
+        let message = known_but_for_numbers(pool, message);
         (conditions::FALSE, blocked.reason(), message)
     } else if observed.ready >= desired {
         (conditions::TRUE, reasons::WORKERS_READY, counts)
@@ -111,6 +112,16 @@ pub fn served(pool: &WorkerPool, observed: &Observed, now: Timestamp) -> WorkerP
     };
     set(&mut status, value, reason, &message, pool, now);
     status
+}
+
+/// `message`, or what the status has if only times and other numbers in it differ: else a status that is written would lead to the next one.
+fn known_but_for_numbers(pool: &WorkerPool, message: String) -> String {
+    let words = |text: &str| text.replace(|c: char| c.is_ascii_digit(), "");
+    let known = pool.ready_condition().map(|known| known.message.as_str());
+    match known.filter(|known| words(known) == words(&message)) {
+        Some(known) => known.to_owned(),
+        None => message,
+    }
 }
 
 /// How far a change of the template has come.

@@ -63,7 +63,8 @@ pub fn work_of_pods(workers: &[WorkerView]) -> HashMap<&str, Work> {
         let root = |kind| matches!(kind, TaskType::Controller | TaskType::CoreExecute);
         let work = match () {
             () if worker.tasks.iter().any(|(_, _, kind)| root(*kind)) => Work::Roots,
-            () if worker.made_tasks => Work::Roots,
+            () if worker.made_tasks && !worker.tasks.is_empty() => Work::Roots,
+            () if worker.made_tasks => Work::Made,
             () if !worker.tasks.is_empty() => Work::Tasks,
             () if worker.used_weight > 0 => Work::CalledOff,
             () => Work::None,
@@ -233,6 +234,9 @@ mod tests {
             assert_eq!(work_of_pods(&workers)["p-a"], work, "with {kind:?}");
         }
         workers[2].made_tasks = true;
+        assert_eq!(work_of_pods(&workers)["p-b"], Work::Made);
+        let shard = ("p".into(), "t".into(), TaskType::ProveShard);
+        workers[2].tasks.push(shard);
         assert_eq!(work_of_pods(&workers)["p-b"], Work::Roots);
     }
 

@@ -119,12 +119,12 @@ pub(in super::super) async fn suspend(
         .note(key, &[suspended], Timestamp::now(), Some(&request))
         .await?;
     // When it goes on it begins anew.
-    if run.is_some() && !context.running.swept(&key.uid) {
+    if run.is_some() && !context.running.emptied(&key.uid) {
         if !quiet(key, context).await {
             return Ok(Action::requeue(COLLECT_AGAIN));
         }
         collecting::sweep(&context.inputs, key).await?;
-        context.running.set_swept(&key.uid);
+        context.running.set_emptied(&key.uid);
     }
     Ok(Action::requeue(next_look(
         &request,
