@@ -55,17 +55,17 @@ pub struct RunArgs {
     #[arg(long, env = "POD_NAME")]
     pub pod_name: Option<String>,
     /// Where workers connect (gRPC, plaintext).
-    #[arg(long, default_value = "0.0.0.0:50051")]
+    #[arg(long, default_value = "[::]:50051")]
     pub grpc_listen: SocketAddr,
     /// Where workers of SP1's own cluster connect (gRPC by SP1's `worker.proto`, plaintext). Default: nowhere. They keep nothing for the next leader: a
     /// proof whose Controller or CoreExecute is theirs begins again when the leader changes.
     #[arg(long, env = "PROVOST_STOCK_GRPC_LISTEN")]
     pub stock_grpc_listen: Option<SocketAddr>,
     /// Where users upload and download (HTTP).
-    #[arg(long, default_value = "0.0.0.0:8080")]
+    #[arg(long, default_value = "[::]:8080")]
     pub http_listen: SocketAddr,
     /// Where /metrics, /healthz and /readyz are.
-    #[arg(long, default_value = "0.0.0.0:9090")]
+    #[arg(long, default_value = "[::]:9090")]
     pub metrics_listen: SocketAddr,
     /// Image of workers whose pool names none.
     #[arg(
@@ -167,7 +167,7 @@ pub struct StoreArgs {
     #[arg(long)]
     pub data: PathBuf,
     /// Where to listen.
-    #[arg(long, default_value = "0.0.0.0:9000")]
+    #[arg(long, default_value = "[::]:9000")]
     pub listen: SocketAddr,
     /// Name of the only bucket.
     #[arg(long, env = "PROVOST_STORE_BUCKET", default_value = "provost")]

@@ -9,6 +9,7 @@ use axum::Router;
 use kube::{Client, Config};
 use provost_artifacts::{S3Config, S3Store};
 use provost_coordinator::Doors;
+use provost_coordinator::doors::listen;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -212,7 +213,7 @@ async fn store_keys(
 }
 
 async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address)
+    listen(address)
         .await
         .with_context(|| format!("cannot listen on {address}"))
 }

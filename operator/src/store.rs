@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 use provost_artifacts::server::{self, Credentials};
-use tokio::net::TcpListener;
+use provost_coordinator::doors::listen;
 
 use crate::cli::StoreArgs;
 use crate::run::on_signal;
@@ -13,7 +13,7 @@ use crate::run::on_signal;
 /// The folder cannot be used, or the address cannot be bound.
 pub async fn run(args: StoreArgs) -> anyhow::Result<()> {
     let shutdown = on_signal()?;
-    let listener = TcpListener::bind(args.listen)
+    let listener = listen(args.listen)
         .await
         .with_context(|| format!("cannot listen on {}", args.listen))?;
     tracing::info!(address = %args.listen, data = %args.data.display(), bucket = args.bucket, "artifact store listens");

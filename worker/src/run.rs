@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use provost_artifacts::{S3Config, S3Store};
+use provost_coordinator::doors::listen;
 use provost_device::Device;
 use provost_link::{Link, Role};
 use provost_proto::worker::WorkerType;
@@ -74,7 +75,7 @@ pub struct RunArgs {
     #[arg(long, env = "PROVOST_MEMORY_LIMIT_BYTES")]
     pub memory_limit_bytes: Option<u64>,
     /// Where to serve /healthz, /readyz and /status.
-    #[arg(long, env = "PROVOST_STATUS_ADDRESS", default_value = "0.0.0.0:9090")]
+    #[arg(long, env = "PROVOST_STATUS_ADDRESS", default_value = "[::]:9090")]
     pub status_address: SocketAddr,
     /// Longest wait, in seconds, for running tasks after SIGTERM.
     #[arg(long, env = "PROVOST_DRAIN_SECONDS", default_value_t = 3600)]
@@ -135,7 +136,9 @@ pub async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
         ..provost_link::Config::new(vec![args.coordinator.clone()], args.name.clone())
     })
     .context("PROVOST_COORDINATOR")?;
-    let listener = tokio::net::TcpListener::bind(args.status_address).await?;
+    let listener = listen(args.status_address)
+        .await
+        .with_context(|| format!("cannot listen on {}", args.status_address))?;
     let mut roles = Vec::new();
     if args.class.executes() {
         roles.push(status::EXECUTE);

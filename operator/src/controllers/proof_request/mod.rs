@@ -116,6 +116,9 @@ pub async fn run(
                     Err(controller::Error::ObjectNotFound(request)) => {
                         tokio::spawn(not_found(*request, context));
                     }
+                    Err(controller::Error::QueueError(error)) => {
+                        tracing::warn!(%error, "the watch of ProofRequests broke; it is taken up again");
+                    }
                     Err(error) => tracing::debug!(%error, "reconcile of a ProofRequest"),
                 }
             }

@@ -58,20 +58,34 @@ struct RollOut {
 
 #[derive(Debug, Default)]
 struct Inner {
-    /// Pools that were looked at.
-    pools: HashSet<String>,
-    /// By pool, the pods that were created and are not in the cache yet.
-    created: HashMap<String, HashMap<String, Instant>>,
+    pools: HashMap<String, Pool>,
+    /// Pods that were deleted, and when.
     deleted: HashMap<String, Instant>,
+    /// Pods whose worker is to be replaced.
     recycle: HashSet<String>,
-    backoffs: HashMap<String, Backoff>,
-    quarantines: HashMap<String, Quarantine>,
-    /// By pool, the roll-out that goes on.
-    roll_outs: HashMap<String, RollOut>,
-    /// By pool, the last worker that crashed.
-    crashes: HashMap<String, LastCrash>,
-    /// By pool, what happened to workers and was not told yet.
-    news: HashMap<String, Vec<Ended>>,
+}
+
+/// What is known of one pool.
+#[derive(Debug, Default)]
+struct Pool {
+    /// It was looked at: it is not just the name on a pod.
+    looked_at: bool,
+    /// The pods that were created and are not in the cache yet, and when they were.
+    created: HashMap<String, Instant>,
+    backoff: Backoff,
+    quarantine: Quarantine,
+    /// The roll-out that goes on.
+    roll_out: Option<RollOut>,
+    /// The last worker that crashed.
+    crash: Option<LastCrash>,
+    /// What happened to workers and was not told yet.
+    news: Vec<Ended>,
+}
+
+impl Inner {
+    fn pool(&mut self, name: &str) -> &mut Pool {
+        self.pools.entry(name.to_owned()).or_default()
+    }
 }
 
 impl Fleet {
@@ -87,68 +101,55 @@ impl Fleet {
 
     /// A pool is looked at.
     pub fn knows(&self, pool: &str) {
-        let mut inner = self.inner();
-        if !inner.pools.contains(pool) {
-            inner.pools.insert(pool.to_owned());
-        }
+        self.inner().pool(pool).looked_at = true;
     }
 
     /// The pools that were looked at, and are not forgotten.
     pub fn pools(&self) -> Vec<String> {
-        self.inner().pools.iter().cloned().collect()
+        let inner = self.inner();
+        let known = inner.pools.iter().filter(|(_, pool)| pool.looked_at);
+        known.map(|(name, _)| name.clone()).collect()
     }
 
     /// A worker failed at `now` (milliseconds).
     pub fn failed(&self, ended: &Ended, now: i64) {
         let mut inner = self.inner();
-        inner
-            .backoffs
-            .entry(ended.pool.clone())
-            .or_default()
-            .failed(now);
+        let pool = inner.pool(&ended.pool);
+        pool.backoff.failed(now);
         if let Some(crash) = ended.end.crash {
             let message = format!("{}: {}", ended.pod, ended.end.message);
-            let last = LastCrash { crash, message };
-            inner.crashes.insert(ended.pool.clone(), last);
+            pool.crash = Some(LastCrash { crash, message });
+            if let Some(node) = &ended.node {
+                let now = Timestamp::from_millisecond(now).unwrap_or_default();
+                pool.quarantine.failed(node, &ended.end.message, now);
+            }
         }
-        if let Some(node) = ended.node.as_deref().filter(|_| ended.end.crash.is_some()) {
-            let quarantine = inner.quarantines.entry(ended.pool.clone()).or_default();
-            let now = Timestamp::from_millisecond(now).unwrap_or_default();
-            quarantine.failed(node, &ended.end.message, now);
-        }
-        inner
-            .news
-            .entry(ended.pool.clone())
-            .or_default()
-            .push(ended.clone());
+        pool.news.push(ended.clone());
     }
 
     /// What is left of the back-off of `pool` at `now` (milliseconds).
     pub fn backoff(&self, pool: &str, now: i64) -> Duration {
-        self.inner()
-            .backoffs
-            .get_mut(pool)
-            .map_or(Duration::ZERO, |backoff| backoff.wait(now))
+        self.inner().pool(pool).backoff.wait(now)
     }
 
     /// Uses what is known of the nodes on which workers of `pool` failed.
     pub fn with_quarantine<T>(&self, pool: &str, work: impl FnOnce(&mut Quarantine) -> T) -> T {
-        work(self.inner().quarantines.entry(pool.to_owned()).or_default())
+        work(&mut self.inner().pool(pool).quarantine)
     }
 
     /// The last worker of `pool` that crashed, until that is forgotten.
     pub fn last_crash(&self, pool: &str) -> Option<LastCrash> {
-        self.inner().crashes.get(pool).cloned()
+        self.inner().pool(pool).crash.clone()
     }
 
     /// Whatever made workers of `pool` crash is over.
     pub fn forget_crash(&self, pool: &str) {
-        self.inner().crashes.remove(pool);
+        self.inner().pool(pool).crash = None;
     }
 
     /// Failures of the workers of `pool` that were not taken yet.
     pub fn take_news(&self, pool: &str) -> Vec<Ended> {
-        self.inner().news.remove(pool).unwrap_or_default()
+        std::mem::take(&mut self.inner().pool(pool).news)
     }
 
     /// The worker in `pod` is to be replaced.
@@ -164,18 +165,13 @@ impl Fleet {
 
     /// `pod` was created for `pool`.
     pub fn created(&self, pool: &str, pod: &str) {
-        self.inner()
-            .created
-            .entry(pool.to_owned())
-            .or_default()
-            .insert(pod.to_owned(), Instant::now());
+        let now = Instant::now();
+        self.inner().pool(pool).created.insert(pod.to_owned(), now);
     }
 
     /// `pod` was not created after all.
     pub fn not_created(&self, pool: &str, pod: &str) {
-        if let Some(created) = self.inner().created.get_mut(pool) {
-            created.remove(pod);
-        }
+        self.inner().pool(pool).created.remove(pod);
     }
 
     /// `pod` was deleted.
@@ -195,9 +191,7 @@ impl Fleet {
     pub fn unseen(&self, pool: &str, cached: &HashSet<String>) -> Vec<String> {
         let mut inner = self.inner();
         inner.deleted.retain(|_, at| at.elapsed() < CACHE_LAG);
-        let Some(created) = inner.created.get_mut(pool) else {
-            return Vec::new();
-        };
+        let created = &mut inner.pool(pool).created;
         created.retain(|pod, at| !cached.contains(pod) && at.elapsed() < CACHE_LAG);
         let mut names: Vec<String> = created.keys().cloned().collect();
         names.sort();
@@ -207,8 +201,7 @@ impl Fleet {
     /// How the roll-out of `pool` stands, which has outdated workers.
     pub fn roll_out(&self, pool: &str) -> Waiting {
         let mut inner = self.inner();
-        let roll_out = inner.roll_outs.entry(pool.to_owned());
-        let roll_out = roll_out.or_insert_with(|| RollOut {
+        let roll_out = inner.pool(pool).roll_out.get_or_insert_with(|| RollOut {
             since: Instant::now(),
             held: None,
         });
@@ -222,20 +215,20 @@ impl Fleet {
 
     /// `pool` has no outdated workers any more. Tells who got no more tasks.
     pub fn end_roll_out(&self, pool: &str) -> Option<String> {
-        let ended = self.inner().roll_outs.remove(pool);
+        let ended = self.inner().pool(pool).roll_out.take();
         ended?.held.map(|(pod, _)| pod)
     }
 
     /// `pod` of `pool` gets no more tasks from now on for the roll-out that goes on, and no other one.
     pub fn hold(&self, pool: &str, pod: Option<String>) {
-        if let Some(roll_out) = self.inner().roll_outs.get_mut(pool) {
+        if let Some(roll_out) = &mut self.inner().pool(pool).roll_out {
             roll_out.held = pod.map(|pod| (pod, Instant::now()));
         }
     }
 
     /// The roll-out of `pool` waits anew for an idle worker.
     pub fn wait_anew(&self, pool: &str) {
-        if let Some(roll_out) = self.inner().roll_outs.get_mut(pool) {
+        if let Some(roll_out) = &mut self.inner().pool(pool).roll_out {
             roll_out.since = Instant::now();
         }
     }
@@ -247,14 +240,7 @@ impl Fleet {
 
     /// The pool is gone.
     pub fn forget_pool(&self, pool: &str) {
-        let mut inner = self.inner();
-        inner.pools.remove(pool);
-        inner.created.remove(pool);
-        inner.backoffs.remove(pool);
-        inner.quarantines.remove(pool);
-        inner.roll_outs.remove(pool);
-        inner.crashes.remove(pool);
-        inner.news.remove(pool);
+        self.inner().pools.remove(pool);
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {

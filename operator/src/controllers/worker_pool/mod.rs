@@ -23,7 +23,7 @@ use futures::{StreamExt, stream};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::Api;
-use kube::runtime::controller::{Action, Config, Controller};
+use kube::runtime::controller::{self, Action, Config, Controller};
 use kube::runtime::reflector::Store;
 use kube::{Client, ResourceExt};
 use provost_coordinator::{Coordinator, WorkerView};
@@ -146,8 +146,12 @@ async fn reconcile_all(
         .graceful_shutdown_on(async move { shutdown.cancelled().await })
         .run(reconcile, on_error, context)
         .for_each(|result| async move {
-            if let Err(error) = result {
-                tracing::debug!(%error, "reconcile of a WorkerPool");
+            match result {
+                Ok(_) => {}
+                Err(controller::Error::QueueError(error)) => {
+                    tracing::warn!(%error, "the watch of WorkerPools broke; it is taken up again");
+                }
+                Err(error) => tracing::debug!(%error, "reconcile of a WorkerPool"),
             }
         })
         .await;
