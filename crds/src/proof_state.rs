@@ -46,7 +46,7 @@ impl ProofRequest {
         let condition = self.succeeded_condition().filter(|_| self.terminal())?;
         let timings = self.status.as_ref()?.timings.as_ref();
         let recorded = timings.and_then(|t| t.finished_at.as_ref());
-        Some(recorded.unwrap_or(&condition.last_transition_time).0)
+        Some(recorded.map_or(condition.last_transition_time.0, |at| at.0))
     }
 
     /// When `spec.ttlSecondsAfterFinished` has the object deleted: `None` while it runs, without a TTL, or for a
@@ -59,7 +59,7 @@ impl ProofRequest {
 
 #[cfg(test)]
 mod tests {
-    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, Time};
 
     use super::*;
     use crate::{Mode, ProofRequestSpec, ProofRequestStatus, Timings};
@@ -112,7 +112,7 @@ mod tests {
         done.spec.ttl_seconds_after_finished = Some(60);
         assert_eq!(done.delete_at(), Some(at(160)));
         let timings = Timings {
-            finished_at: Some(Time(at(90))),
+            finished_at: Some(MicroTime(at(90))),
             ..Timings::default()
         };
         done.status.as_mut().unwrap().timings = Some(timings);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -142,16 +142,19 @@ pub struct TaskCounts {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Timings {
+    /// When the operator saw the request for the first time. Its creation the API server notes in whole seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen_at: Option<MicroTime>,
     /// When program and stdin were in the store and the first task was queued.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub queued_at: Option<Time>,
+    pub queued_at: Option<MicroTime>,
     /// When a worker took the first task.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub started_at: Option<Time>,
+    pub started_at: Option<MicroTime>,
     /// When the request ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub finished_at: Option<Time>,
-    /// Milliseconds from creation of the request, which the API server notes in whole seconds, to startedAt.
+    pub finished_at: Option<MicroTime>,
+    /// Milliseconds from creation of the request to startedAt: from seenAt, if that was within a second of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub queue_millis: Option<i64>,
@@ -159,7 +162,7 @@ pub struct Timings {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub prove_millis: Option<i64>,
-    /// Milliseconds from creation of the request to finishedAt.
+    /// Milliseconds from creation of the request to finishedAt: from seenAt, if that was within a second of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub total_millis: Option<i64>,

@@ -60,7 +60,24 @@ leader_ready() {
 
 # wait_for_workers: until all workers of the default pool are of the image that
 # hack/images made last, and take tasks. One that is busy is replaced when it is done.
-wait_for_workers() { wait_for "workers of $PROVOST_WORKER_IMAGE" 600 workers_current; }
+wait_for_workers() { wait_for "workers of $PROVOST_WORKER_IMAGE" 600 workers_current || pool_says; }
+
+# pool_says: why the default pool's workers are not there. Fails, as who asks has.
+pool_says() {
+    say "the pool says: $(kubectl -n "$SYSTEM_NAMESPACE" get workerpool workers -o jsonpath='{.status.conditions[?(@.type=="Ready")].message}')"
+    kubectl -n "$SYSTEM_NAMESPACE" get pods -l provost.dev/pool=workers -o \
+        jsonpath='{range .items[*]}{.metadata.name}: {range .status.conditions[?(@.status=="False")]}{.reason} {.message}; {end}{"\n"}{end}' >&2
+    return 1
+}
+
+# memory_present: whether a worker of the default pool fits on this machine.
+memory_present() {
+    local asks has
+    asks="$(sed -n '/requests:/,$s/^ *memory: *\([0-9]*\)Gi.*/\1/p' "$PROVOST_ROOT/config/pool/workers.yaml" | head -1)"
+    has="$(awk '/^MemTotal:/ { print int($2 / 1048576) }' /proc/meminfo)"
+    [[ -n "$asks" ]] || return 0
+    ((has > asks)) || die "this machine has $has GiB of memory, and a worker of config/pool/workers.yaml asks for $asks: lower its resources.requests, or take a larger machine"
+}
 
 workers_current() {
     local workers
@@ -71,7 +88,7 @@ workers_current() {
 
 # wait_for_prover: until a worker of the default pool has built its engine.
 wait_for_prover() {
-    wait_for "a worker with a proving engine" 300 prover_ready
+    wait_for "a worker with a proving engine" 300 prover_ready || pool_says
 }
 
 prover_ready() {

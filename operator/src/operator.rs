@@ -36,7 +36,7 @@ use crate::pods::watch::PodWatch;
 use crate::state::budget::Budget;
 use crate::state::{KubeState, Parts, Writes};
 use crate::supervisor::Supervisor;
-use crate::sweeper;
+use crate::sweeper::{self, Sweeps};
 use crate::tasks::TaskWatch;
 
 /// The Lease that the leader holds.
@@ -63,6 +63,8 @@ pub struct Settings {
     pub writes: Writes,
     /// How long a roll-out of workers waits until one is idle, before one gets no more tasks so that it will be.
     pub roll_out_patience: Duration,
+    /// When what nobody needs any more is removed from the store.
+    pub sweeps: Sweeps,
     /// The coordinator's settings.
     pub coordinator: provost_coordinator::Config,
 }
@@ -133,7 +135,7 @@ impl Operator {
             client: client.clone(),
             journal: journal.clone(),
             inputs: inputs.clone(),
-            weights: weights.clone(),
+            weights,
             fence: candidate.fence(),
         };
         let budget = Arc::new(Budget::new(settings.writes.per_second));
@@ -190,7 +192,6 @@ impl Operator {
             budget,
             inputs: inputs.clone(),
             coordinator: coordinator.clone(),
-            weights,
             metrics: metrics.clone(),
             wraps: settings.wraps,
             running,
@@ -216,6 +217,7 @@ impl Operator {
         supervisor.spawn_until_shutdown(recalls.run(tasks));
 
         supervisor.spawn_until_shutdown(sweeper::run(
+            settings.sweeps,
             inputs.clone(),
             requests,
             elsewhere,

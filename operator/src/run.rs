@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use axum::Router;
 use kube::{Client, Config};
-use provost_artifacts::{S3Config, S3Store};
+use provost_artifacts::{Breaker, S3Config, S3Store};
 use provost_coordinator::Doors;
 use provost_coordinator::doors::listen;
 use tokio::net::TcpListener;
@@ -22,6 +22,7 @@ use crate::operator::{Operator, Settings};
 use crate::owner::Owner;
 use crate::secrets::{StoreKeys, ensure_store_keys};
 use crate::state::Writes;
+use crate::sweeper::Sweeps;
 use crate::{crds, http, task_settings};
 
 /// How long the operator's own store client tries before a request shows StoreUnavailable; the request itself is tried again for ever.
@@ -60,7 +61,7 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
         let Some(keys) = store_keys(&client, &args, &shutdown).await else {
             return Ok(());
         };
-        let store = S3Store::new(store_config(&args, keys));
+        let store = Breaker::new(S3Store::new(store_config(&args, keys)));
         work(
             client,
             Arc::new(store),
@@ -78,7 +79,7 @@ pub async fn run(args: RunArgs) -> anyhow::Result<()> {
 
 async fn work(
     client: Client,
-    store: Arc<S3Store>,
+    store: Arc<Breaker<S3Store>>,
     args: RunArgs,
     metrics: Metrics,
     readiness: Arc<Readiness>,
@@ -168,6 +169,7 @@ fn settings(args: &RunArgs) -> Settings {
         concurrency: args.concurrency,
         wraps: args.simulated_wraps,
         roll_out_patience: ROLL_OUT_PATIENCE,
+        sweeps: Sweeps::default(),
         writes: Writes {
             per_second: args.writes_per_second,
             horizon: Duration::from_millis(args.persist_horizon_ms.into()),

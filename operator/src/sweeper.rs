@@ -21,17 +21,41 @@ use crate::inputs::{Inputs, UPLOAD_TTL};
 use crate::key::{ProofKey, created_ms};
 use crate::owner::{Owner, OwnerError};
 
-/// Time between two sweeps.
-const PERIOD: Duration = Duration::from_secs(600);
-/// Age below which nothing is touched: longer than any step between a write to the store and the note of it.
-const MIN_AGE: Duration = UPLOAD_TTL;
+/// When what is swept.
+#[derive(Debug, Clone, Copy)]
+pub struct Sweeps {
+    /// Time between two sweeps.
+    pub period: Duration,
+    /// Age below which nothing is touched.
+    pub min_age: Duration,
+}
+
+impl Default for Sweeps {
+    /// Every ten minutes what is older than any step between a write to the store and the note of it.
+    fn default() -> Self {
+        Self {
+            period: Duration::from_secs(600),
+            min_age: UPLOAD_TTL,
+        }
+    }
+}
+
 /// How far the clock of who mints an id may be behind the API server's, in milliseconds: a store takes nothing from clients whose clocks
 /// are further off.
 const SKEW_MS: u64 = 15 * 60 * 1000;
 
+impl Sweeps {
+    /// Whether `object` is old enough.
+    fn reach(&self, object: &ListedObject, now: SystemTime) -> bool {
+        let age = now.duration_since(object.modified);
+        age.is_ok_and(|age| age >= self.min_age)
+    }
+}
+
 /// Sweeps for ever, the first time after a period: by then the cache is synced and all requests have been seen.
 /// What requests need that are not served counts, too, and nothing goes from a store that is another's.
 pub async fn run(
+    sweeps: Sweeps,
     inputs: Arc<Inputs>,
     requests: Cache<ProofRequest>,
     elsewhere: Elsewhere,
@@ -39,7 +63,7 @@ pub async fn run(
     leads: watch::Receiver<bool>,
     shutdown: CancellationToken,
 ) {
-    let mut ticks = interval(PERIOD);
+    let mut ticks = interval(sweeps.period);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks.tick().await;
     loop {
@@ -69,7 +93,9 @@ pub async fn run(
             let served = requests.state();
             let known = Known::of(served.iter().chain(others.iter()).map(AsRef::as_ref));
             match inputs
-                .remove_orphans(kind, |object| known.orphan(kind, object, SystemTime::now()))
+                .remove_orphans(kind, |object| {
+                    sweeps.reach(object, SystemTime::now()) && known.orphan(kind, object)
+                })
                 .await
             {
                 Ok(0) => {}
@@ -124,11 +150,8 @@ impl Known {
     }
 
     /// Whether `object` belongs to nobody. Only ids of our own making are judged.
-    fn orphan(&self, kind: Kind, object: &ListedObject, now: SystemTime) -> bool {
-        let old = now
-            .duration_since(object.modified)
-            .is_ok_and(|age| age >= MIN_AGE);
-        if !old || self.named.contains(&object.id) {
+    fn orphan(&self, kind: Kind, object: &ListedObject) -> bool {
+        if self.named.contains(&object.id) {
             return false;
         }
         let unclaimed = || minted(&object.id).filter(|id| !self.live.contains(&id.tag));
@@ -189,36 +212,43 @@ mod tests {
         assert!(request.terminal());
     }
 
-    fn orphan(of: &ProofRequest, kind: Kind, id: &str, age: Duration) -> bool {
-        orphan_of(&[of], kind, id, age)
+    fn object(id: &str) -> ListedObject {
+        ListedObject {
+            id: id.to_owned(),
+            size: 1,
+            modified: SystemTime::UNIX_EPOCH,
+        }
     }
 
-    fn orphan_of(of: &[&ProofRequest], kind: Kind, id: &str, age: Duration) -> bool {
-        let modified = SystemTime::UNIX_EPOCH;
-        Known::of(of.iter().copied()).orphan(
-            kind,
-            &ListedObject {
-                id: id.to_owned(),
-                size: 1,
-                modified,
-            },
-            modified + age,
-        )
+    fn orphan(of: &[&ProofRequest], kind: Kind, id: &str) -> bool {
+        Known::of(of.iter().copied()).orphan(kind, &object(id))
     }
 
     #[test]
-    fn only_what_is_old_ours_and_unneeded_goes() {
+    fn what_is_new_may_be_noted_yet() {
+        let sweeps = Sweeps::default();
+        let at = |age| SystemTime::UNIX_EPOCH + age;
+        assert!(sweeps.reach(&object("a"), at(sweeps.min_age)));
+        assert!(!sweeps.reach(&object("a"), at(sweeps.min_age / 2)));
+        let of_the_future = ListedObject {
+            modified: at(Duration::from_secs(1)),
+            ..object("a")
+        };
+        assert!(!sweeps.reach(&of_the_future, at(Duration::ZERO)));
+    }
+
+    #[test]
+    fn only_what_is_ours_and_unneeded_goes() {
         let request = request();
-        let orphan = |kind, id: &str, age| orphan(&request, kind, id, age);
+        let orphan = |kind, id: &str| orphan(&[&request], kind, id);
         let stranger = mint(ProofTag::of("gone/p/u"), 1, 1);
         let own = mint(ProofKey::of(&request).tag(), 1, 1);
-        assert!(orphan(Kind::Artifact, &stranger, MIN_AGE));
-        assert!(!orphan(Kind::Artifact, &stranger, MIN_AGE / 2));
-        assert!(!orphan(Kind::Artifact, &own, MIN_AGE));
-        assert!(!orphan(Kind::Proof, &own, MIN_AGE));
-        assert!(orphan(Kind::Program, "program_old", MIN_AGE));
-        assert!(!orphan(Kind::Program, "program_used", MIN_AGE));
-        assert!(!orphan(Kind::Proof, "a-clients-own-name", MIN_AGE));
+        assert!(orphan(Kind::Artifact, &stranger));
+        assert!(!orphan(Kind::Artifact, &own));
+        assert!(!orphan(Kind::Proof, &own));
+        assert!(orphan(Kind::Program, "program_old"));
+        assert!(!orphan(Kind::Program, "program_used"));
+        assert!(!orphan(Kind::Proof, "a-clients-own-name"));
     }
 
     /// A worker that was cut off may write long after its proof has ended.
@@ -237,7 +267,7 @@ mod tests {
         }))
         .unwrap();
         assert!(request.terminal());
-        let orphan = |kind, id: &str| orphan(&request, kind, id, MIN_AGE);
+        let orphan = |kind, id: &str| orphan(&[&request], kind, id);
         assert!(!orphan(Kind::Proof, &proof));
         assert!(!orphan(Kind::Stdin, &stdin));
         assert!(!orphan(Kind::Program, "program_used"));
@@ -249,8 +279,7 @@ mod tests {
     fn what_a_node_of_sp1s_own_may_have_made_for_a_proof_under_way_stays() {
         let (mut working, mut other) = (began("working"), began("other"));
         let random = ProofTag::of("the bits that such a node minted");
-        let orphan =
-            |of: &[&ProofRequest], kind, tag, at| orphan_of(of, kind, &mint(tag, at, 1), MIN_AGE);
+        let orphan = |of: &[&ProofRequest], kind, tag, at| orphan(of, kind, &mint(tag, at, 1));
         let theirs = |of: &[&ProofRequest], at| orphan(of, Kind::Artifact, random, at);
         assert!(!theirs(&[&working], CREATED));
         assert!(!theirs(&[&working], CREATED + 1));

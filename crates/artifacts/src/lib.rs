@@ -5,8 +5,9 @@
 //! is the one that stock clients of an SP1 cluster use.
 //!
 //! [`Store`] is what the rest of Provost programs against, [`S3Store`] speaks S3 to any server, [`MemoryStore`] keeps
-//! objects in this process. With the feature `server`, [`server::serve`] is the S3 server that Provost installs.
+//! objects in this process; a [`Breaker`] in front of one lets nobody wait for it while it is away. With the feature `server`, [`server::serve`] is the S3 server that Provost installs.
 
+mod breaker;
 pub mod codec;
 mod digest;
 mod error;
@@ -19,6 +20,7 @@ mod s3;
 pub mod server;
 mod store;
 
+pub use breaker::Breaker;
 pub use error::StoreError;
 pub use kind::Kind;
 pub use memory::MemoryStore;

@@ -172,6 +172,11 @@ impl Coordinator {
         self.shared.lock().core.worker_views()
     }
 
+    /// Whether workers may still write for the proof: they are at one of its tasks, or have not let go yet of one that they were told to stop.
+    pub async fn is_worked_on(&self, proof_id: &str) -> bool {
+        self.shared.lock().core.is_worked_on(proof_id)
+    }
+
     /// How far a proof is; `None` if it is not known or has ended.
     pub async fn progress(&self, proof_id: &str) -> Option<ProofProgress> {
         let inner = self.shared.lock();

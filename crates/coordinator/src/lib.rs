@@ -40,6 +40,7 @@ mod word;
 pub type Millis = i64;
 
 pub use attempts::{Attempts, AttemptsByType};
+pub use clock::Clock;
 pub use config::{Config, Doors, RetryPolicy, Timeouts, Weights};
 pub use coordinator::Coordinator;
 pub use events::{ClassStats, Device, Recall, Stats, WorkerEvent, WorkerView};

@@ -132,7 +132,7 @@ impl Shared {
         let terms = broadcast::Sender::new(EVENTS);
         // Replaced by one that leads somewhere when the first term begins.
         let (nowhere, _) = mpsc::unbounded_channel();
-        let clock = Clock::new();
+        let clock = Clock::of_process();
         let inner = Inner {
             core: Core::new(config),
             comm: Comm::new(Arc::clone(&state), events.clone(), terms.clone(), nowhere),
@@ -187,8 +187,14 @@ impl Shared {
 
     /// The state, with the time set.
     pub(crate) fn lock(&self) -> Locked<'_> {
-        // A panic in one call must not take the others down; tests see to it that there is none.
-        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut inner = self.inner.lock().unwrap_or_else(|poisoned| {
+            // Something panicked half-way through an event: what it left may not hold together. Another replica has all of it.
+            if !self.shutdown.is_cancelled() {
+                tracing::error!("an event of the coordinator panicked: it ends");
+                self.shutdown.cancel();
+            }
+            PoisonError::into_inner(poisoned)
+        });
         inner.now = self.clock.now();
         Locked {
             inner,
@@ -226,4 +232,28 @@ async fn drive(shared: Arc<Shared>) {
         }
     }
     shared.lock().comm.close_all();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::MemoryState;
+
+    #[tokio::test]
+    async fn a_panic_half_way_through_an_event_ends_the_coordinator() {
+        let shutdown = CancellationToken::new();
+        let shared = Shared::start(
+            Config::default(),
+            Arc::new(MemoryState::new()),
+            shutdown.clone(),
+        );
+        let panics = {
+            let shared = shared.clone();
+            std::thread::spawn(move || shared.react(|_| panic!("half-way")))
+        };
+        assert!(panics.join().is_err() && !shutdown.is_cancelled());
+        // Whoever comes next sees it.
+        drop(shared.lock());
+        assert!(shutdown.is_cancelled());
+    }
 }

@@ -48,3 +48,28 @@ pub mod cluster {
 pub mod link {
     include!(concat!(env!("OUT_DIR"), "/link/provost.link.v1.rs"));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::link::Hello;
+    use prost::Message;
+
+    /// A worker and an operator of two versions meet in every roll-out.
+    #[test]
+    fn a_greeting_keeps_the_numbers_of_its_fields() {
+        let hello = Hello {
+            pod: "p".into(),
+            pod_uid: "u".into(),
+            process: 3,
+            version: "v".into(),
+            sp1_version: "s".into(),
+            epoch: 7,
+            spot: true,
+        };
+        let fields = *b"\x0a\x01p\x12\x01u\x18\x03\x22\x01v\x32\x01s\x38\x07\x40\x01";
+        assert_eq!(hello.encode_to_vec(), fields);
+        // One of a version that also told its image, in field 5.
+        let older = [&fields[..], b"\x2a\x03tag"].concat();
+        assert_eq!(Hello::decode(older.as_slice()).ok(), Some(hello));
+    }
+}

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, Time};
 use kube::api::{Patch, PatchParams, PostParams};
 use provost_crds::{
     Execution, Failure, FailureClass, Limits, Mode, Program, ProofOutput, ProofRequest,
@@ -66,9 +66,10 @@ fn full_status() -> ProofRequestStatus {
         gpu_seconds: Some(12),
         shard_size: Some(ShardSize::Full),
         timings: Some(Timings {
-            queued_at: Some(Time(time(1_800_000_000))),
-            started_at: Some(Time(time(1_800_000_001))),
-            finished_at: Some(Time(time(1_800_000_222))),
+            seen_at: Some(MicroTime(time(1_800_000_000))),
+            queued_at: Some(MicroTime(time(1_800_000_000))),
+            started_at: Some(MicroTime(time(1_800_000_001))),
+            finished_at: Some(MicroTime(time(1_800_000_222))),
             queue_millis: Some(1_000),
             prove_millis: Some(221_000),
             total_millis: Some(222_000),

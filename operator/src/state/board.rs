@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use futures::stream;
 use jiff::Timestamp;
-use provost_coordinator::{Counts, ProofId, ProofProgress};
+use provost_coordinator::{Clock, Counts, ProofId, ProofProgress};
 use provost_crds::TaskCounts;
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -155,7 +155,7 @@ pub(super) fn translate(progress: &ProofProgress) -> Progress {
             .collect(),
         done: progress.done.into(),
         total: progress.total.into(),
-        started_at: progress.started_at,
+        started_at: progress.started_at.map(|at| Clock::of_process().wall(at)),
         gpu_ms: progress.gpu_ms,
         shards: progress.shards.map(shards::stored),
     }

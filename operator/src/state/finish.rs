@@ -1,7 +1,7 @@
 //! Stores how a proof ended, before the worker that reports it gets its answer.
 
 use jiff::Timestamp;
-use provost_coordinator::{ProofOutcome, StateError};
+use provost_coordinator::{Clock, ProofOutcome, StateError};
 use provost_crds::ProofRequest;
 
 use super::KubeState;
@@ -32,7 +32,8 @@ pub(super) async fn finish(state: &KubeState, outcome: ProofOutcome) -> Result<(
         Change::Progress(translate(&outcome.progress)),
         outcome::change(&request.spec, &outcome, proof),
     ];
-    let at = Timestamp::from_millisecond(outcome.finished_at).unwrap_or_else(|_| Timestamp::now());
+    let at = Clock::of_process().wall(outcome.finished_at);
+    let at = Timestamp::from_millisecond(at).unwrap_or_else(|_| Timestamp::now());
     let written = state
         .parts
         .journal

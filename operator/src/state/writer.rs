@@ -3,10 +3,9 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use kube::Client;
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams, Preconditions};
-use provost_coordinator::{TaskChange, TaskId};
+use provost_coordinator::{Clock, TaskChange, TaskId};
 use provost_crds::{FIELD_MANAGER, ProvingTask, ProvingTaskStatus};
 use serde_json::json;
 use tokio::sync::Notify;
@@ -288,8 +287,9 @@ impl TaskWriter {
     }
 }
 
+/// As the coordinator counts it: the times of changes are its own, whatever becomes of the wall clock.
 fn now() -> i64 {
-    Timestamp::now().as_millisecond()
+    Clock::of_process().now()
 }
 
 /// The status as a merge patch: what is absent is cleared.

@@ -20,6 +20,7 @@ use provost_operator::leadership::Leader;
 use provost_operator::metrics::Metrics;
 use provost_operator::operator::{Operator, Settings};
 use provost_operator::state::Writes;
+use provost_operator::sweeper::Sweeps;
 use provost_test_support::{elf, install, kubeconfig};
 use serde_json::{Value, json};
 
@@ -44,6 +45,8 @@ pub struct Bench {
     pub grpc: String,
     /// Writes of tasks and progress a second, of an operator that is to be started yet.
     pub writes: NonZeroU32,
+    /// The same: when what is swept.
+    pub sweeps: Sweeps,
     operator_client: Option<Client>,
     /// Where the operator reaches the API server, if not as everybody does.
     way: Option<SocketAddr>,
@@ -95,6 +98,7 @@ impl Bench {
             store,
             grpc: String::new(),
             writes: NonZeroU32::MAX,
+            sweeps: Sweeps::default(),
             operator_client: None,
             way: None,
             sight: None,
@@ -142,6 +146,7 @@ impl Bench {
             concurrency: 4,
             wraps: false,
             roll_out_patience: Duration::from_secs(1),
+            sweeps: self.sweeps,
             writes: Writes {
                 per_second: self.writes,
                 // Tests look at the objects of tasks that end at once.

@@ -27,4 +27,5 @@ mod proofs;
 mod quota;
 mod recalls;
 mod store;
+mod sweeper;
 mod worker;

@@ -3,9 +3,7 @@
 
 use std::time::Duration;
 
-use provost_e2e::{
-    Manifest, delete, namespace, plugin, succeeded, wait_event, wait_failed, wait_terminal,
-};
+use provost_e2e::{Manifest, delete, namespace, plugin, wait_event, wait_failed};
 use serde_json::json;
 
 const SOON: Duration = Duration::from_secs(20);
@@ -83,11 +81,11 @@ fn a_mode_that_no_worker_proves_is_refused_with_the_modes_that_work() {
     namespace();
     delete("groth16");
     Manifest::new("groth16", "fibonacci", "Groth16", &[1]).apply_ok();
-    let (status, _, message) = succeeded(&wait_terminal("groth16", SOON));
-    assert_eq!(status, "False");
+    let message = wait_failed("groth16", SOON, "ProgramFault");
     assert!(
         message.contains("spec.mode") && message.contains("Compressed"),
         "{message}"
     );
+    wait_event("groth16", "ProgramFault");
     delete("groth16");
 }

@@ -21,16 +21,16 @@ fn a_execute_reports_cycles_gas_exit_code_and_public_values() {
     assert!(execution["cycles"].as_u64().unwrap() > 5_000, "{execution}");
     assert!(execution["gas"].as_u64().unwrap() > 0, "{execution}");
     assert_eq!(execution["exitCode"].as_u64(), Some(0));
+    // SHA-256 of what it commits: n = 1000, then the last two numbers modulo 7919, each a little-endian u32.
     assert_eq!(
-        execution["publicValuesHash"]
-            .as_str()
-            .unwrap()
-            .trim_start_matches("0x")
-            .len(),
-        64
+        execution["publicValuesHash"],
+        "eb61af091de14d64211b5f413bbb0da5a66e3de8cec2cb754b1fc56f8b0b2189"
     );
     let row = kubectl_ok(&["-n", NAMESPACE, "get", "proofs", "execute"]);
     assert!(row.contains("Succeeded"), "{row}");
+    // A request is seen at once, though its creation is noted in whole seconds.
+    let queued = proof["status"]["timings"]["queueMillis"].as_u64().unwrap();
+    assert!(queued < 1000, "{}", proof["status"]["timings"]);
     delete("execute");
 }
 
@@ -106,6 +106,9 @@ fn d_bench_tells_its_figures_and_deletes_its_requests() {
     let run = &report["runs"][0];
     let cycles = run["cycles"].as_u64().unwrap();
     assert!((19_900..20_100).contains(&cycles), "{report}");
+    let mhz = run["mhz"].as_f64().unwrap();
+    let expected = cycles as f64 / run["proveSeconds"].as_f64().unwrap() / 1e6;
+    assert!((mhz - expected).abs() < expected / 100.0, "{report}");
     for figure in ["queueSeconds", "proveSeconds", "totalSeconds"] {
         let measured = run[figure].as_f64();
         assert!(measured.is_some(), "{figure}: {report}");

@@ -102,6 +102,19 @@ fn a_core_proof_of_fibonacci_verifies_though_the_leader_is_killed() {
 
     let done = wait_succeeded(name, CORE_PROOF);
     assert!(done["status"]["proof"]["sizeBytes"].as_u64().unwrap() > 1_000_000);
+    // What `kubectl get proofs` shows of it.
+    let status = &done["status"];
+    let (ended, known) = status["progress"]
+        .as_str()
+        .unwrap()
+        .split_once('/')
+        .unwrap();
+    assert!(
+        ended == known && known.parse::<u32>().unwrap() >= 4,
+        "{status}"
+    );
+    assert!(status["execution"]["cycles"].as_u64().unwrap() > 5_000);
+    assert!(status["duration"].as_str().unwrap().ends_with('s'));
     // The worker, on a CPU, could take full ones, and the next leader goes on with that.
     assert_eq!(done["status"]["shardSize"], "Full");
     // No task was begun twice, and none in another run.

@@ -1,6 +1,7 @@
 //! Tests of the worker, in one program: each would link SP1 again.
 
 mod ahead;
+mod calls;
 mod device;
 mod download;
 mod failure;

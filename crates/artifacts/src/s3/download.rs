@@ -89,7 +89,7 @@ impl S3Store {
 
     /// Reads what one request carries. Most objects end here. The wait for `room` counts for nothing.
     async fn first_range(&self, key: &str, room: &mut Option<Kept>) -> Result<First, Fault> {
-        let answer = self.retry.limit("GetObject", self.ask(key)).await?;
+        let answer = self.retry.limit("GetObject", 0, self.ask(key)).await?;
         let length = content_length(key, &answer)?;
         let size = match &answer.content_range {
             None => length,
@@ -122,7 +122,7 @@ impl S3Store {
                 .cloned(),
         };
         let filled = fill(&mut first.bytes, answer);
-        self.retry.limit("GetObject", filled).await?;
+        self.retry.limit("GetObject", length, filled).await?;
         Ok(first)
     }
 
@@ -167,9 +167,10 @@ impl S3Store {
             .map(|(start, place)| async move {
                 // Moved in and out, since an attempt that failed half-way leaves its place to the next.
                 let _room = self.flight.room(key, place.len()).await;
+                let length = place.len();
                 let place = Mutex::new(place);
                 self.retry
-                    .run("GetObject", || async {
+                    .run("GetObject", length, || async {
                         self.one_range(key, start, &mut place.lock().await, e_tag)
                             .await
                     })

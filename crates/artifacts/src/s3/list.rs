@@ -16,7 +16,7 @@ impl S3Store {
             let page = || self.list_page(prefix, token.clone());
             let page = self
                 .retry
-                .run("ListObjectsV2", page)
+                .run("ListObjectsV2", 0, page)
                 .await
                 .map_err(|fault| self.tell(fault))?;
             objects.extend(

@@ -36,7 +36,10 @@ const PART: usize = 32 << 20;
 /// How long a connection may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How long one request may take: 32 MiB in that time is the slowest that is waited for.
+/// How long a request that carries little may take.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long one with [`PART`] bytes may take: the slowest that is waited for.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Name of the user metadata that carries the SHA-256 of the object's bytes in hex.
@@ -84,6 +87,7 @@ impl S3Store {
             flight: Flight::new(config.in_flight_bytes),
             retry: Retry {
                 total: config.retry_total,
+                answer: ANSWER_TIMEOUT,
                 attempt: ATTEMPT_TIMEOUT,
             },
             part_size: PART,
@@ -162,7 +166,7 @@ impl Store for S3Store {
         async move {
             let key = key(kind, id)?;
             self.retry
-                .run("HeadObject", || self.try_head(&key))
+                .run("HeadObject", 0, || self.try_head(&key))
                 .await
                 .map_err(|fault| self.tell(fault))
         }

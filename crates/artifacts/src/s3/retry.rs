@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Fault;
+use super::{Fault, PART};
 use crate::random::random;
 
 const FIRST_DELAY: Duration = Duration::from_millis(100);
@@ -15,17 +15,25 @@ const LONGEST_DELAY: Duration = Duration::from_secs(10);
 pub(super) struct Retry {
     /// How long after its first failure a request is given up.
     pub(super) total: Duration,
-    /// How long one attempt may take, all of its bytes included.
+    /// How long the store may be silent: it has nothing else to do for the request.
+    pub(super) answer: Duration,
+    /// How long one attempt may take that carries [`PART`] bytes; fewer get less, as far as [`Retry::answer`].
     pub(super) attempt: Duration,
 }
 
 impl Retry {
-    /// Runs `attempt` until it succeeds, fails for good, or has failed for too long.
-    pub(super) async fn run<T, A>(&self, what: &str, attempt: impl Fn() -> A) -> Result<T, Fault>
+    /// Runs `attempt`, which carries so many `bytes`, until it succeeds, fails for good, or has failed for too long.
+    pub(super) async fn run<T, A>(
+        &self,
+        what: &str,
+        bytes: usize,
+        attempt: impl Fn() -> A,
+    ) -> Result<T, Fault>
     where
         A: Future<Output = Result<T, Fault>>,
     {
-        self.repeat(what, || self.limit(what, attempt())).await
+        self.repeat(what, || self.limit(what, bytes, attempt()))
+            .await
     }
 
     /// The same for attempts that wait for more than the store, which is no fault of the store's: they put [`Retry::limit`] on their
@@ -62,19 +70,25 @@ impl Retry {
         }
     }
 
-    /// Gives `part` the time of one attempt.
+    /// Gives `part` the time of one attempt that carries so many `bytes`.
     pub(super) async fn limit<T>(
         &self,
         what: &str,
+        bytes: usize,
         part: impl Future<Output = Result<T, Fault>>,
     ) -> Result<T, Fault> {
-        match tokio::time::timeout(self.attempt, part).await {
+        let time = self.time(bytes);
+        match tokio::time::timeout(time, part).await {
             Ok(result) => result,
             Err(_) => Err(Fault::unavailable(format!(
-                "{what} took more than {:?}",
-                self.attempt
+                "{what} took more than {time:.0?}"
             ))),
         }
+    }
+
+    fn time(&self, bytes: usize) -> Duration {
+        let part = bytes as f64 / PART as f64;
+        self.answer + self.attempt.saturating_sub(self.answer).mul_f64(part)
     }
 }
 
@@ -109,6 +123,7 @@ mod tests {
 
     const QUICK: Retry = Retry {
         total: Duration::from_millis(700),
+        answer: Duration::from_millis(100),
         attempt: Duration::from_millis(200),
     };
 
@@ -117,7 +132,7 @@ mod tests {
         let start = Instant::now();
         let tries = Cell::new(0);
         let result: Result<(), _> = QUICK
-            .run("Test", || {
+            .run("Test", 0, || {
                 tries.set(tries.get() + 1);
                 async { Err(Fault::unavailable("away")) }
             })
@@ -132,7 +147,7 @@ mod tests {
     async fn does_not_repeat_what_will_not_pass() {
         let tries = Cell::new(0);
         let result: Result<(), _> = QUICK
-            .run("Test", || {
+            .run("Test", 0, || {
                 tries.set(tries.get() + 1);
                 async { Err(Fault::Changed) }
             })
@@ -145,7 +160,7 @@ mod tests {
     async fn an_attempt_that_hangs_is_repeated() {
         let tries = Cell::new(0);
         let result = QUICK
-            .run("Test", || {
+            .run("Test", 0, || {
                 tries.set(tries.get() + 1);
                 let hangs = tries.get() == 1;
                 async move {
@@ -167,13 +182,27 @@ mod tests {
                 tries.set(tries.get() + 1);
                 async {
                     tokio::time::sleep(10 * QUICK.attempt).await;
-                    QUICK.limit("Test", async { Ok(7) }).await
+                    QUICK.limit("Test", 0, async { Ok(7) }).await
                 }
             })
             .await;
         assert_eq!((result.unwrap(), tries.get()), (7, 1));
         let hangs = std::future::pending::<Result<(), Fault>>();
-        let fault = QUICK.limit("Test", hangs).await.unwrap_err();
+        let fault = QUICK.limit("Test", 0, hangs).await.unwrap_err();
         assert!(matches!(fault, Fault::Away(_)));
+    }
+
+    #[test]
+    fn what_carries_more_may_take_longer() {
+        let seconds = Duration::from_secs;
+        let retry = Retry {
+            total: seconds(0),
+            answer: seconds(10),
+            attempt: seconds(120),
+        };
+        assert_eq!(retry.time(0), seconds(10));
+        assert_eq!(retry.time(PART / 2), seconds(65));
+        assert_eq!(retry.time(PART), seconds(120));
+        assert_eq!(retry.time(2 * PART), seconds(230));
     }
 }

@@ -22,6 +22,15 @@ impl Core {
             .collect()
     }
 
+    /// Whether a worker is at a task of the proof, or has not let go yet of one that it was told to stop.
+    pub(crate) fn is_worked_on(&self, proof: &str) -> bool {
+        let mut holds = self
+            .workers
+            .values()
+            .flat_map(|worker| worker.holds().values());
+        holds.any(|hold| *hold.proof == *proof)
+    }
+
     pub(crate) fn stats(&self) -> Stats {
         let mut stats = Stats {
             total_tasks: self.total_tasks,

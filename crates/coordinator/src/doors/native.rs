@@ -15,7 +15,7 @@ use tonic::{Request, Response, Status, Streaming};
 use crate::ids::ConnId;
 use crate::queue::queue;
 use crate::refusal::Refusal;
-use crate::shared::Shared;
+use crate::shared::{Shared, spawn_part};
 
 pub use frames::Frames;
 
@@ -55,7 +55,7 @@ impl Link for NativeDoor {
             conn
         };
         let shared = Arc::clone(&self.shared);
-        tokio::spawn(async move {
+        spawn_part(&self.shared.shutdown, async move {
             tokio::select! {
                 // The coordinator ended the stream.
                 () = reading.cancelled() => {}

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use provost_artifacts::{Kind, id};
-use provost_coordinator::{Coordinator, Weights};
 use provost_crds::ProofRequest;
 
 use crate::inputs::{Inputs, InputsError};
@@ -27,20 +26,6 @@ impl CollectError {
             Self::Store(error) => error.reason(),
         }
     }
-}
-
-/// Whether workers may still write for the proof: they are at one of its tasks, or have not let go yet of some task that they were
-/// told to stop. Whose that is does not show, so any counts.
-pub async fn busy(coordinator: &Coordinator, weights: &Weights, key: &ProofKey) -> bool {
-    let proof = key.proof_id();
-    coordinator.workers().await.iter().any(|worker| {
-        let live: u32 = worker
-            .tasks
-            .iter()
-            .map(|(_, _, kind)| weights.of(*kind))
-            .sum();
-        worker.used_weight > live || worker.tasks.iter().any(|(of, _, _)| **of == *proof)
-    })
 }
 
 /// Removes what tasks handed to each other.

@@ -1,5 +1,6 @@
 //! The one place that writes the status of ProofRequests, and with it the events and metrics of what changed.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -62,7 +63,7 @@ impl Journal {
 
     /// About how many bytes a write of its status makes the API server store.
     pub fn bytes(&self, key: &ProofKey) -> usize {
-        self.cached(key)
+        self.held(key)
             .map_or(0, |request| cached::stored_bytes(&request))
     }
 
@@ -132,10 +133,14 @@ impl Journal {
     }
 
     fn cached(&self, key: &ProofKey) -> Option<ProofRequest> {
-        let object = self
-            .requests
-            .get(&ObjectRef::new(&key.name).within(&key.namespace))?;
-        (object.metadata.uid.as_deref() == Some(key.uid.as_str())).then(|| object.as_ref().clone())
+        self.held(key).map(|object| object.as_ref().clone())
+    }
+
+    /// As the cache has it, which may be a megabyte.
+    fn held(&self, key: &ProofKey) -> Option<Arc<ProofRequest>> {
+        let object = ObjectRef::new(&key.name).within(&key.namespace);
+        let object = self.requests.get(&object)?;
+        (object.metadata.uid.as_deref() == Some(key.uid.as_str())).then_some(object)
     }
 
     fn api(&self, key: &ProofKey) -> Api<ProofRequest> {

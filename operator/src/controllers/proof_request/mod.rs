@@ -29,7 +29,7 @@ use kube::Client;
 use kube::core::DynamicObject;
 use kube::runtime::controller::{self, Action, Config, Controller};
 use kube::runtime::reflector::{ObjectRef, Store};
-use provost_coordinator::{Coordinator, Weights};
+use provost_coordinator::Coordinator;
 use provost_crds::{ProofRequest, WorkerPool};
 use tokio::sync::watch;
 use tokio_stream::wrappers::WatchStream;
@@ -75,8 +75,6 @@ pub struct Context {
     pub inputs: Arc<Inputs>,
     /// Runs the proofs.
     pub coordinator: Coordinator,
-    /// Weights of tasks, as the coordinator counts them.
-    pub weights: Weights,
     /// Counts.
     pub metrics: Metrics,
     /// Whether there are workers that wrap proofs.

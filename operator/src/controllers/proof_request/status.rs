@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use provost_crds::{
     Execution, Failure, Mode, ProofOutput, ProofRequest, ProofRequestStatus, ShardSize, TaskCounts,
     Timings, conditions, duration, reasons,
@@ -11,6 +11,8 @@ use provost_crds::{
 
 /// Longest failure message that the API takes, in characters.
 const MAX_FAILURE_MESSAGE: usize = 4096;
+/// The precision of the API server's times.
+const SECOND: SignedDuration = SignedDuration::from_secs(1);
 /// Message of a request that is with the coordinator and with no worker yet.
 const WAITS_FOR_WORKER: &str = "queued, waits for a worker";
 /// Task type whose completion means that the number of tasks no longer grows by execution.
@@ -33,6 +35,8 @@ pub enum Change {
         /// Id of the stdin.
         stdin_id: String,
     },
+    /// The operator saw it at this time, for the first one unless it was noted before.
+    Seen(Timestamp),
     /// The coordinator has its root task.
     Queued,
     /// The coordinator reports how far it is.
@@ -137,8 +141,11 @@ impl Next<'_> {
                 self.status.program_id = Some(program_id.clone());
                 self.status.stdin_id = Some(stdin_id.clone());
             }
+            Change::Seen(at) => {
+                self.timings().seen_at.get_or_insert(MicroTime(*at));
+            }
             Change::Queued => {
-                self.timings().queued_at = Some(Time(self.now));
+                self.timings().queued_at = Some(MicroTime(self.now));
                 self.condition(conditions::UNKNOWN, reasons::PENDING, WAITS_FOR_WORKER);
             }
             Change::Progress(progress) => self.progress(progress),
@@ -276,7 +283,7 @@ impl Next<'_> {
         let created = self.created();
         let now = self.now;
         let timings = self.timings();
-        timings.finished_at = Some(Time(now));
+        timings.finished_at = Some(MicroTime(now));
         timings.prove_millis = timings
             .started_at
             .as_ref()
@@ -291,7 +298,7 @@ impl Next<'_> {
         let created = self.created();
         let timings = self.timings();
         if timings.started_at.is_none() {
-            timings.started_at = Some(Time(at));
+            timings.started_at = Some(MicroTime(at));
             timings.queue_millis = created.map(|created| millis(created, at));
         }
     }
@@ -305,12 +312,13 @@ impl Next<'_> {
         self.status.duration = started.map(|started| duration::human(millis(started.0, until)));
     }
 
+    /// When it was created. That is known in whole seconds; when it was seen is closer, unless nobody looked for a while.
     fn created(&self) -> Option<Timestamp> {
-        self.request
-            .metadata
-            .creation_timestamp
-            .as_ref()
-            .map(|t| t.0)
+        let noted = self.request.metadata.creation_timestamp.as_ref()?.0;
+        let timings = self.status.timings.as_ref();
+        let seen = timings.and_then(|timings| Some(timings.seen_at.as_ref()?.0));
+        let soon = seen.filter(|seen| seen.duration_since(noted) < SECOND);
+        Some(soon.unwrap_or(noted))
     }
 
     fn timings(&mut self) -> &mut Timings {

@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use provost_crds::{FailureClass, ProofRequestSpec};
 
 fn at(second: i64) -> Timestamp {
@@ -57,6 +58,35 @@ fn progress(tasks: &[(&str, [i32; 4])]) -> Progress {
 fn cancelled() -> Change {
     Change::Cancelled {
         message: "cancelled: spec.cancel was set".into(),
+    }
+}
+
+#[test]
+fn creation_is_known_in_whole_seconds_and_better_from_who_saw_it() {
+    let at = |millis| Timestamp::from_millisecond(millis).unwrap();
+    let created = 100_000;
+    // A clock may be a little behind the API server's.
+    for (seen, queue, total) in [
+        (created + 970, 30, 1_030),
+        (created - 40, 1_040, 2_040),
+        (created + 1_000, 1_000, 2_000),
+    ] {
+        let mut p = request(Mode::Core);
+        let running = Progress {
+            started_at: Some(created + 1_000),
+            ..progress(&[("Controller", [0, 1, 0, 0])])
+        };
+        let later = Change::Seen(at(created + 5_000));
+        for change in [Change::Seen(at(seen)), later, Change::Progress(running)] {
+            p.status = Some(apply(&p, &[change], at(created + 1_500)));
+        }
+        let json = serde_json::to_value(&p).unwrap();
+        let mut p: ProofRequest = serde_json::from_value(json).unwrap();
+        p.status = Some(apply(&p, &[cancelled()], at(created + 2_000)));
+        let timings = p.status.unwrap().timings.unwrap();
+        assert_eq!(timings.queue_millis, Some(queue), "seen at {seen}");
+        assert_eq!(timings.prove_millis, Some(1_000));
+        assert_eq!(timings.total_millis, Some(total));
     }
 }
 

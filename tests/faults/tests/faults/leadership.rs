@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use provost_faults::check::another_run;
 use provost_faults::process::Signal;
 use provost_faults::promises::LEASE;
@@ -547,6 +548,37 @@ fn deceived() -> Vec<Scenario> {
                 world.recovers().await;
                 world.succeeds("p").await;
                 assert_eq!(world.epoch().await, epoch);
+            },
+        )
+        .setup(|setup| setup.clocks = true),
+        Scenario::new(
+            "clocks_are_set",
+            "the replicas' wall clocks go 2 hours back, then 2 hours ahead, and stay so",
+            async |world| {
+                let set = |seconds| world.clocks.iter().for_each(|clock| clock.jump(seconds));
+                world.strikes();
+                set(-7200);
+                let shape = Shape::shards(8, 2000).spec("ttlSecondsAfterFinished", 600);
+                world.prove("p", &shape).await;
+                eventually("objects of tasks that run for long", || async {
+                    let tasks = world.tasks().await;
+                    let shards = tasks
+                        .iter()
+                        .filter(|task| task.spec.task_type == "ProveShard");
+                    (shards.count() >= 2).then_some(())
+                })
+                .await;
+                set(7200);
+                let proof = world.succeeds("p").await;
+                let ahead = proof
+                    .finished_at()
+                    .unwrap()
+                    .duration_since(Timestamp::now());
+                assert!((ahead.as_secs() - 7200).abs() < 60, "{ahead}");
+                // It was finished now, by the clock by which it is deleted.
+                tokio::time::sleep(Duration::from_secs(3)).await;
+                assert!(world.proof("p").await.metadata.deletion_timestamp.is_none());
+                world.recovered();
             },
         )
         .setup(|setup| setup.clocks = true),

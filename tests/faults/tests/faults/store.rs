@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
 use provost_faults::check::{Allowed, again, another_run};
 use provost_faults::process::Signal;
 use provost_faults::promises::BACKOFF;
@@ -97,6 +98,34 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
                 world.succeeds("p").await;
             },
         ),
+        Scenario::new(
+            "store_hangs_and_proofs_are_cancelled",
+            "store SIGSTOP, spec.cancel and a deadline, later SIGCONT",
+            async |world| {
+                let soon = Timestamp::now() + SignedDuration::from_secs(8);
+                let expires = Shape::shards(40, 1000).spec("deadline", soon.to_string());
+                world.prove("p", &Shape::shards(40, 1000)).await;
+                world.prove("expires", &expires).await;
+                world.begun("PROVE_SHARD", 4).await;
+                world.strikes();
+                world.store.signal(Signal::STOP);
+                // More than the operator looks at once.
+                let others: Vec<_> = (0..12).map(|i| format!("q{i}")).collect();
+                for other in &others {
+                    world.prove(other, &Shape::shards(2, 20)).await;
+                }
+                tokio::time::sleep(Duration::from_secs(2)).await;
+                world.edit("p", json!({"cancel": true})).await;
+                world.ends("p", "Cancelled").await;
+                world.ends("expires", "Expired").await;
+                world.store.signal(Signal::CONT);
+                for other in &others {
+                    world.succeeds(other).await;
+                }
+                world.recovered();
+            },
+        )
+        .lingers(),
         Scenario::new(
             "store_slow",
             "each way to the store takes 200 ms longer",

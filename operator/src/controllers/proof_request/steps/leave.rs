@@ -59,7 +59,7 @@ pub(in super::super) async fn ended(
 /// Whether no worker writes for the request any more, or that was waited for long enough.
 pub(super) async fn quiet(key: &ProofKey, context: &Context) -> bool {
     let waited = context.running.collecting(&key.uid);
-    waited >= COLLECT_ANYWAY || !collecting::busy(&context.coordinator, &context.weights, key).await
+    waited >= COLLECT_ANYWAY || !context.coordinator.is_worked_on(&key.proof_id()).await
 }
 
 async fn delete(key: &ProofKey, context: &Context) -> Result<(), ApiError> {

@@ -112,7 +112,9 @@ pub(in super::super) async fn suspend(
         context.running.had_run(&key.uid, run);
         context.running.set_submitted(&key.uid, false);
     }
-    let run = context.running.last_run(&key.uid);
+    // The last leader may have ended before it cleared up.
+    let known = request.status.as_ref().and_then(|status| status.run);
+    let run = context.running.last_run(&key.uid).or(known);
     let suspended = Change::Suspended { run };
     context
         .journal

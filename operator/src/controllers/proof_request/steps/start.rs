@@ -30,13 +30,14 @@ pub(in super::super) async fn start(
     key: &ProofKey,
     context: &Context,
 ) -> Result<Action, ProofError> {
+    let seen = Change::Seen(Timestamp::now());
     let request = finalizer::add(&context.client, request, key).await?;
     let prepared = {
         let mut inputs = pin!(inputs(&request, key, context));
         match timeout(SHOW_AFTER, &mut inputs).await {
             Ok(prepared) => prepared?,
             Err(_) => {
-                show_pending(&request, key, context).await?;
+                show_pending(&request, key, context, seen.clone()).await?;
                 inputs.await?
             }
         }
@@ -59,12 +60,12 @@ pub(in super::super) async fn start(
         };
         context
             .journal
-            .note(key, &[stored, done], Timestamp::now(), None)
+            .note(key, &[seen, stored, done], Timestamp::now(), None)
             .await?;
         return Ok(Action::await_change());
     }
     // What is queued is written down before any worker sees it.
-    let queued = [stored, Change::Queued];
+    let queued = [seen, stored, Change::Queued];
     let written = context
         .journal
         .note(key, &queued, Timestamp::now(), Some(&request))
@@ -97,6 +98,7 @@ async fn show_pending(
     request: &ProofRequest,
     key: &ProofKey,
     context: &Context,
+    seen: Change,
 ) -> Result<(), ApiError> {
     if request.succeeded_condition().is_some() {
         return Ok(());
@@ -107,7 +109,7 @@ async fn show_pending(
     };
     context
         .journal
-        .note(key, &[change], Timestamp::now(), Some(request))
+        .note(key, &[seen, change], Timestamp::now(), Some(request))
         .await
         .map(|_| ())
 }
