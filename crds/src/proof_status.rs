@@ -56,7 +56,7 @@ pub struct ProofRequestStatus {
     #[schemars(extend("maxProperties" = 32))]
     pub tasks: BTreeMap<String, TaskCounts>,
     /// Seconds that the proof's tasks held a GPU, as far as their workers said: those that succeeded, runs that were
-    /// begun again included. Absent where no GPU was used.
+    /// begun again included, but for the set-up of a program's key, of which SP1 says nothing. Absent where no GPU was used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub gpu_seconds: Option<i64>,

@@ -24,7 +24,9 @@ pub struct Resources {
     #[schemars(schema_with = "schema::quantities")]
     #[x_kube(
         validation = Rule::new("self.all(k, isQuantity(string(self[k])))")
-            .message("every value must be a quantity, for example 4, 500m or 24Gi")
+            .message("every value must be a quantity, for example 4, 500m or 24Gi"),
+        validation = Rule::new("self.all(k, !k.startsWith('nvidia.com/') || string(self[k]) in ['0', '1'])")
+            .message("a worker proves on one GPU: ask for 1, and for more workers by replicas")
     )]
     pub limits: BTreeMap<String, Quantity>,
     /// What the scheduler sets aside for a worker, by resource name. Default: the limits. At most 16.

@@ -1,6 +1,6 @@
 //! The worker's command line.
 
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -16,6 +16,9 @@ use crate::{local, run, solo};
 /// The exit code of a worker that has nothing to prove on: no GPU for a build for GPUs, one that is lost, or one that computes wrongly
 /// (`EX_UNAVAILABLE` of sysexits.h).
 pub const NO_DEVICE: u8 = 69;
+
+/// The exit code of what failed for another reason.
+const FAILED: u8 = 1;
 
 #[derive(Parser)]
 #[command(
@@ -54,31 +57,36 @@ pub fn main() -> anyhow::Result<ExitCode> {
     let code = runtime.block_on(async {
         match cli.command {
             Command::Run(args) => run::run(args).await,
-            Command::Prove(args) => local::prove(args).await.map(|()| ExitCode::SUCCESS),
-            Command::Execute(args) => local::execute(args).await.map(|()| ExitCode::SUCCESS),
-            Command::Check => local::check().await.map(|()| ExitCode::SUCCESS),
-            Command::Solo(args) => solo::run(args).await.map(|()| ExitCode::SUCCESS),
+            Command::Prove(args) => local::prove(args).await.map(|()| 0),
+            Command::Execute(args) => local::execute(args).await.map(|()| 0),
+            Command::Check => local::check().await.map(|()| 0),
+            Command::Solo(args) => solo::run(args).await.map(|()| 0),
         }
     });
-    let code = match code {
-        Ok(code) => code,
-        Err(error) => {
-            let Some(reason) = no_device(&error) else {
-                return Err(error);
-            };
-            tracing::error!(reason, "{error}");
-            ExitCode::from(NO_DEVICE)
-        }
-    };
+    let code = code.unwrap_or_else(|error| {
+        let Some(reason) = no_device(&error) else {
+            let _ = writeln!(std::io::stderr(), "Error: {error:?}");
+            return FAILED;
+        };
+        tracing::error!(reason, "{error}");
+        NO_DEVICE
+    });
+    if cfg!(feature = "gpu") {
+        // CUDA's own clean-up may wait for a device for ever, and SP1 panics where a device takes nothing back.
+        let _ = std::io::stdout().flush();
+        provost_device::leave(code);
+    }
     // Proving threads that nothing can stop must not hold the process.
     runtime.shutdown_background();
-    Ok(code)
+    Ok(ExitCode::from(code))
 }
 
 /// Why there is nothing to prove on, if that is what the error says.
 fn no_device(error: &anyhow::Error) -> Option<&'static str> {
     let device = error.downcast_ref().map(DeviceError::reason);
-    device.or_else(|| error.downcast_ref().map(KnownAnswerError::reason))
+    let answer = error.downcast_ref::<KnownAnswerError>();
+    let wrong = answer.filter(|answer| !matches!(answer, KnownAnswerError::Execution(_)));
+    device.or_else(|| wrong.map(KnownAnswerError::reason))
 }
 
 /// Logs to standard error, at `level` unless RUST_LOG says otherwise.

@@ -241,7 +241,7 @@ pub async fn prove(args: ProveArgs) -> anyhow::Result<()> {
             .await
     })
     .await?;
-    // As `engine::ProveEngine`: it stays until the process ends.
+    // With it would end the tasks that hold the provers, as `engine::ProveEngine` does: they stay until the process ends.
     let node = ManuallyDrop::new(node);
     tracing::info!(?steps, "engine built");
     tell(&Ready {

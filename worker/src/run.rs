@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
-use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -33,9 +32,6 @@ pub const PROVER_BROKE: u8 = 70;
 
 /// How long a GPU's engine may take to be built, its known answer included. The slowest seen, on a CPU, took three minutes.
 const BUILD: Duration = Duration::from_secs(900);
-
-/// How long the end of a process may take whose device is lost: CUDA's own clean-up may wait for the device for ever.
-const LAST_WORDS: Duration = Duration::from_secs(20);
 
 /// What `worker run` takes, from flags or the environment that the operator sets.
 #[derive(Debug, Clone, clap::Args)]
@@ -115,7 +111,7 @@ struct Worker {
 }
 
 /// Runs the worker. Returns when it has drained after SIGTERM, or when it wants to be replaced.
-pub async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
+pub async fn run(args: RunArgs) -> anyhow::Result<u8> {
     let began = Instant::now();
     // First of all: what runs as process 1 is not even ended by a signal that it does not listen for.
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
@@ -125,6 +121,12 @@ pub async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
         false => None,
     };
     let looked = began.elapsed();
+    if let Some(device) = device.as_ref().filter(|device| device.is_shared()) {
+        tracing::warn!(
+            ?device,
+            "another process has memory of this GPU: SP1 may find too little"
+        );
+    }
     let plan = memory_plan(&args)?;
     tracing::info!(?plan, ?device, class = ?args.class, name = args.name, "worker starts");
     let store = S3Store::new(S3Config::from_env()?);
@@ -184,6 +186,10 @@ pub async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
             error = format!("{error:#}"),
             "this process cannot prove, and ends"
         );
+        // A device that is lost may be why.
+        if worker.status.device().is_some() {
+            worker.health.doubt(Doubt::Prover(error.to_string()));
+        }
     }
     // The other role may have tasks.
     worker.drain().await;
@@ -193,10 +199,10 @@ pub async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
         end?;
     }
     Ok(match verdict {
-        None => ExitCode::SUCCESS,
+        None => 0,
         Some(doubt) => {
             tracing::error!(?doubt, "this process is to be replaced");
-            ExitCode::from(exit_code(&doubt))
+            exit_code(&doubt)
         }
     })
 }
@@ -345,14 +351,7 @@ impl Worker {
         {
             self.health.doubt(Doubt::Device(why));
         }
-        let verdict = self.health.known().unwrap_or(known);
-        if matches!(verdict, Doubt::Device(_)) {
-            std::thread::spawn(|| {
-                std::thread::sleep(LAST_WORDS);
-                provost_device::leave(NO_DEVICE);
-            });
-        }
-        Some(verdict)
+        Some(self.health.known().unwrap_or(known))
     }
 
     /// Takes no new tasks, waits for those that run, and until the coordinator has taken note of how they ended.

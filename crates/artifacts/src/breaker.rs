@@ -13,14 +13,25 @@ use crate::{Kind, ListedObject, ObjectInfo, Store, StoreError};
 /// Time between a failure and the next probe.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// How long the store may be silent before it is asked whether it is there, and how long a probe is waited for before another goes.
+const SILENCE: Duration = Duration::from_secs(10);
+
 /// A store whose callers learn at once that it is away, once one has waited for it in vain: of those that come after that, one at a time
-/// goes through and finds out whether it is back.
+/// goes through and finds out whether it is back. Who waits already while nothing is heard is told as well, however long its call might take.
 ///
 /// Who calls has little to lose by an error, and something else to do: a controller that has a few requests at a time and many that need no store.
 #[derive(Debug)]
 pub struct Breaker<S> {
     store: S,
-    open: Mutex<Option<Open>>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// When the store last answered anything.
+    heard_at: Option<Instant>,
+    /// Set while it is away.
+    open: Option<Open>,
 }
 
 /// The store was away when it was last asked.
@@ -28,65 +39,105 @@ pub struct Breaker<S> {
 struct Open {
     error: StoreError,
     failed_at: Instant,
-    probed: bool,
+    /// When the call went through that finds out.
+    probed_at: Option<Instant>,
 }
 
 impl<S: Store> Breaker<S> {
     /// In front of `store`.
-    pub const fn new(store: S) -> Self {
-        let open = Mutex::new(None);
-        Self { store, open }
+    pub fn new(store: S) -> Self {
+        let state = Mutex::default();
+        Self { store, state }
     }
 
     async fn through<T>(
         &self,
-        call: impl Future<Output = Result<T, StoreError>>,
+        call: impl Future<Output = Result<T, StoreError>> + Send,
     ) -> Result<T, StoreError> {
-        let _probe = self.enter()?;
-        let result = call.await;
+        let (began, _probe) = self.enter()?;
+        let result = tokio::select! {
+            result = call => result,
+            error = self.silent(began) => Err(error),
+        };
         match &result {
-            Err(error @ StoreError::Unavailable { .. }) => self.fails(error.clone()),
+            Err(error @ StoreError::Unavailable { .. }) => self.fails(began, error),
             // Whatever it says, it answers.
-            _ => *self.open() = None,
+            _ => self.answers(),
         }
         result
     }
 
     /// Lets the caller through, or says why not.
-    fn enter(&self) -> Result<Option<Probe<'_, S>>, StoreError> {
-        let mut open = self.open();
-        let Some(open) = open.as_mut() else {
-            return Ok(None);
-        };
-        if open.probed || open.failed_at.elapsed() < PAUSE {
-            return Err(open.error.clone());
+    fn enter(&self) -> Result<(Instant, Probe<'_, S>), StoreError> {
+        let now = Instant::now();
+        let mut state = self.state();
+        let mut probe = Probe(None);
+        if let Some(open) = &mut state.open {
+            let probed = open.probed_at.is_some_and(|at| now - at < SILENCE);
+            if probed || now - open.failed_at < PAUSE {
+                return Err(open.error.clone());
+            }
+            open.probed_at = Some(now);
+            probe = Probe(Some((self, now)));
         }
-        open.probed = true;
-        Ok(Some(Probe(self)))
+        Ok((now, probe))
     }
 
-    fn fails(&self, error: StoreError) {
-        let mut open = self.open();
-        let probed = open.as_ref().is_some_and(|open| open.probed);
-        *open = Some(Open {
-            error,
+    /// Ends once nothing is heard for a while, not even an answer to the smallest question. A call that carries much may take its time.
+    async fn silent(&self, began: Instant) -> StoreError {
+        let mut since = began;
+        loop {
+            tokio::time::sleep_until(since + SILENCE).await;
+            let heard = self.state().heard_at.filter(|at| *at > since);
+            since = match heard {
+                Some(at) => at,
+                None => match self.store.head(Kind::Owner, "silent").await {
+                    Err(error @ StoreError::Unavailable { .. }) => return error,
+                    _ => {
+                        self.answers();
+                        Instant::now()
+                    }
+                },
+            };
+        }
+    }
+
+    fn answers(&self) {
+        *self.state() = State {
+            heard_at: Some(Instant::now()),
+            open: None,
+        };
+    }
+
+    /// A call that `began` then failed. It may have been at it for long, while others had their answers.
+    fn fails(&self, began: Instant, error: &StoreError) {
+        let mut state = self.state();
+        if state.heard_at.is_some_and(|at| at > began) {
+            return;
+        }
+        state.open = Some(Open {
+            error: error.clone(),
             failed_at: Instant::now(),
-            probed,
+            probed_at: state.open.as_ref().and_then(|open| open.probed_at),
         });
     }
 
-    fn open(&self) -> MutexGuard<'_, Option<Open>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The one call that goes through. It may be given up by who made it.
-struct Probe<'a, S: Store>(&'a Breaker<S>);
+/// The call that goes through, and since when. It may be given up by who made it.
+struct Probe<'a, S: Store>(Option<(&'a Breaker<S>, Instant)>);
 
 impl<S: Store> Drop for Probe<'_, S> {
     fn drop(&mut self) {
-        if let Some(open) = self.0.open().as_mut() {
-            open.probed = false;
+        let Some((breaker, began)) = self.0 else {
+            return;
+        };
+        if let Some(open) = &mut breaker.state().open {
+            // Another may have taken its place.
+            open.probed_at = open.probed_at.filter(|at| *at != began);
         }
     }
 }
@@ -152,39 +203,41 @@ mod tests {
 
     /// Takes so many seconds.
     async fn fails(breaker: &Breaker<MemoryStore>, seconds: u64) -> Result<(), StoreError> {
-        let call = async {
-            tokio::time::sleep(Duration::from_secs(seconds)).await;
-            Err(away())
-        };
-        breaker.through(call).await
+        breaker.through(after(seconds, Err(away()))).await
+    }
+
+    async fn after<T>(seconds: u64, result: T) -> T {
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+        result
     }
 
     #[tokio::test(start_paused = true)]
     async fn nobody_waits_for_what_another_waited_for_in_vain() {
         let breaker = breaker();
         let start = Instant::now();
-        let together = [fails(&breaker, 10), fails(&breaker, 10)];
+        let seconds = |seconds| Duration::from_secs(seconds);
+        let together = [fails(&breaker, 9), fails(&breaker, 9)];
         for result in futures::future::join_all(together).await {
             result.unwrap_err();
         }
-        assert_eq!(start.elapsed(), Duration::from_secs(10));
+        assert_eq!(start.elapsed(), seconds(9));
         // At once, and without asking.
         for _ in 0..100 {
-            assert_eq!(fails(&breaker, 10).await, Err(away()));
+            assert_eq!(fails(&breaker, 9).await, Err(away()));
         }
-        assert_eq!(start.elapsed(), Duration::from_secs(10));
+        assert_eq!(start.elapsed(), seconds(9));
         // One finds out, the others do not wait for that.
         tokio::time::advance(PAUSE).await;
         let probe = tokio::spawn({
             let breaker = breaker.clone();
-            async move { fails(&breaker, 10).await }
+            async move { fails(&breaker, 9).await }
         });
         tokio::task::yield_now().await;
-        tokio::time::advance(Duration::from_secs(1)).await;
+        tokio::time::advance(seconds(1)).await;
         breaker.head(Kind::Proof, "p").await.unwrap_err();
-        assert_eq!(start.elapsed(), Duration::from_secs(12));
+        assert_eq!(start.elapsed(), seconds(11));
         probe.await.unwrap().unwrap_err();
-        assert_eq!(start.elapsed(), Duration::from_secs(21));
+        assert_eq!(start.elapsed(), seconds(19));
     }
 
     #[tokio::test(start_paused = true)]
@@ -200,14 +253,91 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_probe_that_is_given_up_makes_room_for_the_next() {
+    async fn a_probe_that_is_given_up_or_takes_long_makes_room_for_the_next() {
         let breaker = breaker();
         fails(&breaker, 0).await.unwrap_err();
         tokio::time::advance(PAUSE).await;
-        let probe = fails(&breaker, 100);
-        tokio::time::timeout(Duration::from_secs(1), probe)
-            .await
-            .unwrap_err();
+        let given_up = tokio::time::timeout(Duration::from_secs(1), fails(&breaker, 100));
+        given_up.await.unwrap_err();
         breaker.head(Kind::Proof, "p").await.unwrap();
+
+        fails(&breaker, 0).await.unwrap_err();
+        tokio::time::advance(PAUSE).await;
+        let long = breaker.through(after(3600, Ok(7)));
+        let other = async {
+            tokio::time::sleep(SILENCE / 2).await;
+            breaker.head(Kind::Proof, "p").await.unwrap_err();
+            tokio::time::sleep(SILENCE / 2).await;
+            breaker.head(Kind::Proof, "p").await.unwrap();
+        };
+        // And goes on.
+        assert_eq!(tokio::join!(long, other).0, Ok(7));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failure_that_took_long_counts_for_nothing_if_others_were_answered() {
+        let breaker = breaker();
+        let late = fails(&breaker, 5);
+        let other = async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            breaker.head(Kind::Proof, "p").await.unwrap();
+        };
+        tokio::join!(late, other).0.unwrap_err();
+        breaker.head(Kind::Proof, "p").await.unwrap();
+    }
+
+    /// Says nothing at all.
+    struct Silent;
+
+    fn silent<'a, T: Send + 'a>() -> BoxFuture<'a, Result<T, StoreError>> {
+        after(20, Err(away())).boxed()
+    }
+
+    impl Store for Silent {
+        fn put<'a>(
+            &'a self,
+            _: Kind,
+            _: &'a str,
+            _: Bytes,
+        ) -> BoxFuture<'a, Result<(), StoreError>> {
+            after(3600, Err(away())).boxed()
+        }
+
+        fn get<'a>(&'a self, _: Kind, _: &'a str) -> BoxFuture<'a, Result<Bytes, StoreError>> {
+            silent()
+        }
+
+        fn head<'a>(
+            &'a self,
+            _: Kind,
+            _: &'a str,
+        ) -> BoxFuture<'a, Result<Option<ObjectInfo>, StoreError>> {
+            silent()
+        }
+
+        fn delete<'a>(&'a self, _: Kind, _: &'a str) -> BoxFuture<'a, Result<(), StoreError>> {
+            silent()
+        }
+
+        fn delete_many<'a>(
+            &'a self,
+            _: Kind,
+            _: &'a [String],
+        ) -> BoxFuture<'a, Result<(), StoreError>> {
+            silent()
+        }
+
+        fn list(&self, _: Kind) -> BoxFuture<'_, Result<Vec<ListedObject>, StoreError>> {
+            silent()
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_may_take_long_does_not_wait_long_for_silence() {
+        let breaker = Breaker::new(Silent);
+        let start = Instant::now();
+        let put = breaker.put(Kind::Proof, "p", Bytes::new());
+        assert_eq!(put.await, Err(away()));
+        assert_eq!(start.elapsed(), SILENCE + Duration::from_secs(20));
     }
 }

@@ -42,9 +42,13 @@ fn wall() -> Millis {
     wall.map_or(0, millis)
 }
 
-/// As long ago by `wall` as `at` is by `now`.
+/// As long ago by `wall` as `at` is by `now`. Within a second they are the same clock, read one after the other.
 const fn translate(at: Millis, now: Millis, wall: Millis) -> Millis {
-    wall.saturating_sub(now.saturating_sub(at))
+    let ahead = wall.saturating_sub(now);
+    if ahead.abs() < 1000 {
+        return at;
+    }
+    at.saturating_add(ahead)
 }
 
 #[cfg(test)]
@@ -54,10 +58,11 @@ mod tests {
     #[test]
     fn what_is_a_minute_ago_stays_so_whatever_the_wall_clock_shows() {
         let minute = 60_000;
+        let now = 1_800_000_000_000;
         for set in [-3_600_000, 0, 3_600_000] {
-            let now = 1_800_000_000_000;
             assert_eq!(translate(now - minute, now, now + set), now + set - minute);
         }
+        assert_eq!(translate(now - minute, now, now + 1), now - minute);
         let clock = Clock::of_process();
         let off = clock.wall(clock.now()) - wall();
         assert!(off.abs() < 1000, "{off}");

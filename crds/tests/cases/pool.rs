@@ -4,6 +4,7 @@ use super::{Case, Cases};
 
 const QUANTITY: &str = "every value must be a quantity, for example 4, 500m or 24Gi";
 const ABOVE: &str = "a request may not be above the limit of the same resource";
+const ONE_GPU: &str = "a worker proves on one GPU: ask for 1, and for more workers by replicas";
 const ENV_NAME: &str = "not the name of an environment variable: use letters, digits and '_', not starting with a digit";
 const CLAIM_NAME: &str =
     "not the name of a claim: use lower-case letters, digits and '-', for example gpu";
@@ -52,6 +53,16 @@ fn resources(cases: &mut Cases) {
         "a limit that is no quantity",
         json!({"limits": {"memory": "24GB"}}),
         &[("spec.resources.limits", QUANTITY)],
+    );
+    add(
+        "several devices for one worker",
+        json!({"limits": {"nvidia.com/gpu": 8}}),
+        &[("spec.resources.limits", ONE_GPU)],
+    );
+    add(
+        "part of a device",
+        json!({"limits": {"nvidia.com/mig-3g.40gb": "1", "nvidia.com/gpu": 0}}),
+        &[],
     );
     add(
         "a request that is no quantity",

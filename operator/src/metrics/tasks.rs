@@ -7,6 +7,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
+use provost_coordinator::Clock;
 
 use super::labels::{TaskFailureLabels, TaskLabels, TaskTypeLabels};
 use super::{gauge, replace};
@@ -16,7 +17,7 @@ use super::{gauge, replace};
 pub struct WriterState {
     /// Objects that are behind.
     pub waiting: usize,
-    /// Since when the oldest of them is, in Unix milliseconds.
+    /// Since when the oldest of them is, in milliseconds of [`Clock`].
     pub oldest: Option<i64>,
     /// Objects of tasks that go on, roots left out.
     pub objects: usize,
@@ -107,7 +108,9 @@ impl TaskMetrics {
     /// How far the ProvingTask objects are.
     pub fn writer(&self, state: WriterState) {
         self.waiting.set(gauge(state.waiting));
-        self.oldest.set(state.oldest.map_or(0, |at| at / 1000));
+        let wall = |at| Clock::of_process().wall(at);
+        self.oldest
+            .set(state.oldest.map_or(0, |at| wall(at) / 1000));
         self.objects.set(gauge(state.objects));
         let more = state.coalesced.saturating_sub(self.coalesced.get());
         self.coalesced.inc_by(more);

@@ -11,7 +11,7 @@ use kube::api::Api;
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Client, ResourceExt};
-use provost_coordinator::{Coordinator, Loss};
+use provost_coordinator::{Clock, Coordinator, Loss};
 use provost_crds::{FailureClass, POOL_LABEL};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -108,7 +108,8 @@ impl PodWatch {
             ended.end.message
         );
         self.metrics.worker_lost(class.as_str());
-        self.fleet.failed(&ended, Timestamp::now().as_millisecond());
+        let now = Clock::of_process().now();
+        self.fleet.failed(&ended, now, Timestamp::now());
     }
 }
 

@@ -15,6 +15,8 @@ use crate::key::{ProofKey, created_ms};
 
 /// How long the store may take to say whether it has a proof.
 const LOOK: Duration = Duration::from_secs(3);
+/// Time before it is asked again.
+const AGAIN: Duration = Duration::from_millis(200);
 
 /// Creates the root task's object, unless the proof is in the store already. Doing it again changes nothing.
 pub(super) async fn begin(state: &KubeState, start: RunStart) -> Result<Begun, StateError> {
@@ -31,13 +33,21 @@ pub(super) async fn begin(state: &KubeState, start: RunStart) -> Result<Begun, S
     // Of the first run there is none: submitting looks for one of an earlier operator.
     if start.run > 0 && request.spec.mode != Mode::Execute {
         let artifact = key.proof_artifact(created_ms(&request));
-        let made = tokio::time::timeout(LOOK, state.parts.inputs.proof_info(&artifact));
-        match made.await {
-            Ok(Ok(Some(_))) => return Ok(Begun::Made),
-            Ok(Ok(None)) => {}
+        let made = async {
+            loop {
+                match state.parts.inputs.proof_info(&artifact).await {
+                    Ok(info) => return info,
+                    Err(error) => tracing::debug!(proof = %key, %error, "asked again"),
+                }
+                tokio::time::sleep(AGAIN).await;
+            }
+        };
+        match tokio::time::timeout(LOOK, made).await {
+            Ok(Some(_)) => return Ok(Begun::Made),
+            Ok(None) => {}
             // At worst it is made again, and its tasks tell what is wrong with the store.
-            unknown => {
-                tracing::warn!(proof = %key, ?unknown, "whether the proof is in the store cannot be told")
+            Err(_) => {
+                tracing::warn!(proof = %key, "whether the proof is in the store cannot be told")
             }
         }
     }

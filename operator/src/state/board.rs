@@ -156,6 +156,7 @@ pub(super) fn translate(progress: &ProofProgress) -> Progress {
         done: progress.done.into(),
         total: progress.total.into(),
         started_at: progress.started_at.map(|at| Clock::of_process().wall(at)),
+        lasted_ms: None,
         gpu_ms: progress.gpu_ms,
         shards: progress.shards.map(shards::stored),
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference, Time};
 use kube::{Resource, ResourceExt};
-use provost_coordinator::{Failure, RunStart, TaskChange, TaskChangeKind, task_name};
+use provost_coordinator::{Clock, Failure, RunStart, TaskChange, TaskChangeKind, task_name};
 use provost_crds::{
     FailureClass, PROOF_LABEL, ProofRequest, ProvingTask, ProvingTaskSpec, ProvingTaskStatus,
     TaskState,
@@ -226,6 +226,7 @@ fn note(status: &mut ProvingTaskStatus, failure: &Failure) {
 }
 
 fn time(at: i64) -> Option<Time> {
+    let at = Clock::of_process().wall(at);
     Timestamp::from_millisecond(at).ok().map(Time)
 }
 

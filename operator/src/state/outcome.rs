@@ -150,4 +150,4 @@ fn cut(text: String, max: usize) -> String {
 
 #[cfg(test)]
 #[path = "outcome_tests.rs"]
-mod tests;
+pub(super) mod tests;

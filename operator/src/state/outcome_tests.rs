@@ -4,7 +4,7 @@ use super::*;
 use provost_coordinator::ProofProgress;
 use std::collections::BTreeMap;
 
-fn outcome(result: ProofResult) -> ProofOutcome {
+pub(in crate::state) fn outcome(result: ProofResult) -> ProofOutcome {
     let proof = "ns/p/u".into();
     let progress = ProofProgress {
         proof,

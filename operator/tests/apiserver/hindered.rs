@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
-use crate::bench::{Bench, create};
+use crate::bench::{Bench, create, wait};
 use crate::pools::condition;
 use crate::quota;
 
@@ -22,6 +22,15 @@ fn probe() -> Pod {
     let containers = json!([{"name": "c", "image": "c", "securityContext": confined}]);
     let pod = json!({"metadata": {"name": "probe"}, "spec": {"containers": containers}});
     serde_json::from_value(pod).unwrap()
+}
+
+async fn scale(bench: &Bench, replicas: u32) {
+    let patch = Patch::Merge(json!({"spec": {"replicas": replicas}}));
+    let pools = bench.pools();
+    pools
+        .patch("workers", &PatchParams::default(), &patch)
+        .await
+        .unwrap();
 }
 
 async fn one_worker(bench: &Bench) {
@@ -83,15 +92,18 @@ async fn a_pool_whose_pods_are_refused_says_so() {
     let message = told_once(&bench, "PodRefused").await;
     assert!(message.contains("exceeded quota"), "{message}");
     assert!(message.contains("\"workers-...\""), "{message}");
+    // The counts are those of now.
+    scale(&bench, 2).await;
+    wait("the new size", || async {
+        let pool = bench.pools().get("workers").await.unwrap();
+        let message = &pool.ready_condition()?.message;
+        message.starts_with("0 of 2 ").then_some(())
+    })
+    .await;
     quota.lift().await;
     // It would be tried again by itself, but not soon.
-    let two = Patch::Merge(json!({"spec": {"replicas": 2}}));
-    let pools = bench.pools();
-    pools
-        .patch("workers", &PatchParams::default(), &two)
-        .await
-        .unwrap();
+    scale(&bench, 3).await;
     condition(&bench, "workers", "WorkersNotReady").await;
-    assert_eq!(bench.pods_of("workers").await.len(), 2);
+    assert_eq!(bench.pods_of("workers").await.len(), 3);
     bench.close().await;
 }

@@ -154,6 +154,11 @@ impl Device {
             None => Ok(()),
         }
     }
+
+    /// Whether another process has memory of it, more than the driver takes for itself: SP1 counts on all of it.
+    pub const fn is_shared(&self) -> bool {
+        self.total_bytes.saturating_sub(self.free_bytes) > 2 * GIB
+    }
 }
 
 #[cfg(test)]
@@ -172,6 +177,16 @@ mod tests {
             driver: (13, 0),
             driver_version: None,
         }
+    }
+
+    #[test]
+    fn a_device_of_ones_own_is_all_but_empty() {
+        let mut device = device((9, 0), 80);
+        assert!(!device.is_shared());
+        device.free_bytes -= GIB;
+        assert!(!device.is_shared());
+        device.free_bytes -= 20 * GIB;
+        assert!(device.is_shared());
     }
 
     #[test]

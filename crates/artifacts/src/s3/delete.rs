@@ -2,14 +2,11 @@
 
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 
-use super::{Fault, PART, S3Store};
+use super::{Fault, S3Store, WORK};
 use crate::StoreError;
 
 /// Most keys that one request may carry.
 const BATCH: usize = 1000;
-
-/// A batch takes the store as long as it takes to carry so many bytes.
-const LONG: usize = PART;
 
 impl S3Store {
     pub(super) async fn delete_one(&self, key: &str) -> Result<(), StoreError> {
@@ -21,7 +18,7 @@ impl S3Store {
             }
         };
         self.retry
-            .run("DeleteObject", 0, attempt)
+            .run("DeleteObject", WORK, attempt)
             .await
             .map_err(|fault| self.tell(fault))
     }
@@ -29,7 +26,9 @@ impl S3Store {
     pub(super) async fn delete_all(&self, keys: &[String]) -> Result<(), StoreError> {
         for batch in keys.chunks(BATCH) {
             self.retry
-                .run("DeleteObjects", LONG, || self.delete_batch(batch))
+                .run("DeleteObjects", WORK + batch.len() * (WORK / BATCH), || {
+                    self.delete_batch(batch)
+                })
                 .await
                 .map_err(|fault| self.tell(fault))?;
         }

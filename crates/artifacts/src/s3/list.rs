@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
 
-use super::{Fault, S3Store};
+use super::{Fault, S3Store, WORK};
 use crate::{ListedObject, StoreError};
 
 impl S3Store {
@@ -16,7 +16,7 @@ impl S3Store {
             let page = || self.list_page(prefix, token.clone());
             let page = self
                 .retry
-                .run("ListObjectsV2", 0, page)
+                .run("ListObjectsV2", WORK, page)
                 .await
                 .map_err(|fault| self.tell(fault))?;
             objects.extend(

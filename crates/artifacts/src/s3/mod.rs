@@ -42,6 +42,9 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long one with [`PART`] bytes may take: the slowest that is waited for.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(120);
 
+/// What the store brings to its disk, or looks for under all names, takes it as long besides as it takes to carry so many bytes: about a minute.
+const WORK: usize = PART / 2;
+
 /// Name of the user metadata that carries the SHA-256 of the object's bytes in hex.
 const SHA256: &str = "sha256";
 

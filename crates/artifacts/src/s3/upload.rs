@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use tokio::runtime::Handle;
 
-use super::{Fault, PART, S3Store, SHA256};
+use super::{Fault, PART, S3Store, SHA256, WORK};
 use crate::{StoreError, digest};
 
 /// Parts of one object that are on their way at the same time.
@@ -24,7 +24,7 @@ impl S3Store {
             let put = || self.put_whole(key, bytes.clone(), &sha256);
             return self
                 .retry
-                .run("PutObject", bytes.len(), put)
+                .run("PutObject", WORK + bytes.len(), put)
                 .await
                 .map_err(|fault| self.tell(fault));
         }
@@ -60,7 +60,7 @@ impl S3Store {
     async fn put_parts(&self, key: &str, bytes: &Bytes, sha256: &str) -> Result<(), Fault> {
         let upload_id = self
             .retry
-            .run("CreateMultipartUpload", 0, || {
+            .run("CreateMultipartUpload", WORK, || {
                 self.create_multipart(key, sha256)
             })
             .await?;
@@ -78,7 +78,7 @@ impl S3Store {
                 async move {
                     let _room = self.flight.room(key, part.len()).await;
                     let put = || self.put_part(key, upload_id, number, part.clone());
-                    self.retry.run("UploadPart", part.len(), put).await
+                    self.retry.run("UploadPart", WORK + part.len(), put).await
                 }
             })
             .buffered(PARTS_IN_FLIGHT)

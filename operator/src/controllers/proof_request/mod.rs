@@ -166,7 +166,7 @@ async fn reconcile(
     if !*context.leads.borrow() {
         return Ok(Action::await_change());
     }
-    let began = Instant::now();
+    let (began, seen) = (Instant::now(), Timestamp::now());
     let key = ProofKey::of(&request);
     let result = step(&request, &key, &context).await;
     let label = result.as_ref().map_or_else(ProofError::reason, |_| "ok");
@@ -176,7 +176,7 @@ async fn reconcile(
             context.backoffs.clear(&key);
             Ok(action)
         }
-        Err(error) => settle(&key, &context, error).await,
+        Err(error) => settle(&key, &context, seen, error).await,
     }
 }
 
@@ -218,6 +218,7 @@ const CANCELLED: &str = "cancelled: spec.cancel was set";
 async fn settle(
     key: &ProofKey,
     context: &Context,
+    seen: Timestamp,
     error: ProofError,
 ) -> Result<Action, ProofError> {
     let now = Timestamp::now();
@@ -230,7 +231,8 @@ async fn settle(
         Verdict::Retries => return Err(error),
     };
     let fails = matches!(change, Change::Failed { .. });
-    context.journal.note(key, &[change], now, None).await?;
+    let changes = [Change::Seen(seen), change];
+    context.journal.note(key, &changes, now, None).await?;
     if fails {
         context.backoffs.clear(key);
         return Ok(Action::await_change());

@@ -86,6 +86,8 @@ pub struct Progress {
     pub total: u64,
     /// When a worker took the first task, in milliseconds.
     pub started_at: Option<i64>,
+    /// How long ago that was when the proof ended, in milliseconds; `None` before. No clock that is set gets in between.
+    pub lasted_ms: Option<i64>,
     /// How long tasks held GPUs, in milliseconds.
     pub gpu_ms: u64,
     /// How large the shards are.
@@ -114,6 +116,7 @@ pub fn apply(request: &ProofRequest, changes: &[Change], now: Timestamp) -> Proo
         request,
         status: old,
         now,
+        lasted_ms: None,
     };
     next.status.observed_generation = request.metadata.generation;
     for change in changes {
@@ -126,6 +129,7 @@ struct Next<'a> {
     request: &'a ProofRequest,
     status: ProofRequestStatus,
     now: Timestamp,
+    lasted_ms: Option<i64>,
 }
 
 impl Next<'_> {
@@ -142,7 +146,10 @@ impl Next<'_> {
                 self.status.stdin_id = Some(stdin_id.clone());
             }
             Change::Seen(at) => {
-                self.timings().seen_at.get_or_insert(MicroTime(*at));
+                let timings = self.timings();
+                if timings.queued_at.is_none() {
+                    timings.seen_at.get_or_insert(MicroTime(*at));
+                }
             }
             Change::Queued => {
                 self.timings().queued_at = Some(MicroTime(self.now));
@@ -151,7 +158,7 @@ impl Next<'_> {
             Change::Progress(progress) => self.progress(progress),
             Change::Schedulable if self.reason_is(reasons::UNSCHEDULABLE) => self.going(),
             Change::Schedulable => {}
-            Change::Tick => self.duration(self.now),
+            Change::Tick => self.duration(),
             Change::Suspended { run } => self.suspended(*run),
             Change::Succeeded { execution, proof } => {
                 self.succeeded(execution.as_ref(), proof.as_ref())
@@ -194,8 +201,9 @@ impl Next<'_> {
         else {
             return;
         };
+        self.lasted_ms = progress.lasted_ms;
         self.started(started);
-        self.duration(self.now);
+        self.duration();
         self.status.eta_seconds = self.eta(progress);
         // Why a task cannot be placed is more than that others run; `Schedulable` takes it back.
         if !self.reason_is(reasons::UNSCHEDULABLE) {
@@ -280,17 +288,17 @@ impl Next<'_> {
     }
 
     fn end(&mut self, status: &str, reason: &str, message: &str) {
-        let created = self.created();
+        let (created, lasted) = (self.created(), self.lasted());
         let now = self.now;
         let timings = self.timings();
         timings.finished_at = Some(MicroTime(now));
-        timings.prove_millis = timings
-            .started_at
-            .as_ref()
-            .map(|started| millis(started.0, now));
-        timings.total_millis = created.map(|created| millis(created, now));
+        timings.prove_millis = lasted;
+        timings.total_millis = match (timings.queue_millis, lasted) {
+            (Some(queued), Some(lasted)) => Some(queued.saturating_add(lasted)),
+            _ => created.map(|created| millis(created, now)),
+        };
         self.status.eta_seconds = None;
-        self.duration(now);
+        self.duration();
         self.condition(status, reason, message);
     }
 
@@ -303,13 +311,15 @@ impl Next<'_> {
         }
     }
 
-    fn duration(&mut self, until: Timestamp) {
-        let started = self
-            .status
-            .timings
-            .as_ref()
-            .and_then(|t| t.started_at.as_ref());
-        self.status.duration = started.map(|started| duration::human(millis(started.0, until)));
+    fn duration(&mut self) {
+        self.status.duration = self.lasted().map(duration::human);
+    }
+
+    /// Milliseconds since a worker took the first task.
+    fn lasted(&self) -> Option<i64> {
+        let timings = self.status.timings.as_ref()?;
+        let started = timings.started_at.as_ref()?.0;
+        Some(self.lasted_ms.unwrap_or_else(|| millis(started, self.now)))
     }
 
     /// When it was created. That is known in whole seconds; when it was seen is closer, unless nobody looked for a while.
@@ -317,7 +327,7 @@ impl Next<'_> {
         let noted = self.request.metadata.creation_timestamp.as_ref()?.0;
         let timings = self.status.timings.as_ref();
         let seen = timings.and_then(|timings| Some(timings.seen_at.as_ref()?.0));
-        let soon = seen.filter(|seen| seen.duration_since(noted) < SECOND);
+        let soon = seen.filter(|seen| seen.duration_since(noted).abs() < SECOND);
         Some(soon.unwrap_or(noted))
     }
 

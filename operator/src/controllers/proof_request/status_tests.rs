@@ -50,6 +50,7 @@ fn progress(tasks: &[(&str, [i32; 4])]) -> Progress {
         done,
         total,
         started_at: started.then_some(103_000),
+        lasted_ms: None,
         gpu_ms: 0,
         shards: None,
     }
@@ -61,6 +62,28 @@ fn cancelled() -> Change {
     }
 }
 
+/// A leader's clock may be set while it runs, and another leader has another clock.
+#[test]
+fn how_long_a_proof_took_is_not_what_clocks_say() {
+    let mut p = request(Mode::Core);
+    step(&mut p, Change::Seen(at(100)), 100);
+    let mut running = progress(&[("Controller", [0, 1, 0, 0])]);
+    step(&mut p, Change::Progress(running.clone()), 104);
+    // The clock went back by two hours.
+    running.lasted_ms = Some(60_000);
+    p.status = Some(apply(
+        &p,
+        &[Change::Progress(running), cancelled()],
+        at(164 - 7200),
+    ));
+    let status = p.status.unwrap();
+    let timings = status.timings.unwrap();
+    assert_eq!(timings.prove_millis, Some(60_000));
+    assert_eq!(timings.total_millis, Some(63_000));
+    assert_eq!(status.duration.as_deref(), Some("1m00s"));
+    assert_eq!(timings.finished_at.unwrap().0, at(164 - 7200));
+}
+
 #[test]
 fn creation_is_known_in_whole_seconds_and_better_from_who_saw_it() {
     let at = |millis| Timestamp::from_millisecond(millis).unwrap();
@@ -69,6 +92,8 @@ fn creation_is_known_in_whole_seconds_and_better_from_who_saw_it() {
     for (seen, queue, total) in [
         (created + 970, 30, 1_030),
         (created - 40, 1_040, 2_040),
+        // Another is wrong.
+        (created - 7_200_000, 1_000, 2_000),
         (created + 1_000, 1_000, 2_000),
     ] {
         let mut p = request(Mode::Core);

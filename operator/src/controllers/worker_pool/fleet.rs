@@ -111,8 +111,8 @@ impl Fleet {
         known.map(|(name, _)| name.clone()).collect()
     }
 
-    /// A worker failed at `now` (milliseconds).
-    pub fn failed(&self, ended: &Ended, now: i64) {
+    /// A worker failed at `now` (milliseconds of the clock that [`Fleet::backoff`] goes by), which is `wall` for people.
+    pub fn failed(&self, ended: &Ended, now: i64, wall: Timestamp) {
         let mut inner = self.inner();
         let pool = inner.pool(&ended.pool);
         pool.backoff.failed(now);
@@ -120,8 +120,7 @@ impl Fleet {
             let message = format!("{}: {}", ended.pod, ended.end.message);
             pool.crash = Some(LastCrash { crash, message });
             if let Some(node) = &ended.node {
-                let now = Timestamp::from_millisecond(now).unwrap_or_default();
-                pool.quarantine.failed(node, &ended.end.message, now);
+                pool.quarantine.failed(node, &ended.end.message, wall);
             }
         }
         pool.news.push(ended.clone());
@@ -286,7 +285,7 @@ mod tests {
     fn the_last_crash_is_known_until_it_is_forgotten() {
         let fleet = Fleet::default();
         let mut ended = ended("p-a", "no CUDA device");
-        fleet.failed(&ended, 0);
+        fleet.failed(&ended, 0, Timestamp::UNIX_EPOCH);
         let last = LastCrash {
             crash: Crash::Device,
             message: "p-a: no CUDA device".to_owned(),
@@ -295,7 +294,7 @@ mod tests {
         // One that was deleted says nothing of what is wrong.
         ended.end.crash = None;
         ended.pod = "p-b".to_owned();
-        fleet.failed(&ended, 1);
+        fleet.failed(&ended, 1, Timestamp::UNIX_EPOCH);
         // To ask changes nothing.
         assert_eq!(fleet.last_crash("p"), Some(last));
         assert_eq!(fleet.last_crash("q"), None);

@@ -26,7 +26,7 @@ use kube::api::Api;
 use kube::runtime::controller::{self, Action, Config, Controller};
 use kube::runtime::reflector::Store;
 use kube::{Client, ResourceExt};
-use provost_coordinator::{Coordinator, WorkerView};
+use provost_coordinator::{Clock, Coordinator, WorkerView};
 use provost_crds::{POOL_LABEL, QuarantinedNode, WorkerPool, WorkerPoolStatus, reasons};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -217,9 +217,7 @@ async fn step(pool: &WorkerPool, context: &Context) -> Result<Action, PoolError>
         true => plan::while_unheard(wanted, &views),
         false => wanted,
     };
-    let wait = context
-        .fleet
-        .backoff(&name, Timestamp::now().as_millisecond());
+    let wait = context.fleet.backoff(&name, Clock::of_process().now());
     // Without an image what runs goes on, and nothing can take its place.
     let has_image = pods::known_image(pool, &context.settings).is_some();
     let plan = match has_image {

@@ -90,9 +90,12 @@ pub fn served(pool: &WorkerPool, observed: &Observed, now: Timestamp) -> WorkerP
         counts.push_str(&format!("; node {node} is left out until {until:.0}"));
     }
     let (value, reason, message) = if let Some(blocked) = &observed.blocked {
-        let message = format!("{counts}; {}", blocked.message());
-        let message = known_but_for_numbers(pool, message);
-        (conditions::FALSE, blocked.reason(), message)
+        let why = known_but_for_numbers(pool, &counts, blocked.message());
+        (
+            conditions::FALSE,
+            blocked.reason(),
+            format!("{counts}; {why}"),
+        )
     } else if observed.ready >= desired {
         (conditions::TRUE, reasons::WORKERS_READY, counts)
     } else {
@@ -114,13 +117,15 @@ pub fn served(pool: &WorkerPool, observed: &Observed, now: Timestamp) -> WorkerP
     status
 }
 
-/// `message`, or what the status has if only times and other numbers in it differ: else a status that is written would lead to the next one.
-fn known_but_for_numbers(pool: &WorkerPool, message: String) -> String {
+/// `why`, or what the status says after the same `counts` if only times and other numbers in it differ: else a status that is written would
+/// lead to the next one.
+fn known_but_for_numbers(pool: &WorkerPool, counts: &str, why: String) -> String {
     let words = |text: &str| text.replace(|c: char| c.is_ascii_digit(), "");
-    let known = pool.ready_condition().map(|known| known.message.as_str());
-    match known.filter(|known| words(known) == words(&message)) {
+    let known = pool.ready_condition();
+    let known = known.and_then(|known| known.message.strip_prefix(counts)?.strip_prefix("; "));
+    match known.filter(|known| words(known) == words(&why)) {
         Some(known) => known.to_owned(),
-        None => message,
+        None => why,
     }
 }
 

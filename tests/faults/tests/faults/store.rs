@@ -1,6 +1,6 @@
 //! A store that is down, silent, slow or full.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use provost_faults::check::{Allowed, again, another_run};
@@ -10,6 +10,10 @@ use provost_faults::proof::Shape;
 use provost_faults::scenario::Scenario;
 use provost_faults::wait::eventually;
 use serde_json::json;
+
+/// After so long of silence the operator takes a store to be away, whatever it waits for: ten seconds, and as long as the smallest question
+/// is asked again.
+const SILENCE: Duration = Duration::from_secs(36);
 
 /// The scenarios.
 pub(crate) fn scenarios() -> Vec<Scenario> {
@@ -102,7 +106,7 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
             "store_hangs_and_proofs_are_cancelled",
             "store SIGSTOP, spec.cancel and a deadline, later SIGCONT",
             async |world| {
-                let soon = Timestamp::now() + SignedDuration::from_secs(8);
+                let soon = Timestamp::now() + SignedDuration::from_secs(20);
                 let expires = Shape::shards(40, 1000).spec("deadline", soon.to_string());
                 world.prove("p", &Shape::shards(40, 1000)).await;
                 world.prove("expires", &expires).await;
@@ -114,9 +118,13 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
                 for other in &others {
                     world.prove(other, &Shape::shards(2, 20)).await;
                 }
-                tokio::time::sleep(Duration::from_secs(2)).await;
+                // By then it is known, and nobody waits for the store any more.
+                tokio::time::sleep(SILENCE).await;
+                let cancelled = Instant::now();
                 world.edit("p", json!({"cancel": true})).await;
                 world.ends("p", "Cancelled").await;
+                let took = cancelled.elapsed();
+                assert!(took < Duration::from_secs(5), "cancelled after {took:?}");
                 world.ends("expires", "Expired").await;
                 world.store.signal(Signal::CONT);
                 for other in &others {

@@ -59,7 +59,11 @@ pub(in super::super) async fn ended(
 /// Whether no worker writes for the request any more, or that was waited for long enough.
 pub(super) async fn quiet(key: &ProofKey, context: &Context) -> bool {
     let waited = context.running.collecting(&key.uid);
-    waited >= COLLECT_ANYWAY || !context.coordinator.is_worked_on(&key.proof_id()).await
+    if waited >= COLLECT_ANYWAY {
+        return true;
+    }
+    // Before all workers have reported to this leader, who is at what is not known.
+    !context.coordinator.is_recovering() && !context.coordinator.is_worked_on(&key.proof_id()).await
 }
 
 async fn delete(key: &ProofKey, context: &Context) -> Result<(), ApiError> {
