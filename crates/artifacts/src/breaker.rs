@@ -13,8 +13,11 @@ use crate::{Kind, ListedObject, ObjectInfo, Store, StoreError};
 /// Time between a failure and the next probe.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// How long the store may be silent before it is asked whether it is there, and how long a probe is waited for before another goes.
+/// How long the store may be silent before it is asked whether it is there.
 const SILENCE: Duration = Duration::from_secs(10);
+
+/// How long a probe is waited for before another goes: by then a store that says nothing is found out.
+const PROBE: Duration = Duration::from_secs(30);
 
 /// A store whose callers learn at once that it is away, once one has waited for it in vain: of those that come after that, one at a time
 /// goes through and finds out whether it is back. Who waits already while nothing is heard is told as well, however long its call might take.
@@ -73,7 +76,7 @@ impl<S: Store> Breaker<S> {
         let mut state = self.state();
         let mut probe = Probe(None);
         if let Some(open) = &mut state.open {
-            let probed = open.probed_at.is_some_and(|at| now - at < SILENCE);
+            let probed = open.probed_at.is_some_and(|at| now - at < PROBE);
             if probed || now - open.failed_at < PAUSE {
                 return Err(open.error.clone());
             }
@@ -93,10 +96,8 @@ impl<S: Store> Breaker<S> {
                 Some(at) => at,
                 None => match self.store.head(Kind::Owner, "silent").await {
                     Err(error @ StoreError::Unavailable { .. }) => return error,
-                    _ => {
-                        self.answers();
-                        Instant::now()
-                    }
+                    // It lives. Whether it does more than that the calls find out.
+                    _ => Instant::now(),
                 },
             };
         }
@@ -109,10 +110,11 @@ impl<S: Store> Breaker<S> {
         };
     }
 
-    /// A call that `began` then failed. It may have been at it for long, while others had their answers.
+    /// A call that `began` then failed. It may have been at it for long, while others had their answers, and have them yet.
     fn fails(&self, began: Instant, error: &StoreError) {
         let mut state = self.state();
-        if state.heard_at.is_some_and(|at| at > began) {
+        let others = state.heard_at.filter(|at| *at > began);
+        if others.is_some_and(|at| at.elapsed() < SILENCE) {
             return;
         }
         state.open = Some(Open {
@@ -265,9 +267,9 @@ mod tests {
         tokio::time::advance(PAUSE).await;
         let long = breaker.through(after(3600, Ok(7)));
         let other = async {
-            tokio::time::sleep(SILENCE / 2).await;
+            tokio::time::sleep(PROBE / 2).await;
             breaker.head(Kind::Proof, "p").await.unwrap_err();
-            tokio::time::sleep(SILENCE / 2).await;
+            tokio::time::sleep(PROBE / 2).await;
             breaker.head(Kind::Proof, "p").await.unwrap();
         };
         // And goes on.
@@ -284,6 +286,23 @@ mod tests {
         };
         tokio::join!(late, other).0.unwrap_err();
         breaker.head(Kind::Proof, "p").await.unwrap();
+
+        // Nothing has been heard for long.
+        let late = fails(&breaker, 25);
+        let other = async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            breaker.head(Kind::Proof, "p").await.unwrap();
+        };
+        tokio::join!(late, other).0.unwrap_err();
+        breaker.head(Kind::Proof, "p").await.unwrap_err();
+    }
+
+    /// Answers what is small and nothing else.
+    #[tokio::test(start_paused = true)]
+    async fn a_store_that_lives_and_does_nothing_is_away_too() {
+        let breaker = breaker();
+        fails(&breaker, 100).await.unwrap_err();
+        breaker.head(Kind::Proof, "p").await.unwrap_err();
     }
 
     /// Says nothing at all.

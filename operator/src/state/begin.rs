@@ -10,13 +10,13 @@ use provost_crds::{Mode, ProvingTask};
 use super::KubeState;
 use super::object::TaskRecord;
 use crate::api::within;
-use crate::inputs::Inputs;
+use crate::inputs::{Inputs, InputsError};
 use crate::key::{ProofKey, created_ms};
 
 /// How long the store may take to say whether it has a proof.
 const LOOK: Duration = Duration::from_secs(3);
 /// Time before it is asked again.
-const AGAIN: Duration = Duration::from_millis(200);
+const AGAIN: Duration = Duration::from_millis(500);
 
 /// Creates the root task's object, unless the proof is in the store already. Doing it again changes nothing.
 pub(super) async fn begin(state: &KubeState, start: RunStart) -> Result<Begun, StateError> {
@@ -36,18 +36,20 @@ pub(super) async fn begin(state: &KubeState, start: RunStart) -> Result<Begun, S
         let made = async {
             loop {
                 match state.parts.inputs.proof_info(&artifact).await {
-                    Ok(info) => return info,
-                    Err(error) => tracing::debug!(proof = %key, %error, "asked again"),
+                    Err(InputsError::Store(error)) if error.is_transient() => {
+                        tracing::debug!(proof = %key, %error, "asked again");
+                    }
+                    told => return told,
                 }
                 tokio::time::sleep(AGAIN).await;
             }
         };
         match tokio::time::timeout(LOOK, made).await {
-            Ok(Some(_)) => return Ok(Begun::Made),
-            Ok(None) => {}
+            Ok(Ok(Some(_))) => return Ok(Begun::Made),
+            Ok(Ok(None)) => {}
             // At worst it is made again, and its tasks tell what is wrong with the store.
-            Err(_) => {
-                tracing::warn!(proof = %key, "whether the proof is in the store cannot be told")
+            unknown => {
+                tracing::warn!(proof = %key, ?unknown, "whether the proof is in the store cannot be told")
             }
         }
     }

@@ -18,7 +18,7 @@ impl S3Store {
             }
         };
         self.retry
-            .run("DeleteObject", WORK, attempt)
+            .run("DeleteObject", 0, attempt)
             .await
             .map_err(|fault| self.tell(fault))
     }

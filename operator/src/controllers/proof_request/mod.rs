@@ -247,7 +247,12 @@ fn on_error(request: Arc<ProofRequest>, error: &ProofError, context: Arc<Context
     }
     let wait = context.backoffs.failed(key.clone(), rand::random());
     tracing::warn!(proof = %key, reason = error.reason(), %error, retry_in = ?wait, "a step failed");
-    Action::requeue(wait)
+    // A deadline that comes before that is not missed; one that passed may be what failed.
+    let deadline = steps::next_look(&request, wait);
+    Action::requeue(match deadline.is_zero() {
+        true => wait,
+        false => deadline,
+    })
 }
 
 /// The key of the cache for `key`.

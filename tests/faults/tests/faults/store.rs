@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use provost_faults::check::{Allowed, again, another_run};
 use provost_faults::process::Signal;
 use provost_faults::promises::BACKOFF;
@@ -106,10 +106,7 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
             "store_hangs_and_proofs_are_cancelled",
             "store SIGSTOP, spec.cancel and a deadline, later SIGCONT",
             async |world| {
-                let soon = Timestamp::now() + SignedDuration::from_secs(20);
-                let expires = Shape::shards(40, 1000).spec("deadline", soon.to_string());
                 world.prove("p", &Shape::shards(40, 1000)).await;
-                world.prove("expires", &expires).await;
                 world.begun("PROVE_SHARD", 4).await;
                 world.strikes();
                 world.store.signal(Signal::STOP);
@@ -118,6 +115,11 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
                 for other in &others {
                     world.prove(other, &Shape::shards(2, 20)).await;
                 }
+                let due = SILENCE + Duration::from_secs(5);
+                let deadline = (Timestamp::now() + due).to_string();
+                let expires = Shape::shards(2, 20).spec("deadline", deadline);
+                let asked = Instant::now();
+                world.prove("expires", &expires).await;
                 // By then it is known, and nobody waits for the store any more.
                 tokio::time::sleep(SILENCE).await;
                 let cancelled = Instant::now();
@@ -126,6 +128,8 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
                 let took = cancelled.elapsed();
                 assert!(took < Duration::from_secs(5), "cancelled after {took:?}");
                 world.ends("expires", "Expired").await;
+                let took = asked.elapsed();
+                assert!(took < due + Duration::from_secs(5), "expired after {took:?}");
                 world.store.signal(Signal::CONT);
                 for other in &others {
                     world.succeeds(other).await;

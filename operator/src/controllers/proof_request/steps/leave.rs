@@ -16,6 +16,8 @@ use crate::key::ProofKey;
 
 /// Time between two looks at workers that still hold a task of a proof that is being collected.
 pub(super) const COLLECT_AGAIN: Duration = Duration::from_millis(250);
+/// The same while workers report to a new leader.
+const RECOVERS: Duration = Duration::from_secs(3);
 /// Longest wait for such workers: their pods are replaced long before.
 const COLLECT_ANYWAY: Duration = Duration::from_secs(60);
 /// Age after which the intermediate artifacts of an ended request are known to be gone.
@@ -47,6 +49,10 @@ pub(in super::super) async fn ended(
         .finished_at()
         .is_some_and(|at| until(at, Timestamp::now()) < SWEPT_BEFORE);
     if recent && !context.running.swept(&key.uid) {
+        if context.coordinator.is_recovering() {
+            // All that ended in the last hour is looked at by a new leader.
+            return Ok(again(RECOVERS));
+        }
         if !quiet(key, context).await {
             return Ok(again(COLLECT_AGAIN));
         }

@@ -18,7 +18,7 @@ pub(super) use start::start;
 const WATCH: Duration = Duration::from_secs(2);
 
 /// Time until the next look: `at_most`, or sooner if the deadline is.
-fn next_look(request: &ProofRequest, at_most: Duration) -> Duration {
+pub(super) fn next_look(request: &ProofRequest, at_most: Duration) -> Duration {
     let deadline = request
         .spec
         .deadline
