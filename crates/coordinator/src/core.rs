@@ -11,6 +11,7 @@ mod departure;
 mod hold;
 mod kinds;
 mod link;
+mod members;
 mod moves;
 mod names;
 mod nodes;
@@ -54,7 +55,8 @@ const LOOK: Millis = 1_000;
 pub(crate) struct Core {
     config: Config,
     proofs: Map<ProofId, Proof>,
-    tasks: Map<TaskId, Task>,
+    /// In boxes: the table grows while everybody waits.
+    tasks: Map<TaskId, Box<Task>>,
     workers: BTreeMap<WorkerId, Worker>,
     pods: HashMap<String, worker::Registrations>,
     /// Pods that get no tasks, registered or not. Holds in every term.

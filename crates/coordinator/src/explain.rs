@@ -205,7 +205,7 @@ impl Core {
     pub(crate) fn explain(&self, id: &ProofId) -> Option<Explanation> {
         let proof = self.proof(id)?;
         let mut first: BTreeMap<TaskType, (&Task, u32)> = BTreeMap::new();
-        for task in proof.tasks.iter().filter_map(|id| self.task(id)) {
+        for task in proof.tasks.open().filter_map(|id| self.task(id)) {
             if matches!(
                 task.phase(),
                 Phase::Held(_) | Phase::Queued | Phase::Delayed(_)

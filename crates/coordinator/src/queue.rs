@@ -3,27 +3,33 @@
 //! To wake a thread is a system call after which the kernel may run that thread in the caller's place. Under the lock, everybody else would wait
 //! for the caller to come back.
 
-use std::sync::Arc;
-use std::sync::mpsc::{self, TryRecvError};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use futures::task::AtomicWaker;
+/// Room for so many items is kept where there were more.
+const KEPT: usize = 1024;
 
 /// Puts items into a queue. Dropped, it ends the queue after what is in it.
-pub(crate) struct Sender<T> {
-    // Goes before the reader is told.
-    items: mpsc::Sender<T>,
-    reader: Reader,
-}
+pub(crate) struct Sender<T>(Arc<Shared<T>>);
 
-/// Takes items out of a queue.
+/// Takes items out of a queue, all that are there at a time.
 pub(crate) struct Receiver<T> {
-    items: mpsc::Receiver<T>,
-    reader: Arc<AtomicWaker>,
+    shared: Arc<Shared<T>>,
+    taken: VecDeque<T>,
 }
 
-/// Whoever waits for items; woken when this is dropped.
-struct Reader(Arc<AtomicWaker>);
+/// What both ends have. Nobody holds the lock for longer than it takes to add an item, or to take the whole queue: unlike a channel made of blocks, a
+/// queue that is emptied again and again allocates nothing.
+struct Shared<T>(Mutex<State<T>>);
+
+struct State<T> {
+    items: VecDeque<T>,
+    /// Whoever waits for items.
+    reader: Option<Waker>,
+    /// Whether one of the ends is gone.
+    over: bool,
+}
 
 /// Readers that have something to read; woken when this is dropped.
 #[derive(Default)]
@@ -31,24 +37,31 @@ pub(crate) struct Woken(Vec<Waker>);
 
 /// A queue. It has no bound.
 pub(crate) fn queue<T>() -> (Sender<T>, Receiver<T>) {
-    let (sender, receiver) = mpsc::channel();
-    let reader = Arc::new(AtomicWaker::new());
-    let sender = Sender {
-        items: sender,
-        reader: Reader(Arc::clone(&reader)),
-    };
+    let shared = Arc::new(Shared(Mutex::new(State {
+        items: VecDeque::new(),
+        reader: None,
+        over: false,
+    })));
     let receiver = Receiver {
-        items: receiver,
-        reader,
+        shared: Arc::clone(&shared),
+        taken: VecDeque::new(),
     };
-    (sender, receiver)
+    (Sender(shared), receiver)
+}
+
+impl<T> Shared<T> {
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl<T> Sender<T> {
     /// Adds an item, and the reader to `woken` if it waits. Nothing happens if there is no reader any more.
     pub(crate) fn send(&self, item: T, woken: &mut Woken) {
-        if self.items.send(item).is_ok() {
-            woken.0.extend(self.reader.0.take());
+        let mut state = self.0.lock();
+        if !state.over {
+            state.items.push_back(item);
+            woken.0.extend(state.reader.take());
         }
     }
 }
@@ -56,28 +69,52 @@ impl<T> Sender<T> {
 impl<T> Receiver<T> {
     /// The next item; `None` after the last.
     pub(crate) fn poll_recv(&mut self, cx: &Context<'_>) -> Poll<Option<T>> {
-        match self.items.try_recv() {
-            Ok(item) => return Poll::Ready(Some(item)),
-            Err(TryRecvError::Disconnected) => return Poll::Ready(None),
-            Err(TryRecvError::Empty) => self.reader.register(cx.waker()),
+        if let Some(item) = self.taken.pop_front() {
+            return Poll::Ready(Some(item));
         }
-        // What came before the registration woke nobody.
-        match self.items.try_recv() {
-            Ok(item) => Poll::Ready(Some(item)),
-            Err(TryRecvError::Disconnected) => Poll::Ready(None),
-            Err(TryRecvError::Empty) => Poll::Pending,
+        let mut state = self.shared.lock();
+        self.taken.shrink_to(KEPT);
+        std::mem::swap(&mut self.taken, &mut state.items);
+        match self.taken.pop_front() {
+            None if state.over => Poll::Ready(None),
+            None => {
+                state.reader = Some(cx.waker().clone());
+                Poll::Pending
+            }
+            item => Poll::Ready(item),
         }
     }
 
-    /// What is there already.
+    /// The next item, if there is one already.
     pub(crate) fn try_recv(&mut self) -> Option<T> {
-        self.items.try_recv().ok()
+        if self.taken.is_empty() {
+            std::mem::swap(&mut self.taken, &mut self.shared.lock().items);
+        }
+        self.taken.pop_front()
     }
 }
 
-impl Drop for Reader {
+impl<T> Drop for Sender<T> {
     fn drop(&mut self) {
-        self.0.wake();
+        let reader = {
+            let mut state = self.0.lock();
+            state.over = true;
+            state.reader.take()
+        };
+        if let Some(reader) = reader {
+            reader.wake();
+        }
+    }
+}
+
+impl<T> Drop for Receiver<T> {
+    fn drop(&mut self) {
+        let left = {
+            let mut state = self.shared.lock();
+            state.over = true;
+            std::mem::take(&mut state.items)
+        };
+        drop(left);
     }
 }
 

@@ -10,6 +10,7 @@ mod board;
 pub mod budget;
 mod entry;
 mod finish;
+mod fresh;
 mod object;
 mod outcome;
 mod posts;

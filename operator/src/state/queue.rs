@@ -13,6 +13,7 @@ use foldhash::fast::RandomState;
 use provost_coordinator::{TaskChange, TaskChangeKind, TaskId};
 
 use super::entry::{Adopted, Entry};
+use super::fresh::Fresh;
 use super::object::TaskRecord;
 use crate::key::ProofKey;
 use crate::metrics::WriterState;
@@ -88,6 +89,8 @@ impl Outlook {
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     bounds: Bounds,
+    /// Tasks that need no object yet; none of them has an entry.
+    fresh: Fresh,
     /// Every change looks up its task a dozen times: as in the coordinator's tables, the hash is a fast one.
     entries: HashMap<TaskId, Entry, RandomState>,
     order: VecDeque<TaskId>,
@@ -117,6 +120,30 @@ impl Queue {
     /// Notes a change.
     pub(super) fn record(&mut self, change: &TaskChange) {
         self.now = self.now.max(change.at);
+        if let TaskChangeKind::Created {
+            weight,
+            run,
+            root: false,
+        } = change.kind
+            && !self.entries.contains_key(&change.task)
+        {
+            self.fresh.add(change, weight, run);
+            return;
+        }
+        if self
+            .fresh
+            .follow(change, change.at + self.bounds.horizon_ms)
+        {
+            return;
+        }
+        for earlier in self.fresh.take_out(&change.task).into_iter().flatten() {
+            self.follow(&earlier);
+        }
+        self.follow(change);
+    }
+
+    /// Follows a change of a task that is to have an object, or may have one.
+    fn follow(&mut self, change: &TaskChange) {
         if let Some(record) = TaskRecord::new(change) {
             self.admit(change, record);
         }
@@ -145,7 +172,7 @@ impl Queue {
     /// [`Queue::recovered`].
     pub(super) fn adopt(&mut self, record: TaskRecord, uid: Option<String>, goes_on: bool) {
         let task = TaskId::from(record.spec.task_id.as_str());
-        if self.entries.contains_key(&task) {
+        if self.entries.contains_key(&task) || self.fresh.contains(&task) {
             return;
         }
         let blank = Entry::new(record, None);
@@ -266,7 +293,8 @@ impl Queue {
 
     /// When [`Queue::next`] has more to give, if nothing else happens.
     pub(super) fn next_at(&self) -> Option<i64> {
-        self.young.first().map(|(due, _)| *due)
+        let young = self.young.first().map(|(due, _)| *due);
+        self.fresh.next_at().into_iter().chain(young).min()
     }
 
     /// What a writer finds, and when.
@@ -355,6 +383,11 @@ impl Queue {
     /// Queues the tasks whose horizon has passed, as far as the window has room. What finds none is looked at again later, if it still runs.
     fn ripen(&mut self, now: i64) {
         self.now = self.now.max(now);
+        while let Some(changes) = self.fresh.ripe(self.now) {
+            for change in changes {
+                self.follow(&change);
+            }
+        }
         while let Some((due, task)) = self.young.first().cloned() {
             if due > self.now {
                 return;

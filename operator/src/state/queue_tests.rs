@@ -34,7 +34,8 @@ fn record(queue: &mut Queue, task: &str, kinds: impl IntoIterator<Item = TaskCha
 }
 
 fn is_empty(queue: &Queue) -> bool {
-    queue.entries.is_empty()
+    queue.fresh.is_empty()
+        && queue.entries.is_empty()
         && queue.young.is_empty()
         && queue.windows.is_empty()
         && queue.behind.is_empty()

@@ -105,8 +105,13 @@ impl Core {
         for (id, proof) in &self.proofs {
             let tasks = self.tasks.values().filter(|t| t.proof == *id);
             let ids: BTreeSet<_> = tasks.clone().map(|t| t.id.clone()).collect();
-            let listed: BTreeSet<_> = proof.tasks.iter().cloned().collect();
+            let listed: BTreeSet<_> = proof.tasks.all().cloned().collect();
             ensure!(ids == listed, "{id}: tasks");
+            ensure!(proof.tasks.all().count() == ids.len(), "{id}: tasks twice");
+            let open = tasks.clone().filter(|task| !task.phase().is_final());
+            let open: BTreeSet<_> = open.map(|task| task.id.clone()).collect();
+            let listed: BTreeSet<_> = proof.tasks.open().cloned().collect();
+            ensure!(open == listed, "{id}: open tasks");
             let mut counts: BTreeMap<TaskType, Counts> = BTreeMap::new();
             let mut capped = 0;
             for task in tasks {

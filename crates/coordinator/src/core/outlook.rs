@@ -46,7 +46,7 @@ impl Core {
         let proof = self.proofs.get(&root.proof)?;
         let mut running = 0;
         let mut rest = 0;
-        for task in proof.tasks.iter().filter_map(|id| self.tasks.get(id)) {
+        for task in proof.tasks.open().filter_map(|id| self.tasks.get(id)) {
             let Phase::Assigned(worker) = &task.phase else {
                 continue;
             };
@@ -108,7 +108,7 @@ impl Core {
     }
 
     fn waiting<'a>(&'a self, proof: &'a Proof) -> impl Iterator<Item = &'a Task> {
-        let tasks = proof.tasks.iter().filter_map(|id| self.tasks.get(id));
+        let tasks = proof.tasks.open().filter_map(|id| self.task(id));
         tasks.filter(|task| {
             matches!(
                 task.phase,

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use provost_proto::worker::TaskType;
 use provost_scheduler::ProofKey;
 
+use super::members::Members;
 use super::tally::Tally;
 use super::task::{Phase, is_unit};
 use super::{Core, LinkId, Stray, in_order};
@@ -15,7 +16,7 @@ use crate::ids::{ProofId, SubId, TaskId};
 use crate::proof_spec::{ProofSpec, Root};
 use crate::shards::ShardSize;
 use crate::state::{Counts, ProofProgress};
-use crate::tables::{OrderedSet, Set};
+use crate::tables::Set;
 
 /// A proof, from its submission until it is forgotten.
 pub(crate) struct Proof {
@@ -25,7 +26,7 @@ pub(crate) struct Proof {
     /// The root task of this run.
     pub(crate) root: Option<TaskId>,
     /// The tasks of this run.
-    pub(crate) tasks: OrderedSet<TaskId>,
+    pub(crate) tasks: Members,
     /// Tasks of earlier runs: whoever still speaks of them is told that their run is over.
     pub(crate) dropped: Set<TaskId>,
     pub(crate) subs: BTreeSet<SubId>,
@@ -191,7 +192,7 @@ impl Core {
         let proof = Proof {
             run: spec.first_run,
             root: None,
-            tasks: OrderedSet::default(),
+            tasks: Members::default(),
             dropped: Set::default(),
             subs: BTreeSet::new(),
             gpu_ms: 0,

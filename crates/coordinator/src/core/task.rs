@@ -116,12 +116,12 @@ impl Task {
 
 impl Core {
     pub(crate) fn task(&self, id: &str) -> Option<&Task> {
-        self.tasks.get(id)
+        self.tasks.get(id).map(Box::as_ref)
     }
 
     /// A task's own fields; its phase is changed by [`Core::set_phase`].
     pub(crate) fn task_mut(&mut self, id: &str) -> Option<&mut Task> {
-        self.tasks.get_mut(id)
+        self.tasks.get_mut(id).map(Box::as_mut)
     }
 
     /// Adds a task to a proof, in the given phase. `data` gets our weight, and what a CoreExecute is told of its shards. Does nothing if the proof is not there.
@@ -138,7 +138,7 @@ impl Core {
         let Some(owner) = self.proofs.get_mut(proof) else {
             return;
         };
-        owner.tasks.insert(id.clone());
+        owner.tasks.add(id.clone());
         let reserve = if kind == TaskType::Controller {
             owner.reserve
         } else {
@@ -172,7 +172,7 @@ impl Core {
         owner.count(kind, &task.phase, 1);
         owner.steps += 1;
         self.total_tasks += 1;
-        self.tasks.insert(id.clone(), task);
+        self.tasks.insert(id.clone(), Box::new(task));
         self.dirty.insert(proof.clone());
         self.reschedule(&id, &Phase::Marker);
     }
@@ -190,6 +190,9 @@ impl Core {
             proof.count(task.kind, &old, -1);
             proof.count(task.kind, &task.phase, 1);
             proof.steps += 1;
+            if task.phase.is_final() {
+                proof.tasks.close(id);
+            }
         }
         self.dirty.insert(task.proof.clone());
         self.reschedule(id, &old);
@@ -201,9 +204,9 @@ impl Core {
         let task = self.tasks.remove(id)?;
         if let Some(proof) = self.proofs.get_mut(&task.proof) {
             proof.count(task.kind, &task.phase, -1);
-            proof.tasks.swap_remove(id);
+            proof.tasks.remove(id);
             self.dirty.insert(task.proof.clone());
         }
-        Some(task)
+        Some(*task)
     }
 }

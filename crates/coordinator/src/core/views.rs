@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use provost_proto::class_of;
-use provost_proto::worker::WorkerType;
+use provost_proto::worker::{TaskType, WorkerType};
 
-use super::{Core, LinkId, Phase, Worker, serves};
+use super::{Core, LinkId, Worker, serves};
 use crate::events::{ClassStats, Stats, WorkerView};
+use crate::state::Counts;
 
 impl Core {
     pub(crate) fn worker_views(&self) -> Vec<WorkerView> {
@@ -44,7 +45,9 @@ impl Core {
         ] {
             *slot = self.class_stats(class);
         }
-        stats.active_tasks = count(self.tasks.values().filter(|t| !t.phase().is_final()));
+        for (_, counts) in self.counts() {
+            stats.active_tasks += counts.pending + counts.running;
+        }
         stats
     }
 
@@ -55,11 +58,15 @@ impl Core {
             stats.used_weight += worker.used();
             stats.max_weight += u64::from(worker.max_weight);
         }
-        let waits =
-            |phase: &Phase| matches!(phase, Phase::Held(_) | Phase::Queued | Phase::Delayed(_));
-        let tasks = self.tasks.values().filter(|t| class_of(t.kind) == class);
-        stats.queued = count(tasks.filter(|t| waits(t.phase())));
+        let counts = self.counts().filter(|(kind, _)| class_of(*kind) == class);
+        stats.queued = counts.map(|(_, counts)| counts.pending).sum();
         stats
+    }
+
+    /// Tasks by type and state, proof by proof.
+    fn counts(&self) -> impl Iterator<Item = (TaskType, Counts)> {
+        let counts = self.proofs.values().flat_map(|proof| &proof.counts);
+        counts.map(|(kind, counts)| (*kind, *counts))
     }
 }
 

@@ -347,13 +347,11 @@ impl Reactor<'_> {
             not_before: at,
         };
         self.record(because, requeued);
-        let Some(owner) = self.core.proof(proof) else {
+        let Some(owner) = self.core.proof_mut(proof) else {
             return;
         };
-        let tasks: Vec<_> = owner.tasks.iter().cloned().collect();
-        if let Some(owner) = self.core.proof_mut(proof) {
-            owner.remember_run();
-        }
+        let tasks = owner.tasks.take();
+        owner.remember_run();
         for id in &tasks {
             self.drop_task(id);
         }

@@ -60,11 +60,10 @@ impl Reactor<'_> {
 
     /// Drops all that a proof has.
     pub(super) fn clear(&mut self, id: &ProofId) {
-        let Some(proof) = self.core.proof(id) else {
+        let Some(proof) = self.core.proof_mut(id) else {
             return;
         };
-        let tasks: Vec<_> = proof.tasks.iter().cloned().collect();
-        for task in &tasks {
+        for task in &proof.tasks.take() {
             self.drop_task(task);
         }
         self.clear_strays(id);

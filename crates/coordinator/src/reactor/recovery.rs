@@ -194,7 +194,7 @@ impl Reactor<'_> {
             .core
             .proof(id)
             .into_iter()
-            .flat_map(|proof| &proof.tasks);
+            .flat_map(|proof| proof.tasks.open());
         let tasks = tasks.filter_map(|task| self.core.task(task));
         let held = tasks.filter(|t| *t.phase() == Phase::Held(Held::Recovery) && which(t.kind));
         let held: Vec<_> = held.map(|task| task.id.clone()).collect();

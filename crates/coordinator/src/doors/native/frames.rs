@@ -1,6 +1,5 @@
 //! The outgoing side of a stream.
 
-use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -23,7 +22,6 @@ const MAX_BYTES: usize = 1024 * 1024;
 /// All that waits for a process, a frame at a time.
 pub struct Frames {
     queue: Receiver<DownMessage>,
-    ready: VecDeque<DownMessage>,
     end: Option<oneshot::Receiver<Status>>,
 }
 
@@ -45,22 +43,25 @@ impl Frames {
     pub(super) const fn new(queue: Receiver<DownMessage>, end: oneshot::Receiver<Status>) -> Self {
         Self {
             queue,
-            ready: VecDeque::new(),
             end: Some(end),
         }
     }
 
-    /// As many messages as fit.
-    fn next_frame(&mut self) -> Down {
+    /// This message, and as many of the next as fit.
+    fn frame(&mut self, first: DownMessage) -> Down {
         let mut bytes = 0;
-        let mut messages: Vec<DownMessage> = Vec::with_capacity(self.ready.len().min(64));
-        while bytes < MAX_BYTES
-            && let Some(next) = self.ready.pop_front()
-        {
-            bytes += next.encoded_len();
-            if let Some(next) = merge(messages.last_mut(), next) {
-                messages.push(next);
+        let mut messages: Vec<DownMessage> = Vec::new();
+        let mut next = Some(first);
+        let mut room = MAX_MESSAGES;
+        while let Some(message) = next {
+            bytes += message.encoded_len();
+            if let Some(message) = merge(messages.last_mut(), message) {
+                messages.push(message);
             }
+            room -= 1;
+            next = (room > 0 && bytes < MAX_BYTES)
+                .then(|| self.queue.try_recv())
+                .flatten();
         }
         Down { messages }
     }
@@ -87,18 +88,12 @@ impl Stream for Frames {
     type Item = Frame;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Frame>> {
-        let this = &mut *self;
-        if this.ready.is_empty() {
-            let Some(first) = std::task::ready!(this.queue.poll_recv(cx)) else {
-                // Sent before the queue was closed, if at all.
-                let verdict = this.end.take().and_then(|mut end| end.try_recv().ok());
-                return Poll::Ready(verdict.map(Err));
-            };
-            let more = std::iter::from_fn(|| this.queue.try_recv());
-            this.ready.push_back(first);
-            this.ready.extend(more.take(MAX_MESSAGES - 1));
-        }
-        Poll::Ready(Some(Ok(this.next_frame())))
+        let Some(first) = std::task::ready!(self.queue.poll_recv(cx)) else {
+            // Sent before the queue was closed, if at all.
+            let verdict = self.end.take().and_then(|mut end| end.try_recv().ok());
+            return Poll::Ready(verdict.map(Err));
+        };
+        Poll::Ready(Some(Ok(self.frame(first))))
     }
 }
 

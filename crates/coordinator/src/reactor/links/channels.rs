@@ -143,7 +143,11 @@ impl Reactor<'_> {
 
     /// Whether a reader has heard more than there is: who said it is gone.
     pub(in crate::reactor) fn unheard_of(&self, proof: &ProofId) -> bool {
-        let tasks = self.core.proof(proof).into_iter().flat_map(|p| &p.tasks);
+        let tasks = self
+            .core
+            .proof(proof)
+            .into_iter()
+            .flat_map(|p| p.tasks.all());
         let mut channels = tasks.filter_map(|task| self.core.channel(task));
         channels.any(|channel| {
             let count = channel.messages.len() as u64;

@@ -79,7 +79,11 @@ impl Reactor<'_> {
     /// What the process read on an earlier stream says nothing of what it has heard.
     fn forget_listening(&mut self, link: LinkId) {
         for proof in self.involved(link) {
-            let tasks = self.core.proof(&proof).into_iter().flat_map(|p| &p.tasks);
+            let tasks = self
+                .core
+                .proof(&proof)
+                .into_iter()
+                .flat_map(|p| p.tasks.all());
             let reads = |task: &&TaskId| {
                 let channel = self.core.channel(task);
                 channel.is_some_and(|channel| channel.listeners.contains_key(&link))
@@ -99,7 +103,11 @@ impl Reactor<'_> {
     fn take_forgotten(&mut self, link: LinkId, wanted: &HashSet<TaskId>) {
         let mut forgotten: Vec<(ProofId, TaskId)> = Vec::new();
         for proof in self.involved(link) {
-            let tasks = self.core.proof(&proof).into_iter().flat_map(|p| &p.tasks);
+            let tasks = self
+                .core
+                .proof(&proof)
+                .into_iter()
+                .flat_map(|p| p.tasks.all());
             let tasks = tasks.filter_map(|id| self.core.task(id));
             let tasks = tasks.filter(|task| task.takers.contains(&link));
             let tasks = tasks.filter(|task| !wanted.contains(&task.id));

@@ -102,7 +102,7 @@ fn proof(i: usize) -> String {
 fn some_task(env: &Env, i: usize, running: bool) -> Option<(TaskId, String, Option<String>)> {
     let mut all = Vec::new();
     for k in 0..PROOFS {
-        let tasks = env.core.proof(&proof(k)).map(|p| p.tasks.iter().cloned());
+        let tasks = env.core.proof(&proof(k)).map(|p| p.tasks.open().cloned());
         all.extend(tasks.into_iter().flatten());
     }
     all.retain(|id| !running || env.worker_of(id).is_some());
@@ -264,7 +264,7 @@ fn settle(env: &mut Env) {
             };
             idle = false;
             let root = live.root.clone().unwrap();
-            let tasks: Vec<_> = live.tasks.iter().cloned().collect();
+            let tasks: Vec<_> = live.tasks.open().cloned().collect();
             let open = |env: &Env, task: &TaskId| {
                 let phase = env.phase(task);
                 *task != root && phase.is_some_and(|phase| !phase.is_final())
@@ -284,7 +284,7 @@ fn settle(env: &mut Env) {
                 .proof(&id)
                 .unwrap()
                 .tasks
-                .iter()
+                .open()
                 .any(|t| open(env, t));
             if let Some(worker) = env.worker_of(&root)
                 && !waiting

@@ -76,7 +76,7 @@ impl World {
         let core = &self.replicas[replica].core;
         let proofs = self.durable.keys().filter_map(|id| core.proof(id));
         let tasks: Vec<_> = proofs
-            .flat_map(|proof| proof.tasks.iter().map(|task| (proof.run, task)))
+            .flat_map(|proof| proof.tasks.all().map(|task| (proof.run, task)))
             .filter_map(|(run, task)| Some((run, core.task(task)?)))
             .collect();
         if tasks.is_empty() {
