@@ -201,7 +201,9 @@ pub async fn run(args: RunArgs) -> anyhow::Result<u8> {
     Ok(match verdict {
         None => 0,
         Some(doubt) => {
-            tracing::error!(?doubt, "this process is to be replaced");
+            // Nobody else knows which of its node's GPUs it had.
+            let gpu = worker.status.device().map_or("none", |device| &device.uuid);
+            tracing::error!(?doubt, gpu, "this process is to be replaced");
             exit_code(&doubt)
         }
     })

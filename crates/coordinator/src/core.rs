@@ -20,6 +20,7 @@ mod pace;
 mod proof;
 mod recovery;
 mod schedule;
+mod spare;
 mod standstill;
 mod stray;
 mod sub;

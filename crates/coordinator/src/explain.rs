@@ -140,7 +140,7 @@ impl fmt::Display for Wait {
             }
             WaitReason::ShardsTooLarge { workers } => write!(
                 f,
-                "{name} is of a proof with full shards, and none of {workers} GPU workers can prove them: add a GPU with more than 26 GB, or \
+                "{name} is of a proof with full shards, and none of {workers} GPU workers can prove them: add a GPU with more than 26 GiB, or \
                  suspend and resume the proof, which begins it again with smaller ones"
             ),
             WaitReason::TooLarge {

@@ -37,6 +37,24 @@ pub struct ProofSpec {
 }
 
 impl ProofSpec {
+    /// A proof of which nothing else is said: nobody in particular asked for it, at the epoch, with no more than the defaults.
+    pub fn new(proof_id: impl Into<ProofId>, kind: Root) -> Self {
+        Self {
+            proof_id: proof_id.into(),
+            kind,
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+            requester: String::new(),
+            priority: 0,
+            created_at_ms: 0,
+            parallelism: None,
+            max_retries: None,
+            deadline_ms: None,
+            expires_at_ms: None,
+            first_run: 0,
+        }
+    }
+
     /// When it has to be there.
     pub(crate) fn due(&self) -> Option<Millis> {
         self.deadline_ms.or(self.expires_at_ms)

@@ -72,12 +72,13 @@ impl<T> Receiver<T> {
         if let Some(item) = self.taken.pop_front() {
             return Poll::Ready(Some(item));
         }
-        let mut state = self.shared.lock();
         self.taken.shrink_to(KEPT);
+        let mut state = self.shared.lock();
         std::mem::swap(&mut self.taken, &mut state.items);
         match self.taken.pop_front() {
             None if state.over => Poll::Ready(None),
             None => {
+                self.taken.shrink_to(KEPT);
                 state.reader = Some(cx.waker().clone());
                 Poll::Pending
             }

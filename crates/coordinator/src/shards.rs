@@ -6,7 +6,7 @@
 pub enum ShardSize {
     /// Fits GPUs of 24 GB.
     Reduced,
-    /// SP1's own size, for CPUs and GPUs with more than 26 GB.
+    /// SP1's own size, for CPUs and GPUs with more than 26 GiB.
     Full,
 }
 

@@ -84,18 +84,8 @@ mod tests {
     fn proof(id: &str) -> RecoveredProof {
         RecoveredProof {
             spec: ProofSpec {
-                proof_id: id.into(),
-                kind: Root::Prove,
-                inputs: Vec::new(),
-                outputs: Vec::new(),
                 requester: "ns".into(),
-                priority: 0,
-                created_at_ms: 0,
-                parallelism: None,
-                max_retries: None,
-                deadline_ms: None,
-                expires_at_ms: None,
-                first_run: 0,
+                ..ProofSpec::new(id, Root::Prove)
             },
             run: 1,
             root: "root-1".into(),

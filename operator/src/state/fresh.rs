@@ -7,6 +7,9 @@ use foldhash::fast::RandomState;
 use provost_coordinator::{ProofId, TaskChange, TaskChangeKind, TaskId, WorkerId};
 use provost_proto::worker::TaskType;
 
+/// So many of those that ended may be in the order before they are looked for.
+const SLACK: usize = 1024;
+
 /// The tasks.
 #[derive(Debug, Default)]
 pub(super) struct Fresh {
@@ -135,6 +138,12 @@ impl Fresh {
                 self.due.pop_front();
             }
         }
+        // Behind one that runs for long many may have ended.
+        if self.due.len() > 2 * self.tasks.len() + SLACK {
+            let mut due = std::mem::take(&mut self.due);
+            due.retain(|due| self.is_due(due));
+            self.due = due;
+        }
         Some(known)
     }
 
@@ -211,6 +220,20 @@ mod tests {
         assert!(tell(&mut fresh, "b", 4, created(false)));
         assert!(fresh.contains(&"b".into()) && fresh.ripe(i64::MAX).is_none());
         assert_eq!(fresh.take_out(&"b".into()).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn many_that_ended_behind_one_that_runs_are_forgotten() {
+        let mut fresh = Fresh::default();
+        for task in std::iter::once("first".to_owned()).chain((0..5000).map(|n| n.to_string())) {
+            assert!(tell(&mut fresh, &task, 1, created(false)));
+            assert!(tell(&mut fresh, &task, 1, assigned()));
+            if task != "first" {
+                assert!(tell(&mut fresh, &task, 1, succeeded()));
+            }
+        }
+        assert!(fresh.due.len() <= SLACK + 3, "{}", fresh.due.len());
+        assert_eq!(fresh.next_at(), Some(1 + HORIZON));
     }
 
     #[test]

@@ -492,6 +492,53 @@ fn nothing_is_left_of_any_sequence_that_ends() {
 }
 
 #[test]
+fn a_task_that_waits_for_its_record_is_written_like_one_that_has_it() {
+    use proptest::prelude::*;
+    let steps = prop::collection::vec((0..4usize, 0..11usize, 0..3i64), 0..80);
+    proptest!(|(steps in steps)| {
+        let bounds = Bounds { per_proof: 2, ..Bounds::default() };
+        let (mut queue, mut other) = (Queue::new(bounds), Queue::new(bounds));
+        let mut flight: Vec<(TaskId, Job)> = Vec::new();
+        let mut now = NOW;
+        for (task, what, pass) in steps {
+            now += pass * 200;
+            let name = format!("t{task}");
+            let kind = match what {
+                0 | 1 => created(false),
+                2 | 3 => assigned(),
+                4 => requeued(),
+                5 => TaskChangeKind::Recalled,
+                6 => succeeded(),
+                7 => TaskChangeKind::Dropped,
+                8 => failed(),
+                9 => {
+                    let next = queue.next(now);
+                    prop_assert_eq!(&next, &other.next(now));
+                    flight.extend(next);
+                    continue
+                }
+                _ => {
+                    if let Some((task, job)) = flight.pop() {
+                        let done = if pass == 0 { Done::Failed } else { Done::Written(Some("one".into())) };
+                        queue.done(&task, job.clone(), done.clone());
+                        other.done(&task, job, done);
+                    }
+                    continue
+                }
+            };
+            let mut change = change(&name, kind);
+            change.at = now;
+            queue.record(&change);
+            // With a record from the first.
+            other.now = other.now.max(now);
+            other.follow(&change);
+            prop_assert_eq!(queue.next_at(), other.next_at());
+            prop_assert_eq!(format!("{:?}", queue.state()), format!("{:?}", other.state()));
+        }
+    });
+}
+
+#[test]
 fn an_object_whose_creation_was_not_answered_goes_with_its_task() {
     let mut queue = Queue::default();
     record(&mut queue, "t", [created(false), assigned()]);

@@ -166,18 +166,11 @@ impl Machine {
             Mode::Core | Mode::Compressed => (Root::Prove, vec![output]),
         };
         let spec = ProofSpec {
-            proof_id: proof_id.as_str().into(),
-            kind,
             inputs: inputs.to_vec(),
             outputs: outputs.clone(),
             requester: "solo".to_owned(),
-            priority: 0,
             created_at_ms: now.try_into()?,
-            parallelism: None,
-            max_retries: None,
-            deadline_ms: None,
-            expires_at_ms: None,
-            first_run: 0,
+            ..ProofSpec::new(proof_id.as_str(), kind)
         };
         self.state.take_changes();
         self.coordinator.submit_proof(spec).await?;

@@ -23,20 +23,12 @@ async fn coordinator() -> (Coordinator, String) {
 
 fn execution() -> ProofSpec {
     ProofSpec {
-        proof_id: "p".into(),
-        kind: Root::Execute,
         inputs: ["program", "stdin", "2", "0", "", "{}"]
             .map(str::to_owned)
             .to_vec(),
-        outputs: Vec::new(),
         requester: "someone".to_owned(),
-        priority: 0,
         created_at_ms: 1,
-        parallelism: None,
-        max_retries: None,
-        deadline_ms: None,
-        expires_at_ms: None,
-        first_run: 0,
+        ..ProofSpec::new("p", Root::Execute)
     }
 }
 

@@ -87,18 +87,8 @@ async fn serve(kind: &str, proofs: usize) {
     let coordinator = Coordinator::start(config, state, CancellationToken::new());
     for number in 0..proofs {
         let proof = ProofSpec {
-            proof_id: format!("proof-{number}").into(),
-            kind: Root::Prove,
             inputs: vec![String::new(), String::new(), "2".to_owned()],
-            outputs: Vec::new(),
-            requester: String::new(),
-            priority: 0,
-            created_at_ms: 0,
-            parallelism: None,
-            max_retries: None,
-            deadline_ms: None,
-            expires_at_ms: None,
-            first_run: 0,
+            ..ProofSpec::new(format!("proof-{number}"), Root::Prove)
         };
         coordinator.submit_proof(proof).await.unwrap();
     }

@@ -50,7 +50,7 @@ impl Core {
             ensure!(worker.holds().len() == known.holds, "{id}: holds");
             ensure!(worker.max_weight == known.capacity, "{id}: capacity");
             ensure!(worker.provers == known.provers, "{id}: provers");
-            ensure!(worker.is_available() == known.open, "{id}: open");
+            ensure!(worker.takes_tasks() == known.open, "{id}: open");
             for (task, hold) in worker.holds() {
                 ensure!(
                     hold.is_live() == hold.room.is_none(),

@@ -2,7 +2,7 @@
 
 use provost_proto::worker::TaskType;
 
-use super::{Core, Phase, Proof, in_order, is_unit};
+use super::{Core, Phase, Proof, Task, in_order, is_unit};
 use crate::Millis;
 use crate::ids::{ProofId, TaskId};
 use crate::proof_spec::Root;
@@ -39,9 +39,9 @@ impl Core {
 
     /// The task that a proof waits for; `None` if tasks wait for workers, or run that have a limit of their own.
     fn waits_for(&self, id: &ProofId) -> Option<TaskId> {
-        let mut found: Option<(u8, &TaskId)> = None;
+        let mut found: Option<(u8, &Task)> = None;
         let proof = self.proofs.get(id)?;
-        for task in proof.tasks.open().filter_map(|id| self.tasks.get(id)) {
+        for task in proof.tasks.open().filter_map(|id| self.task(id)) {
             let depth = match task.phase {
                 Phase::Succeeded | Phase::Failed => continue,
                 Phase::Held(_) | Phase::Queued | Phase::Delayed(_) => return None,
@@ -50,11 +50,12 @@ impl Core {
                 Phase::Assigned(_) => 0,
                 Phase::Marker => 2,
             };
-            // Who waits for nobody else is to blame.
-            if found.is_none_or(|(other, _)| depth > other) {
-                found = Some((depth, &task.id));
+            // Who waits for nobody else is to blame, and of those the first.
+            let first = |other: &Task| task.rank < other.rank;
+            if found.is_none_or(|(most, other)| depth > most || depth == most && first(other)) {
+                found = Some((depth, task));
             }
         }
-        found.map(|(_, task)| task.clone())
+        found.map(|(_, task)| task.id.clone())
     }
 }

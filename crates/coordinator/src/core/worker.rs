@@ -40,6 +40,8 @@ pub(crate) struct Worker {
     pub(crate) retiring: bool,
     /// It takes no more tasks, by the operator's word: its pod is on its way out, or its node is not ready.
     pub(super) cordoned: bool,
+    /// It takes no more tasks, since there are faster ones: see [`Core::spare_slow`].
+    pub(crate) spare: bool,
     /// Nothing was heard of it for too long to give it tasks.
     pub(crate) silent: bool,
     pub(crate) last_seen: Millis,
@@ -83,6 +85,7 @@ impl Worker {
             closed: false,
             retiring: false,
             cordoned: false,
+            spare: false,
             silent: false,
             last_seen: now,
             last_beat_sent: now,
@@ -100,6 +103,11 @@ impl Worker {
     /// Whether it takes tasks now.
     pub(crate) const fn is_available(&self) -> bool {
         self.conn.is_some() && !self.unreported && !self.is_leaving() && !self.silent
+    }
+
+    /// Whether the scheduler may give it tasks.
+    pub(super) const fn takes_tasks(&self) -> bool {
+        self.is_available() && !self.spare
     }
 
     /// Weight of everything that takes up room on it.
@@ -141,7 +149,7 @@ impl Worker {
 
     /// What the scheduler has to know of it.
     const fn offer(&self) -> (bool, (u32, Option<u32>)) {
-        (self.is_available(), (self.max_weight, self.provers))
+        (self.takes_tasks(), (self.max_weight, self.provers))
     }
 }
 
@@ -193,7 +201,7 @@ impl Core {
         });
         pod.workers.insert(id.clone());
         let key = schedule.add_worker(&worker, pod.number);
-        schedule.open(key, worker.is_available());
+        schedule.open(key, worker.takes_tasks());
         worker.key = Some(key);
         self.workers.insert(id, worker);
     }
@@ -255,10 +263,13 @@ impl Core {
         Some(result)
     }
 
-    /// The largest shards that every registered prover can take. While there is none, the small ones: whoever comes can take those.
+    /// The largest shards that every registered prover can take, or every one with a GPU if there is any. While there is none, the small ones: whoever
+    /// comes can take those.
     pub(crate) fn shard_size(&self) -> ShardSize {
         let provers = self.workers.values().filter(|w| w.kind != WorkerType::Cpu);
-        let sizes = provers.map(|worker| worker.shards);
+        let (slow, fast): (Vec<_>, Vec<_>) = provers.partition(|worker| worker.is_slow());
+        let who = if fast.is_empty() { slow } else { fast };
+        let sizes = who.into_iter().map(|worker| worker.shards);
         sizes.min().unwrap_or(ShardSize::Reduced)
     }
 
@@ -275,7 +286,7 @@ impl Core {
         };
         self.schedule.remove_worker(old);
         let key = self.schedule.add_worker(worker, pod);
-        self.schedule.open(key, worker.is_available());
+        self.schedule.open(key, worker.takes_tasks());
         worker.key = Some(key);
         self.move_holds(id, key);
     }

@@ -255,18 +255,15 @@ impl WorkerService for UnaryDoor {
         validate::artifacts("inputs", &request.inputs)?;
         validate::artifacts("outputs", &request.outputs)?;
         let spec = ProofSpec {
-            proof_id: validate::id("proof_id", request.proof_id)?,
-            kind: Root::Prove,
             inputs: request.inputs,
             outputs: request.outputs,
             requester: validate::optional_id("requester", request.requester)?,
-            priority: 0,
             created_at_ms: self.shared.now(),
-            parallelism: None,
-            max_retries: None,
-            deadline_ms: None,
             expires_at_ms: expiry(request.expires_at),
-            first_run: 0,
+            ..ProofSpec::new(
+                validate::id::<ProofId>("proof_id", request.proof_id)?,
+                Root::Prove,
+            )
         };
         let root = self.submit(spec)?;
         let task_id = root.map(|root| root.to_string()).unwrap_or_default();
@@ -279,18 +276,13 @@ impl WorkerService for UnaryDoor {
     ) -> Answer<()> {
         let request = request.into_inner();
         self.submit(ProofSpec {
-            proof_id: validate::id("proof_id", request.proof_id)?,
-            kind: Root::None,
-            inputs: Vec::new(),
-            outputs: Vec::new(),
             requester: validate::optional_id("requester", request.requester)?,
-            priority: 0,
             created_at_ms: self.shared.now(),
-            parallelism: None,
-            max_retries: None,
-            deadline_ms: None,
             expires_at_ms: expiry(request.expires_at),
-            first_run: 0,
+            ..ProofSpec::new(
+                validate::id::<ProofId>("proof_id", request.proof_id)?,
+                Root::None,
+            )
         })?;
         done()
     }

@@ -197,8 +197,9 @@ impl Reactor<'_> {
             .flat_map(|proof| proof.tasks.open());
         let tasks = tasks.filter_map(|task| self.core.task(task));
         let held = tasks.filter(|t| *t.phase() == Phase::Held(Held::Recovery) && which(t.kind));
-        let held: Vec<_> = held.map(|task| task.id.clone()).collect();
-        for task in held {
+        let mut held: Vec<_> = held.map(|task| (task.rank, task.id.clone())).collect();
+        held.sort_unstable();
+        for (_, task) in held {
             self.core.set_phase(&task, Phase::Queued);
         }
     }

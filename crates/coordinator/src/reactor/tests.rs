@@ -18,5 +18,6 @@ mod recalls;
 mod retries;
 mod shards;
 mod sharing;
+mod spare;
 mod subs;
 mod terms;

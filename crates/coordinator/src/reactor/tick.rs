@@ -24,6 +24,7 @@ impl Reactor<'_> {
             self.end_standstills();
             self.tend_drains();
             self.core.reckon_deadlines();
+            self.core.spare_slow();
         }
         self.beat_workers();
         self.tend_subs();

@@ -59,6 +59,7 @@ impl Reactor<'_> {
             w.version = opened.version;
             w.closed = draining;
             w.silent = false;
+            w.spare = false;
             w.told_anew(now);
             // It may be a new process. If it still does not stop, its next beat says so.
             w.retiring = false;

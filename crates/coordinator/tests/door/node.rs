@@ -77,20 +77,13 @@ impl Server {
 
 pub(crate) fn spec(id: &str, kind: Root) -> ProofSpec {
     ProofSpec {
-        proof_id: id.into(),
-        kind,
         inputs: ["program", "stdin", "2", "0", "", "{}"]
             .map(str::to_owned)
             .to_vec(),
         outputs: vec!["proof".to_owned()],
         requester: "someone".to_owned(),
-        priority: 0,
         created_at_ms: 1,
-        parallelism: None,
-        max_retries: None,
-        deadline_ms: None,
-        expires_at_ms: None,
-        first_run: 0,
+        ..ProofSpec::new(id, kind)
     }
 }
 

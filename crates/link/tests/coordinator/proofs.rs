@@ -41,18 +41,8 @@ async fn replica(name: &str) -> Replica {
 
 fn spec(name: &str) -> ProofSpec {
     ProofSpec {
-        proof_id: name.into(),
-        kind: Root::Prove,
-        inputs: Vec::new(),
-        outputs: Vec::new(),
         requester: "test".to_owned(),
-        priority: 0,
-        created_at_ms: 0,
-        parallelism: None,
-        max_retries: None,
-        deadline_ms: None,
-        expires_at_ms: None,
-        first_run: 0,
+        ..ProofSpec::new(name, Root::Prove)
     }
 }
 

@@ -199,18 +199,11 @@ impl Cluster {
         };
         let inputs = [&self.program, &stdin, number, limit, "", "{}"].map(str::to_owned);
         let spec = ProofSpec {
-            proof_id: proof.into(),
-            kind,
             inputs: inputs.to_vec(),
             outputs: mode.map(|_| output(proof)).into_iter().collect(),
             requester: "tests".to_owned(),
-            priority: 0,
             created_at_ms: 1,
-            parallelism: None,
-            max_retries: None,
-            deadline_ms: None,
-            expires_at_ms: None,
-            first_run: 0,
+            ..ProofSpec::new(proof, kind)
         };
         self.coordinator.submit_proof(spec).await.unwrap();
     }

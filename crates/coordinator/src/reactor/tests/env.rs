@@ -148,18 +148,11 @@ pub(super) fn w(id: &str) -> WorkerId {
 
 pub(super) fn spec(id: &str) -> ProofSpec {
     ProofSpec {
-        proof_id: p(id),
-        kind: Root::Prove,
         inputs: ["program", "stdin", "2", "0"].map(str::to_owned).to_vec(),
         outputs: vec!["proof".to_owned()],
         requester: "someone".to_owned(),
-        priority: 0,
         created_at_ms: 1_000,
-        parallelism: None,
-        max_retries: None,
-        deadline_ms: None,
-        expires_at_ms: None,
-        first_run: 0,
+        ..ProofSpec::new(p(id), Root::Prove)
     }
 }
 

@@ -8,6 +8,7 @@ use provost_proto::worker::{TaskData, TaskType, WorkerType};
 use super::env::Env;
 use crate::doors::native::parse;
 use crate::ids::ConnId;
+use crate::shards::ShardSize;
 
 /// One stream of a process.
 #[derive(Clone)]
@@ -149,6 +150,37 @@ impl Env {
     pub(super) fn join_on_spot(&mut self, pod: &str) -> Peer {
         let peer = self.greet(pod, 1, true, true);
         self.hear(&peer, [Up::Report(last())]);
+        self.out.told.clear();
+        peer
+    }
+
+    /// A process joins that only proves, on a GPU or on a CPU.
+    pub(super) fn prover(
+        &mut self,
+        pod: &str,
+        gpu: bool,
+        max_weight: u32,
+        shards: ShardSize,
+    ) -> Peer {
+        let peer = Peer {
+            pod: pod.to_owned(),
+            process: 1,
+            conn: self.next_conn(),
+        };
+        let hello = Up::Hello(wire::Hello {
+            pod: pod.to_owned(),
+            process: 1,
+            ..wire::Hello::default()
+        });
+        let role = Up::Role(wire::Role {
+            name: "prove".to_owned(),
+            class: WorkerType::Gpu.into(),
+            max_weight,
+            device: gpu.then(wire::Device::default),
+            shard_elements: shards.elements(),
+            ..wire::Role::default()
+        });
+        self.hear(&peer, [hello, role, Up::Report(last())]);
         self.out.told.clear();
         peer
     }

@@ -98,11 +98,11 @@ fn proof(i: usize) -> String {
     format!("p{}", i % PROOFS)
 }
 
-/// Some task that is not final, with its proof and its worker.
+/// Some task, which may be final, with its proof and its worker.
 fn some_task(env: &Env, i: usize, running: bool) -> Option<(TaskId, String, Option<String>)> {
     let mut all = Vec::new();
     for k in 0..PROOFS {
-        let tasks = env.core.proof(&proof(k)).map(|p| p.tasks.open().cloned());
+        let tasks = env.core.proof(&proof(k)).map(|p| p.tasks.all().cloned());
         all.extend(tasks.into_iter().flatten());
     }
     all.retain(|id| !running || env.worker_of(id).is_some());

@@ -6,7 +6,7 @@ use std::time::Duration;
 use provost_proto::link as wire;
 use provost_proto::link::up_message::Message as Up;
 use provost_proto::worker::TaskType::{self, *};
-use provost_proto::worker::WorkerType;
+use provost_proto::worker::{TaskStatus, WorkerType};
 
 use super::env::{Env, Said, p, spec, t, w};
 use super::peer::*;
@@ -304,6 +304,36 @@ fn leaves_are_held_for_a_shorter_time_and_what_is_new_not_at_all() {
     env.wait(1_000);
     assert_eq!(env.heard(&a), ["Assign c 1"]);
     assert_eq!(env.phase(&t("x")), HELD);
+}
+
+#[test]
+fn what_was_held_goes_out_in_the_order_in_which_it_was_made() {
+    let mut env = leader(&["a", "b"]);
+    let a = env.hello("a", 1);
+    let mut report = rooted();
+    report.created = ["c0", "c1", "c2", "c3", "c4"]
+        .map(|id| create("p", 3, id, ProveShard))
+        .to_vec();
+    // Two have ended, which another says first.
+    report.results = ["c0", "c1"]
+        .map(|id| wire::Result {
+            run: Some(of()),
+            task_id: id.to_owned(),
+            status: TaskStatus::Succeeded.into(),
+        })
+        .to_vec();
+    env.hear(&a, [Up::Report(report)]);
+    env.wait(7_000);
+    let beat = wire::Beat {
+        epoch: 2,
+        sequence: 1,
+    };
+    env.hear(&a, [Up::Beat(beat)]);
+    env.forget();
+    env.wait(1_000);
+    let heard = env.heard(&a);
+    // It has room for two.
+    assert_eq!(heard, ["Assign c2 1", "Assign c3 1"]);
 }
 
 #[test]

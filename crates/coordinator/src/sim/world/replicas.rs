@@ -218,18 +218,10 @@ impl World {
         let id = ProofId::from(format!("p{n}"));
         let durable = Durable {
             spec: ProofSpec {
-                proof_id: id.clone(),
-                kind: Root::Prove,
                 inputs: vec![String::new(), String::new(), "2".to_owned()],
-                outputs: Vec::new(),
-                requester: String::new(),
-                priority: 0,
                 created_at_ms: self.now,
-                parallelism: None,
                 max_retries: Some(50),
-                deadline_ms: None,
-                expires_at_ms: None,
-                first_run: 0,
+                ..ProofSpec::new(id.clone(), Root::Prove)
             },
             begun: None,
             outcome: None,
