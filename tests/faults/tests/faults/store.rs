@@ -115,7 +115,8 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
                 for other in &others {
                     world.prove(other, &Shape::shards(2, 20)).await;
                 }
-                let due = SILENCE + Duration::from_secs(5);
+                // Soon after the cancel: a shard whose upload waits for the store does not stop, and its worker is replaced for that after five seconds.
+                let due = SILENCE + Duration::from_secs(2);
                 let deadline = (Timestamp::now() + due).to_string();
                 let expires = Shape::shards(2, 20).spec("deadline", deadline);
                 let asked = Instant::now();
