@@ -205,16 +205,11 @@ impl Core {
     pub(crate) fn explain(&self, id: &ProofId) -> Option<Explanation> {
         let proof = self.proof(id)?;
         let mut first: BTreeMap<TaskType, (&Task, u32)> = BTreeMap::new();
-        for task in proof.tasks.open().filter_map(|id| self.task(id)) {
-            if matches!(
-                task.phase(),
-                Phase::Held(_) | Phase::Queued | Phase::Delayed(_)
-            ) {
-                let entry = first.entry(task.kind).or_insert((task, 0));
-                entry.1 += 1;
-                if task.rank < entry.0.rank {
-                    entry.0 = task;
-                }
+        for task in self.waiting(proof) {
+            let entry = first.entry(task.kind).or_insert((task, 0));
+            entry.1 += 1;
+            if task.rank < entry.0.rank {
+                entry.0 = task;
             }
         }
         let waits = first.into_values().map(|(task, count)| Wait {

@@ -64,7 +64,6 @@ impl Fresh {
     /// due at `due`, or with the last before it if that is later.
     pub(super) fn follow(&mut self, change: &TaskChange, due: i64) -> bool {
         match &change.kind {
-            TaskChangeKind::Created { .. } => self.contains(&change.task),
             TaskChangeKind::Assigned { worker, attempt } => {
                 let Some(known) = self.tasks.get_mut(&change.task) else {
                     return false;
@@ -85,7 +84,8 @@ impl Fresh {
             TaskChangeKind::Succeeded { .. } | TaskChangeKind::Dropped => {
                 self.remove(&change.task).is_some()
             }
-            TaskChangeKind::Requeued { .. }
+            TaskChangeKind::Created { .. }
+            | TaskChangeKind::Requeued { .. }
             | TaskChangeKind::Recalled
             | TaskChangeKind::Failed(_) => false,
         }

@@ -46,7 +46,7 @@ impl Core {
         let proof = self.proofs.get(&root.proof)?;
         let mut running = 0;
         let mut rest = 0;
-        for task in proof.tasks.open().filter_map(|id| self.tasks.get(id)) {
+        for task in self.open_tasks(proof) {
             let Phase::Assigned(worker) = &task.phase else {
                 continue;
             };
@@ -107,9 +107,9 @@ impl Core {
         Some(tail)
     }
 
-    fn waiting<'a>(&'a self, proof: &'a Proof) -> impl Iterator<Item = &'a Task> {
-        let tasks = proof.tasks.open().filter_map(|id| self.task(id));
-        tasks.filter(|task| {
+    /// The tasks of a proof that wait for a worker, or to be let go.
+    pub(crate) fn waiting<'a>(&'a self, proof: &'a Proof) -> impl Iterator<Item = &'a Task> {
+        self.open_tasks(proof).filter(|task| {
             matches!(
                 task.phase,
                 Phase::Held(_) | Phase::Queued | Phase::Delayed(_)

@@ -1,10 +1,10 @@
-//! Provers on a CPU beside such with a GPU. They are a hundred times slower, so that a single shard there would be what its whole proof waits for: they
+//! Provers on a CPU beside such with a GPU. They are many times slower, so that a single shard there would be what its whole proof waits for: they
 //! prove only while no GPU can take what there is.
 
 use provost_proto::class_of;
 use provost_proto::worker::WorkerType;
 
-use super::{Core, Worker};
+use super::{Core, Worker, serves};
 use crate::ids::WorkerId;
 use crate::shards::ShardSize;
 
@@ -15,24 +15,23 @@ impl Worker {
     }
 
     const fn is_gpu(&self) -> bool {
-        matches!(self.kind, WorkerType::Gpu | WorkerType::All) && self.device.is_some()
+        serves(self.kind, WorkerType::Gpu) && self.device.is_some()
     }
 }
 
 impl Core {
     /// Lets slow provers take tasks, or none. A proof that GPUs cannot take, as one with shards that are too large for them, goes on where it was.
     pub(crate) fn spare_slow(&mut self) {
-        let slow = self.workers.values().filter(|worker| worker.is_slow());
-        let slow: Vec<WorkerId> = slow.map(|worker| worker.id.clone()).collect();
-        if slow.is_empty() {
+        let mut slow = self.workers().filter(|worker| worker.is_slow()).peekable();
+        if slow.peek().is_none() {
             return;
         }
         let spare = self.gpus_suffice();
-        for id in slow {
-            if self.worker(&id).is_some_and(|worker| worker.spare != spare) {
-                tracing::info!(worker = %id, spare, "what a prover without a GPU takes changes");
-                self.update_worker(&id, |worker| worker.spare = spare);
-            }
+        let change = slow.filter(|worker| worker.spare != spare);
+        let change: Vec<WorkerId> = change.map(|worker| worker.id.clone()).collect();
+        for id in change {
+            tracing::info!(worker = %id, spare, "what a prover without a GPU takes changes");
+            self.update_worker(&id, |worker| worker.spare = spare);
         }
     }
 
@@ -49,7 +48,7 @@ impl Core {
         let (mut weight, mut shards) = (0, ShardSize::Reduced);
         for proof in live {
             shards = shards.max(proof.shards.unwrap_or(ShardSize::Reduced));
-            let open = proof.tasks.open().filter_map(|id| self.task(id));
+            let open = self.open_tasks(proof);
             let open = open.filter(|task| class_of(task.kind) == WorkerType::Gpu);
             weight = open.map(|task| self.needed(task)).fold(weight, u32::max);
         }

@@ -41,7 +41,7 @@ impl Core {
     fn waits_for(&self, id: &ProofId) -> Option<TaskId> {
         let mut found: Option<(u8, &Task)> = None;
         let proof = self.proofs.get(id)?;
-        for task in proof.tasks.open().filter_map(|id| self.task(id)) {
+        for task in self.open_tasks(proof) {
             let depth = match task.phase {
                 Phase::Succeeded | Phase::Failed => continue,
                 Phase::Held(_) | Phase::Queued | Phase::Delayed(_) => return None,

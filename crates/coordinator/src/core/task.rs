@@ -8,7 +8,7 @@ use provost_scheduler::{Pod, TaskKey};
 
 use super::kinds::stage_of;
 use super::tally::{LastWorker, Tally};
-use super::{Core, LinkId};
+use super::{Core, LinkId, Proof};
 use crate::Millis;
 use crate::failure::Failure;
 use crate::ids::{ProofId, SubId, TaskId, WorkerId};
@@ -117,6 +117,11 @@ impl Task {
 impl Core {
     pub(crate) fn task(&self, id: &str) -> Option<&Task> {
         self.tasks.get(id).map(Box::as_ref)
+    }
+
+    /// The tasks of a proof that are not final.
+    pub(crate) fn open_tasks<'a>(&'a self, proof: &'a Proof) -> impl Iterator<Item = &'a Task> {
+        proof.tasks.open().filter_map(|id| self.task(id))
     }
 
     /// A task's own fields; its phase is changed by [`Core::set_phase`].

@@ -190,12 +190,8 @@ impl Reactor<'_> {
 
     /// Tasks that run nowhere wait for a worker like all others.
     fn let_go_held(&mut self, id: &ProofId, which: impl Fn(TaskType) -> bool) {
-        let tasks = self
-            .core
-            .proof(id)
-            .into_iter()
-            .flat_map(|proof| proof.tasks.open());
-        let tasks = tasks.filter_map(|task| self.core.task(task));
+        let proof = self.core.proof(id).into_iter();
+        let tasks = proof.flat_map(|proof| self.core.open_tasks(proof));
         let held = tasks.filter(|t| *t.phase() == Phase::Held(Held::Recovery) && which(t.kind));
         let mut held: Vec<_> = held.map(|task| (task.rank, task.id.clone())).collect();
         held.sort_unstable();

@@ -162,16 +162,6 @@ impl Env {
         max_weight: u32,
         shards: ShardSize,
     ) -> Peer {
-        let peer = Peer {
-            pod: pod.to_owned(),
-            process: 1,
-            conn: self.next_conn(),
-        };
-        let hello = Up::Hello(wire::Hello {
-            pod: pod.to_owned(),
-            process: 1,
-            ..wire::Hello::default()
-        });
         let role = Up::Role(wire::Role {
             name: "prove".to_owned(),
             class: WorkerType::Gpu.into(),
@@ -180,12 +170,36 @@ impl Env {
             shard_elements: shards.elements(),
             ..wire::Role::default()
         });
-        self.hear(&peer, [hello, role, Up::Report(last())]);
+        let peer = self.arrive(pod, 1, false, [role, Up::Report(last())]);
         self.out.told.clear();
         peer
     }
 
     fn greet(&mut self, pod: &str, process: u64, proves: bool, spot: bool) -> Peer {
+        let role = |name: &str, class: WorkerType, max_weight| {
+            Up::Role(wire::Role {
+                name: name.to_owned(),
+                class: class.into(),
+                max_weight,
+                provers: 0,
+                device: None,
+                shard_elements: 0,
+            })
+        };
+        let execute = role("execute", WorkerType::Cpu, 20);
+        let prove = role("prove", WorkerType::Gpu, 8);
+        let roles = [Some(execute), proves.then_some(prove)];
+        self.arrive(pod, process, spot, roles.into_iter().flatten())
+    }
+
+    /// A process introduces itself, and says this with it.
+    fn arrive(
+        &mut self,
+        pod: &str,
+        process: u64,
+        spot: bool,
+        says: impl IntoIterator<Item = Up>,
+    ) -> Peer {
         let conn = self.next_conn();
         let peer = Peer {
             pod: pod.to_owned(),
@@ -200,21 +214,7 @@ impl Env {
             spot,
             ..wire::Hello::default()
         });
-        let role = |name: &str, class: WorkerType, max_weight| {
-            Up::Role(wire::Role {
-                name: name.to_owned(),
-                class: class.into(),
-                max_weight,
-                provers: 0,
-                device: None,
-                shard_elements: 0,
-            })
-        };
-        let execute = role("execute", WorkerType::Cpu, 20);
-        let prove = role("prove", WorkerType::Gpu, 8);
-        let roles = [Some(execute), proves.then_some(prove)];
-        let words = [Some(hello)].into_iter().chain(roles);
-        self.hear(&peer, words.flatten());
+        self.hear(&peer, [hello].into_iter().chain(says));
         peer
     }
 

@@ -4,8 +4,9 @@ use provost_proto::worker::TaskType::*;
 use provost_proto::worker::WorkerType;
 
 use super::env::{Env, spec};
+use super::peer::Peer;
 use crate::failure::FailureClass;
-use crate::shards::ShardSize::{Full, Reduced};
+use crate::shards::ShardSize::{self, Full, Reduced};
 
 /// A leader with one executor.
 fn leader() -> Env {
@@ -14,12 +15,18 @@ fn leader() -> Env {
     env
 }
 
-#[test]
-fn a_prover_without_a_gpu_gets_nothing_while_a_gpu_can_take_all() {
+/// A CPU that proves, and such a GPU, for a while.
+fn mixed(max_weight: u32, shards: ShardSize) -> (Env, Peer, Peer) {
     let mut env = leader();
     let slow = env.prover("slow", false, 64, Full);
-    let gpu = env.prover("gpu", true, 8, Reduced);
+    let gpu = env.prover("gpu", true, max_weight, shards);
     env.pass(&[&slow, &gpu], 2_000);
+    (env, slow, gpu)
+}
+
+#[test]
+fn a_prover_without_a_gpu_gets_nothing_while_a_gpu_can_take_all() {
+    let (mut env, slow, _) = mixed(8, Reduced);
     env.submit(spec("p"));
     assert_eq!(env.core.proof("p").unwrap().shards, Some(Reduced));
     let tasks: Vec<_> = (0..4).map(|_| env.create("cpu", "p", ProveShard)).collect();
@@ -36,10 +43,7 @@ fn a_prover_without_a_gpu_gets_nothing_while_a_gpu_can_take_all() {
 
 #[test]
 fn a_prover_that_has_a_gpu_after_all_is_one_of_those() {
-    let mut env = leader();
-    let slow = env.prover("slow", false, 64, Full);
-    let gpu = env.prover("gpu", true, 4, Full);
-    env.pass(&[&slow, &gpu], 2_000);
+    let (mut env, ..) = mixed(4, Full);
     env.submit(spec("p"));
     let tasks: Vec<_> = (0..2).map(|_| env.create("cpu", "p", ProveShard)).collect();
     assert_eq!(env.worker_of(&tasks[1]), None);
@@ -69,10 +73,7 @@ fn what_no_gpu_can_take_goes_to_the_others() {
 
 #[test]
 fn a_task_that_is_too_heavy_for_the_gpus_is_not_kept_waiting() {
-    let mut env = leader();
-    let slow = env.prover("slow", false, 64, Full);
-    let gpu = env.prover("gpu", true, 2, Full);
-    env.pass(&[&slow, &gpu], 2_000);
+    let (mut env, slow, gpu) = mixed(2, Full);
     env.submit(spec("p"));
     let shard = env.create("cpu", "p", ProveShard);
     assert_eq!(env.worker_of(&shard), None);

@@ -323,14 +323,8 @@ fn what_was_held_goes_out_in_the_order_in_which_it_was_made() {
         })
         .to_vec();
     env.hear(&a, [Up::Report(report)]);
-    env.wait(7_000);
-    let beat = wire::Beat {
-        epoch: 2,
-        sequence: 1,
-    };
-    env.hear(&a, [Up::Beat(beat)]);
     env.forget();
-    env.wait(1_000);
+    env.pass(&[&a], 8_000);
     let heard = env.heard(&a);
     // It has room for two.
     assert_eq!(heard, ["Assign c2 1", "Assign c3 1"]);
