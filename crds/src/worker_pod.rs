@@ -26,7 +26,9 @@ pub struct Resources {
         validation = Rule::new("self.all(k, isQuantity(string(self[k])))")
             .message("every value must be a quantity, for example 4, 500m or 24Gi"),
         validation = Rule::new("self.all(k, !k.startsWith('nvidia.com/') || string(self[k]) in ['0', '1'])")
-            .message("a worker proves on one GPU: ask for 1, and for more workers by replicas")
+            .message("a worker proves on one GPU: ask for 1, and for more workers by replicas"),
+        validation = Rule::new("self.filter(k, k.startsWith('nvidia.com/') && string(self[k]) != '0').size() <= 1")
+            .message("a worker proves on one GPU: ask for one of these resources of NVIDIA's")
     )]
     pub limits: BTreeMap<String, Quantity>,
     /// What the scheduler sets aside for a worker, by resource name. Default: the limits. At most 16.

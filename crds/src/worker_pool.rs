@@ -11,7 +11,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{DeviceClaim, EnvVar, Resources, conditions, schema};
+use crate::{DeviceClaim, EnvVar, Resources, ShardSize, conditions, schema};
 
 /// How many workers, of which class, on which nodes.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -38,6 +38,7 @@ use crate::{DeviceClaim, EnvVar, Resources, conditions, schema};
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp", description = "Time since the pool was created"),
     printcolumn(name = "Spot", type_ = "boolean", json_path = ".spec.spot", description = "Whether the nodes may be taken away at short notice", priority = 1),
     printcolumn(name = "Devices", type_ = "string", json_path = ".status.devices", description = "GPUs of ready workers by kind", priority = 1),
+    printcolumn(name = "Shards", type_ = "string", json_path = ".status.shardSize", description = "Shards that its GPUs take", priority = 1),
     printcolumn(name = "Image", type_ = "string", json_path = ".spec.image", description = "Image of the workers, if not the operator's default", priority = 1),
     printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].message", description = "Message of the condition Ready", priority = 1),
     validation = Rule::new("self.metadata.name.size() <= 50")
@@ -45,6 +46,12 @@ use crate::{DeviceClaim, EnvVar, Resources, conditions, schema};
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
+    validation = Rule::new("self.class != 'CPU' || ((!has(self.resourceClaims) || self.resourceClaims.size() == 0) && (!has(self.resources) || !has(self.resources.limits) || !self.resources.limits.exists(k, k.startsWith('nvidia.com/') && string(self.resources.limits[k]) != '0')))")
+        .message("workers of class CPU use no GPU: use class GPU or All, or leave out nvidia.com/... and resourceClaims")
+        .field_path(".class"),
+    validation = Rule::new("!has(self.resourceClaims) || self.resourceClaims.size() == 0 || !has(self.resources) || !has(self.resources.limits) || !self.resources.limits.exists(k, k.startsWith('nvidia.com/') && string(self.resources.limits[k]) != '0')")
+        .message("a worker proves on one GPU: ask for it by a claim or by a limit, not by both")
+        .field_path(".resourceClaims"),
     validation = Rule::new("!self.knownAnswer || self.class != 'CPU'")
         .message("knownAnswer is for workers that prove: leave it out, or use class GPU or All")
         .field_path(".knownAnswer")
@@ -88,12 +95,16 @@ pub struct WorkerPoolSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub runtime_class_name: Option<String>,
-    /// Devices that each worker gets by dynamic resource allocation, where nodes do not offer nvidia.com/gpu as a
-    /// resource. A worker proves on one GPU. At most 8.
+    /// The GPU that each worker gets by dynamic resource allocation, where nodes do not offer nvidia.com/gpu as a
+    /// resource. A worker proves on one: at most 1.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = 8),
         extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"])
+    )]
+    #[x_kube(
+        validation = Rule::new("self.size() <= 1")
+            .message("a worker proves on one GPU: leave one claim, and ask for more workers by replicas")
     )]
     pub resource_claims: Vec<DeviceClaim>,
     /// Environment variables of the workers, for settings of SP1. At most 64.
@@ -186,6 +197,10 @@ pub struct WorkerPoolStatus {
     #[serde(default)]
     #[schemars(length(max = 512))]
     pub devices: String,
+    /// The shards that the pool's GPUs take: of the smallest one that is ready, or was last. New proofs get shards of this size while the pool
+    /// asks for workers, though none may be ready yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard_size: Option<ShardSize>,
     /// Nodes that new workers stay away from for a while, since workers that asked for a GPU failed there again and again. At most 64.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(
@@ -213,11 +228,9 @@ impl WorkerPoolSpec {
     /// Whether each worker asks for a GPU: by a resource of NVIDIA's device plugin (nvidia.com/gpu, or a MIG slice such as
     /// nvidia.com/mig-3g.40gb), or by a claim.
     pub fn asks_for_gpu(&self) -> bool {
-        let resources = self.resources.iter().flat_map(|r| r.limits.keys());
+        let mut limits = self.resources.iter().flat_map(|r| &r.limits);
         !self.resource_claims.is_empty()
-            || resources
-                .into_iter()
-                .any(|name| name.starts_with("nvidia.com/"))
+            || limits.any(|(name, value)| name.starts_with("nvidia.com/") && value.0 != "0")
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::TryStreamExt;
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::Api;
 use kube::core::NamespaceResourceScope;
@@ -353,11 +354,21 @@ async fn worker_events(coordinator: Coordinator, fleet: Arc<Fleet>) {
                 tracing::warn!(pod, why, "a worker is replaced");
                 fleet.recycle(&pod);
             }
-            Ok(
-                WorkerEvent::Registered { .. }
-                | WorkerEvent::Closed { .. }
-                | WorkerEvent::Lost { .. },
-            ) => fleet.changed(),
+            Ok(WorkerEvent::Lost {
+                worker,
+                proofs,
+                device,
+                ..
+            }) => {
+                let proofs = proofs.iter().map(ToString::to_string);
+                let gpu = device.map(|device| device.uuid);
+                let gpu = gpu.filter(|uuid| !uuid.is_empty());
+                fleet.suspect(|s| s.lost(worker.pod(), proofs, gpu, Timestamp::now()));
+            }
+            Ok(WorkerEvent::Poison { proof }) => {
+                fleet.suspect(|s| s.poison(&proof, Timestamp::now()));
+            }
+            Ok(WorkerEvent::Registered { .. } | WorkerEvent::Closed { .. }) => fleet.changed(),
             // The pools look at all workers anyway, and see there which are to be replaced.
             Err(RecvError::Lagged(_)) => fleet.changed(),
             Err(RecvError::Closed) => return,

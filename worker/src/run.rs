@@ -238,6 +238,7 @@ fn told(device: &Device) -> provost_link::Device {
         driver: version(device.driver),
         free_bytes: device.free_bytes,
         driver_version: device.driver_version.clone().unwrap_or_default(),
+        uuid: device.uuid.clone(),
     }
 }
 

@@ -22,6 +22,7 @@ use crate::failure::Loss;
 use crate::ids::{ProofId, TaskId};
 use crate::proof_spec::ProofSpec;
 use crate::refusal::Refusal;
+use crate::shards::GpuPools;
 use crate::shared::Shared;
 use crate::state::{ProofProgress, State};
 use crate::term::{Term, TermEvent};
@@ -148,6 +149,11 @@ impl Coordinator {
     /// Gives a pod no more tasks, registered or not, in this term or another, until that is taken back. What it has goes on. Kubernetes' word: nodes are cordoned so.
     pub fn cordon_pod(&self, pod: &str, cordoned: bool) {
         self.shared.react(|r| r.pod_cordoned(pod, cordoned));
+    }
+
+    /// Says which GPUs there will be, in this term or another: how large the shards of a proof are follows them, and not those alone that are here when it begins.
+    pub fn expect_gpus(&self, pools: GpuPools) {
+        self.shared.react(|r| r.core.expect_gpus(pools));
     }
 
     /// A pod is gone: the tasks of all its registrations go elsewhere at once. Says how many registrations those were.

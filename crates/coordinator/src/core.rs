@@ -20,6 +20,7 @@ mod pace;
 mod proof;
 mod recovery;
 mod schedule;
+mod sizing;
 mod spare;
 mod standstill;
 mod stray;
@@ -34,6 +35,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use crate::Millis;
 use crate::config::Config;
 use crate::ids::{ConnId, ProofId, SubId, TaskId, WorkerId};
+use crate::shards::GpuPools;
 use crate::tables::{Map, Set};
 
 pub(crate) use channel::Channel;
@@ -64,6 +66,8 @@ pub(crate) struct Core {
     cordoned: BTreeSet<String>,
     /// The nodes that pods run on, registered or not. Holds in every term.
     nodes: nodes::Nodes,
+    /// The GPUs that there will be. Holds in every term.
+    gpu_pools: GpuPools,
     subs: HashMap<SubId, Sub>,
     channels: Map<TaskId, Channel>,
     readers: HashMap<ConnId, TaskId>,
@@ -94,6 +98,7 @@ impl Core {
             pods: HashMap::new(),
             cordoned: BTreeSet::new(),
             nodes: nodes::Nodes::default(),
+            gpu_pools: GpuPools::default(),
             subs: HashMap::new(),
             channels: Map::default(),
             readers: HashMap::new(),

@@ -1,9 +1,12 @@
 //! What the coordinator tells of its workers, and how they look from outside.
 
+use std::collections::BTreeSet;
+
 use provost_proto::worker::{TaskType, WorkerType};
 
 use crate::failure::FailureClass;
 use crate::ids::{ProofId, TaskId, WorkerId};
+use crate::shards::ShardSize;
 
 /// Something happened to a worker.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +33,15 @@ pub enum WorkerEvent {
         class: FailureClass,
         /// For people.
         message: String,
+        /// The proofs whose tasks it held.
+        proofs: BTreeSet<ProofId>,
+        /// What it proved on, if that was a GPU.
+        device: Option<Device>,
+    },
+    /// Workers were lost at tasks of this proof until it was given up: that says nothing against their machines.
+    Poison {
+        /// The proof.
+        proof: ProofId,
     },
     /// It does not let go of a task that it was told to stop: its pod is to be replaced.
     Recycle {
@@ -76,10 +88,12 @@ pub struct WorkerView {
     pub version: String,
     /// What it proves on, if that is a GPU.
     pub device: Option<Device>,
+    /// The largest shards that it proves.
+    pub shards: ShardSize,
 }
 
 /// A GPU, as its worker describes it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Device {
     /// Its name; may be empty.
     pub name: String,
@@ -93,6 +107,8 @@ pub struct Device {
     pub driver_version: String,
     /// What was free of its memory when its worker began, in bytes; 0 if the worker does not say.
     pub free_bytes: u64,
+    /// Its UUID, without the `GPU-` or `MIG-` of NVIDIA's tools; may be empty.
+    pub uuid: String,
 }
 
 /// Counts over everything.

@@ -50,7 +50,7 @@ pub use ids::{ConnId, ProofId, SubId, TaskId, WorkerId};
 pub use proof_spec::{ProofSpec, Root};
 pub use provost_scheduler::TaskKind;
 pub use refusal::Refusal;
-pub use shards::ShardSize;
+pub use shards::{GpuPools, ShardSize};
 pub use state::{
     Begun, Counts, MemoryState, ProofOutcome, ProofProgress, ProofResult, RunStart, State,
     StateError, TaskChange, TaskChangeKind,

@@ -35,6 +35,15 @@ impl ShardSize {
     }
 }
 
+/// The GPUs that a cluster means to have, whether or not their workers are here yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GpuPools {
+    /// Whether workers with GPUs are asked for now.
+    pub wanted: bool,
+    /// The largest shards that all of those GPUs took when they were seen last, or, while none is asked for, all that were seen; `None` if none was.
+    pub shards: Option<ShardSize>,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

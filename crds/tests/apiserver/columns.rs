@@ -125,7 +125,7 @@ async fn of_worker_pools() {
     let space = Space::new("columns-pool").await;
     let status = json!({
         "replicas": 1, "readyReplicas": 1, "selector": "a=b", "roles": "execute 1, prove 1",
-        "devices": "NVIDIA L4 23 GiB 1",
+        "devices": "NVIDIA L4 23 GiB 1", "shardSize": "Reduced",
         "conditions": condition("Ready", "False", "WorkersNotReady", "1 of 2 workers are ready"),
     });
     space
@@ -148,6 +148,7 @@ async fn of_worker_pools() {
             ("Age", 0, &[]),
             ("Spot", 1, &[json!(false)]),
             ("Devices", 1, &[json!("NVIDIA L4 23 GiB 1")]),
+            ("Shards", 1, &[json!("Reduced")]),
             ("Image", 1, &[json!("w:1")]),
             ("Message", 1, &[json!("1 of 2 workers are ready")]),
         ],

@@ -5,6 +5,8 @@ use super::{Case, Cases};
 const QUANTITY: &str = "every value must be a quantity, for example 4, 500m or 24Gi";
 const ABOVE: &str = "a request may not be above the limit of the same resource";
 const ONE_GPU: &str = "a worker proves on one GPU: ask for 1, and for more workers by replicas";
+const ONE_KIND: &str = "a worker proves on one GPU: ask for one of these resources of NVIDIA's";
+const NO_GPU: &str = "workers of class CPU use no GPU: use class GPU or All, or leave out nvidia.com/... and resourceClaims";
 const ENV_NAME: &str = "not the name of an environment variable: use letters, digits and '_', not starting with a digit";
 const CLAIM_NAME: &str =
     "not the name of a claim: use lower-case letters, digits and '-', for example gpu";
@@ -28,6 +30,7 @@ pub(super) fn cases() -> Vec<Case> {
     env(&mut cases);
     tolerations(&mut cases);
     claims(&mut cases);
+    gpus(&mut cases);
     known_answer(&mut cases);
     cases.list
 }
@@ -63,6 +66,11 @@ fn resources(cases: &mut Cases) {
         "part of a device",
         json!({"limits": {"nvidia.com/mig-3g.40gb": "1", "nvidia.com/gpu": 0}}),
         &[],
+    );
+    add(
+        "devices of two kinds for one worker",
+        json!({"limits": {"nvidia.com/mig-3g.40gb": 1, "nvidia.com/gpu": "1"}}),
+        &[("spec.resources.limits", ONE_KIND)],
     );
     add(
         "a request that is no quantity",
@@ -113,6 +121,53 @@ fn claims(cases: &mut Cases) {
         "a claim to a device without a proper name",
         "gpu-",
         &[("spec.resourceClaims[0].name", CLAIM_NAME)],
+    );
+}
+
+fn gpus(cases: &mut Cases) {
+    let (gpu, none) = (
+        json!({"limits": {"nvidia.com/gpu": 1}}),
+        json!({"limits": {"nvidia.com/gpu": 0}}),
+    );
+    let claim = |name| json!({"name": name, "resourceClaimTemplateName": "h100"});
+    let mut add = |title, spec, refused: &[_]| {
+        cases.add(title, None, spec, refused);
+    };
+    add(
+        "a gpu of workers that only execute",
+        json!({"class": "CPU", "resources": gpu}),
+        &[("spec.class", NO_GPU)],
+    );
+    add(
+        "a claim of workers that only execute",
+        json!({"class": "CPU", "resourceClaims": [claim("gpu")]}),
+        &[("spec.class", NO_GPU)],
+    );
+    add(
+        "no gpu of workers that only execute",
+        json!({"class": "CPU", "resources": none, "resourceClaims": []}),
+        &[],
+    );
+    add(
+        "a gpu of workers that do both",
+        json!({"class": "All", "resources": gpu}),
+        &[],
+    );
+    add(
+        "a gpu by a limit and another by a claim",
+        json!({"class": "GPU", "resources": gpu, "resourceClaims": [claim("gpu")]}),
+        &[(
+            "spec.resourceClaims",
+            "a worker proves on one GPU: ask for it by a claim or by a limit, not by both",
+        )],
+    );
+    add(
+        "two gpus by claims",
+        json!({"class": "GPU", "resourceClaims": [claim("a"), claim("b")]}),
+        &[(
+            "spec.resourceClaims",
+            "a worker proves on one GPU: leave one claim, and ask for more workers by replicas",
+        )],
     );
 }
 

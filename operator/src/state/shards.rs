@@ -4,7 +4,7 @@ use provost_coordinator::ShardSize;
 use provost_crds::ShardSize as Shown;
 
 /// What objects show.
-pub(super) const fn stored(shards: ShardSize) -> Shown {
+pub const fn stored(shards: ShardSize) -> Shown {
     match shards {
         ShardSize::Reduced => Shown::Reduced,
         ShardSize::Full => Shown::Full,

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use provost_artifacts::{Kind, MemoryStore, Store, codec};
 use provost_link::{
-    Config, Link, Order, Orders, Outcome, Role, Run, TaskData, TaskType, WorkerType,
+    Config, Device, Link, Order, Orders, Outcome, Role, Run, TaskData, TaskType, WorkerType,
 };
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -14,6 +14,23 @@ use crate::bench::Bench;
 
 /// Shards that a Controller has proved.
 pub const SHARDS: usize = 2;
+
+/// UUID of the GPU of all workers that have one.
+pub const GPU: &str = "00112233-4455-6677-8899-aabbccddeeff";
+
+const EXECUTE: (&str, WorkerType) = ("execute", WorkerType::Cpu);
+const PROVE: (&str, WorkerType) = ("prove", WorkerType::Gpu);
+
+fn role((name, class): (&str, WorkerType)) -> Role {
+    Role {
+        name: name.into(),
+        class,
+        max_weight: 24,
+        provers: 0,
+        device: None,
+        shard_elements: 0,
+    }
+}
 
 /// A task that was begun.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +42,7 @@ pub struct Start {
     pub attempt: u32,
 }
 
-/// The worker, of both roles.
+/// The worker, of one role or both.
 pub struct Joined {
     player: Player,
     finish: watch::Sender<bool>,
@@ -46,6 +63,30 @@ struct Player {
 impl Joined {
     /// Joins the operators at `addresses`, as the pod `pod`.
     pub fn start(bench: &Bench, addresses: &[&str], pod: &str) -> Self {
+        Self::with(bench, addresses, pod, [EXECUTE, PROVE].map(role).into())
+    }
+
+    /// The same, and only executes.
+    pub fn executor(bench: &Bench, addresses: &[&str], pod: &str) -> Self {
+        Self::with(bench, addresses, pod, vec![role(EXECUTE)])
+    }
+
+    /// The same, and only proves, on a GPU for shards of up to so many elements.
+    pub fn gpu(bench: &Bench, addresses: &[&str], pod: &str, shard_elements: u64) -> Self {
+        let device = Device {
+            name: "NVIDIA L4".to_owned(),
+            uuid: GPU.to_owned(),
+            ..Device::default()
+        };
+        let gpu = Role {
+            device: Some(device),
+            shard_elements,
+            ..role(PROVE)
+        };
+        Self::with(bench, addresses, pod, vec![gpu])
+    }
+
+    fn with(bench: &Bench, addresses: &[&str], pod: &str, roles: Vec<Role>) -> Self {
         let addresses = addresses.iter().map(|&a| a.to_owned()).collect();
         let link = Link::start(Config::new(addresses, pod)).unwrap();
         let (finish, finished) = watch::channel(false);
@@ -57,22 +98,14 @@ impl Joined {
             concluded: Arc::default(),
             finish: finished,
         };
-        let mut roles = JoinSet::new();
-        for (name, class) in [("execute", WorkerType::Cpu), ("prove", WorkerType::Gpu)] {
-            let role = Role {
-                name: name.into(),
-                class,
-                max_weight: 24,
-                provers: 0,
-                device: None,
-                shard_elements: 0,
-            };
-            roles.spawn(player.clone().play(player.link.add_role(role)));
+        let mut playing = JoinSet::new();
+        for role in roles {
+            playing.spawn(player.clone().play(player.link.add_role(role)));
         }
         Self {
             player,
             finish,
-            _roles: roles,
+            _roles: playing,
         }
     }
 

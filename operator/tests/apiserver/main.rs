@@ -16,6 +16,7 @@ mod blind;
 mod budget;
 mod faults;
 mod gate;
+mod gpus;
 mod hindered;
 mod http;
 mod identity;

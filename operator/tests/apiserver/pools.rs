@@ -14,8 +14,15 @@ use crate::gate::Gate;
 use crate::joined::{Joined, SHARDS};
 use crate::worker::{Habit, Worker};
 
-fn ready() -> Value {
+pub fn ready() -> Value {
     json!({"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]})
+}
+
+pub fn crashed(code: i32) -> Value {
+    json!({"phase": "Failed", "conditions": [{"type": "Ready", "status": "False"}], "containerStatuses": [{
+        "name": "worker", "image": "", "imageID": "", "ready": false, "restartCount": 0,
+        "state": {"terminated": {"exitCode": code, "reason": "Error", "startedAt": null, "finishedAt": null}},
+    }]})
 }
 
 fn killed(reason: &str) -> Value {
@@ -25,7 +32,7 @@ fn killed(reason: &str) -> Value {
     }]})
 }
 
-async fn one_pod(bench: &Bench, pool: &str, but: &[String]) -> Pod {
+pub async fn one_pod(bench: &Bench, pool: &str, but: &[String]) -> Pod {
     wait("a worker pod", || async {
         let pods = bench.pods_of(pool).await;
         pods.into_iter().find(|pod| !but.contains(&pod.name_any()))
@@ -116,79 +123,6 @@ async fn a_pool_keeps_its_size() {
             && left[0].name_any() == names[0]
             && left[0].name_any() != fresh.name_any())
         .then_some(())
-    })
-    .await;
-    bench.close().await;
-}
-
-fn crashed(code: i32) -> Value {
-    json!({"phase": "Failed", "conditions": [{"type": "Ready", "status": "False"}], "containerStatuses": [{
-        "name": "worker", "image": "", "imageID": "", "ready": false, "restartCount": 0,
-        "state": {"terminated": {"exitCode": code, "reason": "Error", "startedAt": null, "finishedAt": null}},
-    }]})
-}
-
-/// How many nodes the operator's metrics say that the pool `gpus` leaves out.
-fn left_out(bench: &Bench) -> Option<usize> {
-    let text = bench.metrics().render();
-    let count = text
-        .lines()
-        .find_map(|line| line.strip_prefix("provost_pool_quarantined_nodes{pool=\"gpus\"} "))?;
-    count.parse().ok()
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_node_whose_gpu_breaks_its_workers_is_left_out() {
-    let bench = Bench::new("quarantine").await;
-    let limits = json!({"memory": "30Gi", "nvidia.com/gpu": "1"});
-    bench
-        .pool(
-            "gpus",
-            json!({"class": "GPU", "replicas": 2, "image": "w:1", "resources": {"limits": limits}}),
-        )
-        .await;
-    let mut names = Vec::new();
-    let good = one_pod(&bench, "gpus", &names).await.name_any();
-    bench.bind_pod(&good, "good").await;
-    bench.set_pod_status(&good, ready()).await;
-    names.push(good);
-    for failures in 1..=3 {
-        let pod = one_pod(&bench, "gpus", &names).await;
-        assert!(pod.spec.unwrap().affinity.is_none(), "{failures}");
-        let name = pod.metadata.name.unwrap();
-        bench.bind_pod(&name, "bad").await;
-        bench.set_pod_status(&name, crashed(134)).await;
-        names.push(name);
-    }
-    let pod = one_pod(&bench, "gpus", &names).await;
-    let affinity = serde_json::to_value(pod.spec.unwrap().affinity).unwrap();
-    let terms = &affinity["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"];
-    assert_eq!(
-        *terms,
-        json!([{"matchFields": [{"key": "metadata.name", "operator": "NotIn", "values": ["bad"]}]}])
-    );
-    bench.event("gpus", "NodeQuarantined").await;
-    let pool = wait("the node in the status", || async {
-        let pool = bench.pools().get("gpus").await.unwrap();
-        let known = pool.status.iter().any(|s| !s.quarantined_nodes.is_empty());
-        known.then_some(pool)
-    })
-    .await;
-    let entry = &pool.status.as_ref().unwrap().quarantined_nodes[0];
-    assert_eq!(entry.node, "bad");
-    assert!(entry.message.contains("exit code 134"), "{}", entry.message);
-    let message = &pool.ready_condition().unwrap().message;
-    assert!(message.contains("node bad is left out until"), "{message}");
-    assert_eq!(left_out(&bench), Some(1));
-
-    let none = json!({"spec": {"resources": {"limits": {"nvidia.com/gpu": null}}}});
-    bench
-        .pools()
-        .patch("gpus", &PatchParams::default(), &Patch::Merge(none))
-        .await
-        .unwrap();
-    wait("no node is left out without GPUs", || async {
-        (left_out(&bench) == Some(0)).then_some(())
     })
     .await;
     bench.close().await;
@@ -457,22 +391,6 @@ async fn a_pool_at_home_is_served_though_another_namespace_is_watched() {
     condition(&home, "workers", "WorkersReady").await;
     bench.close().await;
     home.close().await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_pool_whose_workers_find_no_gpu_says_so() {
-    let bench = Bench::new("no-device").await;
-    bench.pool("gpus", json!({"class": "GPU"})).await;
-    let pod = one_pod(&bench, "gpus", &[]).await.name_any();
-    bench.set_pod_status(&pod, crashed(69)).await;
-    bench.event("gpus", "DeviceUnavailable").await;
-    let pool = condition(&bench, "gpus", "DeviceUnavailable").await;
-    let message = &pool.ready_condition().unwrap().message;
-    assert!(message.contains("exit code 69"), "{message}");
-    let next = one_pod(&bench, "gpus", std::slice::from_ref(&pod)).await;
-    bench.set_pod_status(&next.name_any(), ready()).await;
-    condition(&bench, "gpus", "WorkersReady").await;
-    bench.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

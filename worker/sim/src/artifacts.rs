@@ -6,6 +6,7 @@ use bytes::Bytes;
 use provost_artifacts::id::{self, ProofTag};
 use provost_artifacts::{Kind, Store, StoreError, codec};
 use provost_proto::worker::TaskType;
+use tokio_util::sync::CancellationToken;
 
 use crate::body::Body;
 use crate::coordinator::now_ms;
@@ -19,21 +20,25 @@ pub(crate) struct Artifacts {
     body: Arc<Body>,
     task: TaskType,
     tag: ProofTag,
+    /// Ends the calls that still wait.
+    waits: CancellationToken,
 }
 
 impl Artifacts {
-    /// The artifacts of `proof`, as a task of a type sees them on the worker `body`.
+    /// The artifacts of `proof`, as a task of a type sees them on the worker `body`, until `waits` is cancelled.
     pub(crate) fn new(
         store: Option<Arc<dyn Store>>,
         body: Arc<Body>,
         task: TaskType,
         proof: &str,
+        waits: CancellationToken,
     ) -> Self {
         Self {
             store,
             body,
             task,
             tag: ProofTag::of(proof),
+            waits,
         }
     }
 
@@ -62,7 +67,7 @@ impl Artifacts {
         let stored = codec::compress(data).map_err(|error| StoreError::Rejected {
             detail: error.to_string(),
         })?;
-        store.put(kind, id, stored.into()).await
+        self.asked(store.put(kind, id, stored.into())).await
     }
 
     /// Reads bytes; none without a store.
@@ -71,7 +76,7 @@ impl Artifacts {
         let Some(store) = &self.store else {
             return Ok(Bytes::new());
         };
-        let stored = store.get(kind, id).await?;
+        let stored = self.asked(store.get(kind, id)).await?;
         let data = codec::decompress(&stored).map_err(|error| StoreError::Corrupt {
             key: kind.key(id),
             detail: error.to_string(),
@@ -83,7 +88,10 @@ impl Artifacts {
     pub(crate) async fn exists(&self, id: &str) -> Result<bool, StoreError> {
         self.fault(StoreOp::Head).await?;
         match &self.store {
-            Some(store) => Ok(store.head(Kind::Artifact, id).await?.is_some()),
+            Some(store) => {
+                let head = self.asked(store.head(Kind::Artifact, id)).await?;
+                Ok(head.is_some())
+            }
             None => Ok(false),
         }
     }
@@ -93,9 +101,23 @@ impl Artifacts {
         self.fault(StoreOp::Delete).await?;
         match (&self.store, ids) {
             (None, _) | (_, []) => Ok(()),
-            (Some(store), [id]) => store.delete(Kind::Artifact, id).await,
-            (Some(store), ids) => store.delete_many(Kind::Artifact, ids).await,
+            (Some(store), [id]) => self.asked(store.delete(Kind::Artifact, id)).await,
+            (Some(store), ids) => self.asked(store.delete_many(Kind::Artifact, ids)).await,
         }
+    }
+
+    /// Asks the store, until it answers or nobody waits for that any more.
+    async fn asked<T>(
+        &self,
+        call: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let answer = self.waits.run_until_cancelled(call).await;
+        answer.unwrap_or_else(|| {
+            Err(StoreError::Unavailable {
+                store: "simulated".to_owned(),
+                detail: "it had not answered a while after the task was cancelled".to_owned(),
+            })
+        })
     }
 
     async fn fault(&self, op: StoreOp) -> Result<(), StoreError> {

@@ -24,6 +24,9 @@ pub const SHARDS_AHEAD: NonZeroU32 = NonZeroU32::new(256).expect("it is not 0");
 /// Marks, in an error's text, that the store did not answer in time, or refused this worker's keys.
 pub const STORE_UNAVAILABLE: &str = "artifact store unavailable";
 
+/// Why a call to the store came to nothing, where its task was cancelled.
+const CALLED_OFF: &str = "it had not answered a while after the task was cancelled";
+
 /// The store, as SP1 wants it. The ids that it mints carry their proof's tag, so that whatever a crash leaves behind is
 /// found by listing: the tag of the proof that it is bound to, or that in whose [`origin::span`] it is called.
 #[derive(Clone)]
@@ -59,11 +62,19 @@ impl Artifacts {
 
     async fn put(&self, id: &str, kind: Kind, data: Vec<u8>) -> anyhow::Result<()> {
         let stored = tokio::task::spawn_blocking(move || codec::compress(&data)).await??;
-        self.store
-            .put(kind, id, stored.into())
-            .await
-            .map_err(to_anyhow)
+        asked(self.store.put(kind, id, stored.into())).await
     }
+}
+
+/// Asks the store, until it answers or nobody waits for that any more.
+async fn asked<T>(call: impl Future<Output = Result<T, StoreError>>) -> anyhow::Result<T> {
+    let Some(waits) = origin::waits() else {
+        return call.await.map_err(to_anyhow);
+    };
+    // Not as a status: SP1 would ask again.
+    let none = || Err(anyhow::anyhow!("{STORE_UNAVAILABLE}: {CALLED_OFF}"));
+    let answer = waits.run_until_cancelled(call).await;
+    answer.map_or_else(none, |answer| answer.map_err(to_anyhow))
 }
 
 fn permits(shards: NonZeroU32) -> Arc<Semaphore> {
@@ -125,11 +136,8 @@ impl ArtifactClient for Artifacts {
         artifact: &impl ArtifactId,
         artifact_type: ArtifactType,
     ) -> anyhow::Result<Vec<u8>> {
-        let stored = self
-            .store
-            .get(kind_of(artifact_type)?, artifact.id())
-            .await
-            .map_err(to_anyhow)?;
+        let kind = kind_of(artifact_type)?;
+        let stored = asked(self.store.get(kind, artifact.id())).await?;
         Ok(tokio::task::spawn_blocking(move || codec::decompress(&stored)).await??)
     }
 
@@ -163,11 +171,8 @@ impl ArtifactClient for Artifacts {
         artifact: &impl ArtifactId,
         artifact_type: ArtifactType,
     ) -> anyhow::Result<bool> {
-        let head = self
-            .store
-            .head(kind_of(artifact_type)?, artifact.id())
-            .await
-            .map_err(to_anyhow)?;
+        let kind = kind_of(artifact_type)?;
+        let head = asked(self.store.head(kind, artifact.id())).await?;
         Ok(head.is_some())
     }
 
@@ -181,10 +186,7 @@ impl ArtifactClient for Artifacts {
         if kind != Kind::Artifact {
             return Ok(());
         }
-        self.store
-            .delete(kind, artifact.id())
-            .await
-            .map_err(to_anyhow)
+        asked(self.store.delete(kind, artifact.id())).await
     }
 
     async fn delete_batch(
@@ -200,7 +202,7 @@ impl ArtifactClient for Artifacts {
             .iter()
             .map(|artifact| artifact.id().to_owned())
             .collect();
-        self.store.delete_many(kind, &ids).await.map_err(to_anyhow)
+        asked(self.store.delete_many(kind, &ids)).await
     }
 
     async fn upload_with_type<T: Serialize + Send + Sync>(

@@ -5,6 +5,7 @@ pub mod execute;
 mod prove;
 mod raw;
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use futures::FutureExt as _;
 use provost_link::{Order, Orders, Outcome};
 use provost_proto::worker::{TaskData, TaskType};
 use sp1_prover::worker::TaskMetadata;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
@@ -23,6 +25,9 @@ use crate::health::{Doubt, Health};
 
 /// How long a failure waits for what is left of its execution.
 const REMAINS: Duration = Duration::from_secs(4);
+
+/// How long a cancelled task that proves may wait for the store: less than after which the coordinator replaces a worker that does not let go.
+const STORE_PATIENCE: Duration = Duration::from_secs(2);
 
 /// What a role runs its tasks on.
 #[derive(Clone)]
@@ -65,7 +70,8 @@ async fn run_one(client: &Client, engine: Engine, order: Order, health: &Health)
     );
 
     let parts = Parts::default();
-    let work = dispatch(client, engine.clone(), &order, &parts);
+    let waits = CancellationToken::new();
+    let work = dispatch(client, engine.clone(), &order, &parts, &waits);
     let mut held_ms = None;
     // A panic of SP1 must not take the report with it.
     let work = std::panic::AssertUnwindSafe(work)
@@ -91,7 +97,8 @@ async fn run_one(client: &Client, engine: Engine, order: Order, health: &Health)
                 Outcome::Stopped
             }
         },
-        // Proving cannot be stopped half-way. It stays active until it ends, so that its weight is not given away; but on a device that is lost it may never end.
+        // Proving cannot be stopped half-way, only what it waits for. It stays active until it ends, so that its weight is not given away; but on a device that is lost it
+        // may never end.
         Engine::Prove(_) => {
             let judged = async {
                 let (result, before) = (work.await, health.known());
@@ -102,6 +109,7 @@ async fn run_one(client: &Client, engine: Engine, order: Order, health: &Health)
             let outcome = tokio::select! {
                 outcome = judged => outcome,
                 why = health.device_lost() => device::handed_back(&why, "nothing yet"),
+                never = give_up(&cancelled, &waits) => match never {},
             };
             match cancelled.is_cancelled() {
                 true => Outcome::Stopped,
@@ -130,6 +138,14 @@ async fn run_one(client: &Client, engine: Engine, order: Order, health: &Health)
         Outcome::Stopped => tracing::info!(proof_id, task_id, kind, seconds, "task cancelled"),
     }
     client.link().done(order, outcome);
+}
+
+/// Ends the calls to the store of a task that was cancelled, a while after that: a store that answers is let answer.
+async fn give_up(cancelled: &CancellationToken, waits: &CancellationToken) -> Infallible {
+    cancelled.cancelled().await;
+    tokio::time::sleep(STORE_PATIENCE).await;
+    waits.cancel();
+    std::future::pending().await
 }
 
 /// Returns when nothing works on a dropped execution any more, so that its weight is not given away before. A process that takes nothing new need not wait: what it
@@ -187,6 +203,7 @@ async fn dispatch(
     engine: Engine,
     order: &Order,
     parts: &Parts,
+    waits: &CancellationToken,
 ) -> Result<TaskMetadata, Failure> {
     let (task_id, data) = (order.task_id.clone(), order.data.clone());
     let kind = data.task_type();
@@ -206,7 +223,7 @@ async fn dispatch(
             engine.run(work).await
         }
         Engine::Prove(engine) => {
-            let span = origin::span(&data.proof_id);
+            let span = origin::span(&data.proof_id, waits.clone());
             let marker = marker(&data);
             let work = move |prover| {
                 let work = async move { prove::dispatch(&prover, task_id, kind, data).await };

@@ -74,6 +74,7 @@ impl Core {
             links,
             cordoned,
             nodes,
+            gpu_pools: self.gpu_pools,
             epoch,
             seen_epoch: self.seen_epoch.max(epoch),
             ..Self::new(self.config.clone())

@@ -90,5 +90,6 @@ fn view(worker: &Worker, made_tasks: bool) -> WorkerView {
         retiring: worker.retiring,
         version: worker.version.clone(),
         device: worker.device.clone(),
+        shards: worker.shards,
     }
 }

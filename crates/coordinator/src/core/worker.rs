@@ -263,16 +263,6 @@ impl Core {
         Some(result)
     }
 
-    /// The largest shards that every registered prover can take, or every one with a GPU if there is any. While there is none, the small ones: whoever
-    /// comes can take those.
-    pub(crate) fn shard_size(&self) -> ShardSize {
-        let provers = self.workers.values().filter(|w| w.kind != WorkerType::Cpu);
-        let (slow, fast): (Vec<_>, Vec<_>) = provers.partition(|worker| worker.is_slow());
-        let who = if fast.is_empty() { slow } else { fast };
-        let sizes = who.into_iter().map(|worker| worker.shards);
-        sizes.min().unwrap_or(ShardSize::Reduced)
-    }
-
     /// A worker registers as one of another type, or for shards of another size. What it has goes on.
     pub(crate) fn set_worker_kind(&mut self, id: &WorkerId, kind: WorkerType, shards: ShardSize) {
         let changed = |w: &&mut Worker| w.kind != kind || w.shards != shards;

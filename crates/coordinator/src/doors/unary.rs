@@ -124,10 +124,7 @@ impl WorkerService for UnaryDoor {
         let device = (!request.gpu_name.is_empty()).then_some(Device {
             name: request.gpu_name,
             memory_bytes: request.gpu_memory_total_bytes,
-            capability: String::new(),
-            driver: String::new(),
-            driver_version: String::new(),
-            free_bytes: 0,
+            ..Device::default()
         });
         let (sender, receiver) = queue();
         let mut inner = self.lead()?;

@@ -8,6 +8,7 @@ use provost_scheduler::retry::{Decision, GiveUp};
 use super::{Reactor, change};
 use crate::Millis;
 use crate::core::{Departure, Lost, Lot, Phase, Tally, from_ticks};
+use crate::events::WorkerEvent;
 use crate::failure::{Failure, FailureClass, Loss, task_name};
 use crate::ids::{ProofId, TaskId};
 use crate::output::ReaderEnd;
@@ -196,9 +197,14 @@ impl Reactor<'_> {
             let poison = self.count_losses(&proof, &lost, loss.class, heaviest);
             let failure = Failure::new(loss.class, lost_once(loss));
             if let Some((culprit, why)) = poison {
+                let why = lost_too_often(why, loss);
+                if matches!(why, GiveUp::Poison { .. }) {
+                    let proof = proof.clone();
+                    self.out.event(WorkerEvent::Poison { proof });
+                }
                 let kind = self.core.task(&culprit).map(|task| task.kind);
                 let name = task_name(kind.unwrap_or_default());
-                let message = lost_too_often(why, loss).text(loss.class, name, &loss.message);
+                let message = why.text(loss.class, name, &loss.message);
                 self.give_up(&culprit, Failure::new(loss.class, message));
                 if self.core.proof(&proof).is_some_and(|p| p.ended.is_some()) {
                     continue;

@@ -136,11 +136,12 @@ impl Reactor<'_> {
         self.out.event(WorkerEvent::Recycle { pod, why });
     }
 
-    /// A pod is to get no more tasks, or is to get them again.
+    /// A pod is on a node, or on none any more.
     pub(crate) fn pod_placed(&mut self, pod: &str, node: Option<&str>) {
         self.core.set_node(pod, node);
     }
 
+    /// A pod is to get no more tasks, or is to get them again.
     pub(crate) fn pod_cordoned(&mut self, pod: &str, cordoned: bool) {
         self.core.cordon(pod, cordoned);
         self.dispatch();
@@ -197,6 +198,8 @@ impl Reactor<'_> {
                 worker: id.clone(),
                 class: loss.class,
                 message: loss.message.clone(),
+                proofs: worker.holds().values().map(|h| h.proof.clone()).collect(),
+                device: worker.device,
             });
         }
         lost

@@ -1,16 +1,19 @@
 //! What this process knows of the pools besides what the caches show: pods that it has just created or deleted, workers to be
 //! replaced, failures to back off from.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use provost_coordinator::GpuPools;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::backoff::Backoff;
+use super::gpus;
 use super::quarantine::Quarantine;
+use super::suspects::Suspects;
 use crate::pods::book::Ended;
 use crate::pods::classify::Crash;
 
@@ -63,6 +66,10 @@ struct Inner {
     deleted: HashMap<String, Instant>,
     /// Pods whose worker is to be replaced.
     recycle: HashSet<String>,
+    /// What lost workers were at.
+    suspects: Suspects,
+    /// The GPUs of the pools that ask for some.
+    gpus: BTreeMap<String, GpuPools>,
 }
 
 /// What is known of one pool.
@@ -120,7 +127,8 @@ impl Fleet {
             let message = format!("{}: {}", ended.pod, ended.end.message);
             pool.crash = Some(LastCrash { crash, message });
             if let Some(node) = &ended.node {
-                pool.quarantine.failed(node, &ended.end.message, wall);
+                let why = &ended.end.message;
+                pool.quarantine.failed(node, &ended.pod, why, wall);
             }
         }
         pool.news.push(ended.clone());
@@ -131,9 +139,23 @@ impl Fleet {
         self.inner().pool(pool).backoff.wait(now)
     }
 
-    /// Uses what is known of the nodes on which workers of `pool` failed.
-    pub fn with_quarantine<T>(&self, pool: &str, work: impl FnOnce(&mut Quarantine) -> T) -> T {
-        work(&mut self.inner().pool(pool).quarantine)
+    /// Uses what is known of the nodes on which workers of `pool` failed, and of what lost workers were at.
+    pub fn with_quarantine<T>(
+        &self,
+        pool: &str,
+        work: impl FnOnce(&mut Quarantine, &Suspects) -> T,
+    ) -> T {
+        let Inner {
+            pools, suspects, ..
+        } = &mut *self.inner();
+        let pool = pools.entry(pool.to_owned()).or_default();
+        work(&mut pool.quarantine, suspects)
+    }
+
+    /// Notes what is known of lost workers: see [`Suspects`].
+    pub fn suspect(&self, note: impl FnOnce(&mut Suspects)) {
+        note(&mut self.inner().suspects);
+        self.changed();
     }
 
     /// The last worker of `pool` that crashed, until that is forgotten.
@@ -235,6 +257,16 @@ impl Fleet {
     /// Forgets what was to be done with pods that are gone.
     pub fn forget_pods(&self, exists: impl Fn(&str) -> bool) {
         self.inner().recycle.retain(|pod| exists(pod));
+    }
+
+    /// `pool` means to have these GPUs, or none. Returns what all pools mean to have.
+    pub fn gpus(&self, pool: &str, gpus: Option<GpuPools>) -> GpuPools {
+        let mut inner = self.inner();
+        match gpus {
+            Some(gpus) => inner.gpus.insert(pool.to_owned(), gpus),
+            None => inner.gpus.remove(pool),
+        };
+        gpus::together(&inner.gpus)
     }
 
     /// The pool is gone.

@@ -1,14 +1,16 @@
 //! The WorkerPool controller: keeps as many worker pods as a pool asks for.
 //!
 //! [`plan`] decides, from what [`view`] brings together, which pods come and go; [`pods`] builds them; [`status`] tells how the pool
-//! stands; [`quarantine`] which nodes are left out; [`fleet`] remembers what the caches do not show yet.
+//! stands; [`quarantine`] which nodes are left out, where [`suspects`] does not tell better; [`fleet`] remembers what the caches do not show yet.
 
 pub mod backoff;
 pub mod fleet;
+pub mod gpus;
 pub mod plan;
 pub mod pods;
 pub mod quarantine;
 pub mod status;
+pub mod suspects;
 pub mod view;
 
 mod apply;
@@ -26,7 +28,7 @@ use kube::api::Api;
 use kube::runtime::controller::{self, Action, Config, Controller};
 use kube::runtime::reflector::Store;
 use kube::{Client, ResourceExt};
-use provost_coordinator::{Clock, Coordinator, WorkerView};
+use provost_coordinator::{Clock, Coordinator, GpuPools, WorkerView};
 use provost_crds::{POOL_LABEL, QuarantinedNode, WorkerPool, WorkerPoolStatus, reasons};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -132,7 +134,14 @@ async fn count_workers(context: &Context) {
 
 fn forget(context: &Context, pool: &str) {
     context.fleet.forget_pool(pool);
+    expect_gpus(context, pool, None);
     context.metrics.set_pool_ready(pool, None);
+}
+
+/// Tells the coordinator what `pool` has to do with the GPUs that there will be.
+fn expect_gpus(context: &Context, pool: &str, gpus: Option<GpuPools>) {
+    let all = context.fleet.gpus(pool, gpus);
+    context.coordinator.expect_gpus(all);
 }
 
 async fn reconcile_all(
@@ -158,6 +167,10 @@ async fn reconcile_all(
 }
 
 async fn reconcile(pool: Arc<WorkerPool>, context: Arc<Context>) -> Result<Action, PoolError> {
+    if is_served(&pool, &context) {
+        // One that does not lead knows as well: proofs begin as soon as it does.
+        expect_gpus(&context, &pool.name_any(), gpus::of(&pool));
+    }
     if !*context.leads.borrow() {
         // The leader tells it.
         context.fleet.take_news(&pool.name_any());
@@ -177,7 +190,7 @@ async fn reconcile(pool: Arc<WorkerPool>, context: Arc<Context>) -> Result<Actio
 }
 
 async fn step(pool: &WorkerPool, context: &Context) -> Result<Action, PoolError> {
-    if pool.namespace().as_deref() != Some(context.namespace.as_str()) {
+    if !is_served(pool, context) {
         note(pool, context, |pool, now| {
             status::not_served(pool, &context.namespace, now)
         })
@@ -255,6 +268,10 @@ async fn step(pool: &WorkerPool, context: &Context) -> Result<Action, PoolError>
     Ok(Action::requeue(plan.again.unwrap_or(SLOW).min(longest)))
 }
 
+fn is_served(pool: &WorkerPool, context: &Context) -> bool {
+    pool.namespace().as_deref() == Some(context.namespace.as_str())
+}
+
 /// The pods that are left once the plan is carried out, those that it makes not among them.
 fn after(plan: &Plan, mut views: Vec<PodView>) -> Vec<PodView> {
     views.retain(|view| !plan.delete.iter().any(|gone| gone.name == view.name));
@@ -314,11 +331,13 @@ async fn quarantine(pool: &WorkerPool, context: &Context, pods: &[&Pod]) -> Vec<
     let ready = pods.iter().filter(|pod| classify::ready(pod));
     let ready: BTreeSet<String> = ready.filter_map(|pod| node(pod)).collect();
     let decided = pool.status.as_ref().map(|s| s.quarantined_nodes.as_slice());
-    let (new, nodes) = context.fleet.with_quarantine(&name, |quarantine| {
-        quarantine.recall(decided.unwrap_or_default());
-        let new = quarantine.decide(&ready, Timestamp::now());
-        (new, quarantine.nodes())
-    });
+    let (new, nodes) = context
+        .fleet
+        .with_quarantine(&name, |quarantine, suspects| {
+            quarantine.recall(decided.unwrap_or_default());
+            let new = quarantine.decide(&ready, suspects, Timestamp::now());
+            (new, quarantine.nodes())
+        });
     for entry in new {
         let text = format!("{}: {}", entry.node, entry.message);
         context

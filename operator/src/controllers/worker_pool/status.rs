@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use kube::ResourceExt;
-use provost_coordinator::Device;
+use provost_coordinator::{Device, ShardSize};
 use provost_crds::{
     POOL_LABEL, QuarantinedNode, WorkerPool, WorkerPoolStatus, conditions, reasons,
 };
@@ -12,6 +12,7 @@ use provost_crds::{
 use super::apply::Hindered;
 use super::fleet::LastCrash;
 use crate::pods::classify::Crash;
+use crate::state::shards::stored;
 
 /// Longest text of a status on devices: the definition's bound.
 const MOST_DEVICES: usize = 512;
@@ -31,6 +32,8 @@ pub struct Observed {
     pub roles: BTreeMap<String, usize>,
     /// GPUs of ready workers by kind.
     pub devices: BTreeMap<Device, usize>,
+    /// The largest shards that all of them take.
+    pub shards: Option<ShardSize>,
     /// Why pods are not ready, one line each.
     pub problems: Vec<String>,
     /// The last worker that crashed, where some are not ready.
@@ -157,6 +160,9 @@ fn seen(pool: &WorkerPool, observed: &Observed) -> WorkerPoolStatus {
         .join(", ");
     let end = status.devices.floor_char_boundary(MOST_DEVICES);
     status.devices.truncate(end);
+    let known = pool.status.as_ref().and_then(|status| status.shard_size);
+    let now = observed.shards.map(stored);
+    status.shard_size = now.or(known).filter(|_| pool.spec.asks_for_gpu());
     status.quarantined_nodes.clone_from(&observed.quarantined);
     status
 }
@@ -249,10 +255,7 @@ mod tests {
         let device = Device {
             name: "NVIDIA L4".to_owned(),
             memory_bytes: 23 << 30,
-            capability: "8.9".to_owned(),
-            driver: "13.0".to_owned(),
-            driver_version: "580.95.05".to_owned(),
-            free_bytes: 0,
+            ..Device::default()
         };
         let status = served(
             &pool(2),
@@ -270,6 +273,34 @@ mod tests {
         assert_eq!(status.devices, "NVIDIA L4 23 GiB 1");
         assert_eq!(status.selector, "provost.dev/pool=workers");
         assert_eq!(status.conditions[0].reason, "WorkersReady");
+    }
+
+    #[test]
+    fn how_large_shards_its_gpus_take_is_remembered() {
+        let mut pool = pool(0);
+        let size = |pool: &WorkerPool, shards| {
+            let observed = Observed {
+                shards,
+                ..Observed::default()
+            };
+            served(pool, &observed, Timestamp::UNIX_EPOCH).shard_size
+        };
+        let (full, reduced) = (ShardSize::Full, ShardSize::Reduced);
+        assert_eq!(size(&pool, Some(full)), None, "it asks for no GPU");
+        pool.spec.resources =
+            serde_json::from_value(json!({"limits": {"nvidia.com/gpu": 1}})).unwrap();
+        assert_eq!(size(&pool, None), None);
+        assert_eq!(size(&pool, Some(full)), Some(stored(full)));
+        pool.status = Some(served(
+            &pool,
+            &Observed {
+                shards: Some(full),
+                ..Observed::default()
+            },
+            Timestamp::UNIX_EPOCH,
+        ));
+        assert_eq!(size(&pool, None), Some(stored(full)));
+        assert_eq!(size(&pool, Some(reduced)), Some(stored(reduced)));
     }
 
     #[test]

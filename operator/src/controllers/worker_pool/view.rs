@@ -8,6 +8,7 @@ use provost_coordinator::{Device, WorkerView};
 use provost_crds::PoolClass;
 use provost_proto::worker::{TaskType, WorkerType};
 
+use super::gpus;
 use super::plan::{Phase, PodView, Work};
 use super::pods::TEMPLATE_ANNOTATION;
 use super::status::{Blocked, Observed};
@@ -109,9 +110,10 @@ pub fn devices<'a>(
 ) -> BTreeMap<Device, (usize, u64)> {
     let mut devices: BTreeMap<_, (usize, u64)> = BTreeMap::new();
     for device in workers.into_iter().filter_map(|w| w.device.as_ref()) {
-        // What is free makes no kind of its own.
+        // Neither what is free nor which one it is makes a kind of its own.
         let kind = Device {
             free_bytes: 0,
+            uuid: String::new(),
             ..device.clone()
         };
         let (count, free) = devices.entry(kind).or_default();
@@ -147,10 +149,11 @@ pub fn observe(
         outdated: views.iter().filter(|view| stays_outdated(view)).count(),
         held: None,
         roles: by_role,
-        devices: devices(own)
+        devices: devices(own.clone())
             .into_iter()
             .map(|(device, (count, _))| (device, count))
             .collect(),
+        shards: gpus::shards(own),
         problems: pods
             .iter()
             .filter(|pod| !being_deleted(pod))
@@ -171,6 +174,7 @@ fn stays_outdated(view: &PodView) -> bool {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use provost_coordinator::ShardSize;
     use serde_json::json;
 
     fn pod(status: serde_json::Value) -> Pod {
@@ -191,6 +195,7 @@ mod tests {
             retiring: false,
             version: String::new(),
             device: None,
+            shards: ShardSize::Reduced,
         }
     }
 
@@ -260,18 +265,17 @@ mod tests {
 
     #[test]
     fn gpus_are_counted_by_kind_whatever_they_have_free() {
-        let gpu = |free_bytes| WorkerView {
+        let gpu = |free_bytes, uuid: &str| WorkerView {
             device: Some(Device {
                 name: "NVIDIA L4".to_owned(),
                 memory_bytes: 24,
-                capability: "8.9".to_owned(),
-                driver: "13.0".to_owned(),
-                driver_version: "580.95.05".to_owned(),
                 free_bytes,
+                uuid: uuid.to_owned(),
+                ..Device::default()
             }),
             ..worker("p-a/prove", WorkerType::Gpu, 0)
         };
-        let devices = devices(&[gpu(20), gpu(22)]);
+        let devices = devices(&[gpu(20, "a"), gpu(22, "b")]);
         assert_eq!(devices.into_values().collect::<Vec<_>>(), [(2, 42)]);
     }
 

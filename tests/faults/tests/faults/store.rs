@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use provost_faults::check::{Allowed, again, another_run};
 use provost_faults::process::Signal;
-use provost_faults::promises::BACKOFF;
+use provost_faults::promises::{BACKOFF, RECYCLE_GRACE};
 use provost_faults::proof::Shape;
 use provost_faults::scenario::Scenario;
 use provost_faults::wait::eventually;
@@ -110,13 +110,14 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
                 world.begun("PROVE_SHARD", 4).await;
                 world.strikes();
                 world.store.signal(Signal::STOP);
+                let workers = world.workers();
                 // More than the operator looks at once.
                 let others: Vec<_> = (0..12).map(|i| format!("q{i}")).collect();
                 for other in &others {
                     world.prove(other, &Shape::shards(2, 20)).await;
                 }
-                // Soon after the cancel: a shard whose upload waits for the store does not stop, and its worker is replaced for that after five seconds.
-                let due = SILENCE + Duration::from_secs(2);
+                // Long after the cancel: a worker that waited for the store that long would have been replaced for it.
+                let due = SILENCE + 2 * RECYCLE_GRACE;
                 let deadline = (Timestamp::now() + due).to_string();
                 let expires = Shape::shards(2, 20).spec("deadline", deadline);
                 let asked = Instant::now();
@@ -132,6 +133,9 @@ pub(crate) fn scenarios() -> Vec<Scenario> {
                 let took = asked.elapsed();
                 assert!(took < due + Duration::from_secs(5), "expired after {took:?}");
                 world.store.signal(Signal::CONT);
+                for worker in &workers {
+                    assert_eq!(worker.process.exit(), None, "{} was replaced", worker.pod);
+                }
                 for other in &others {
                     world.succeeds(other).await;
                 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use provost_artifacts::{Kind, codec};
 use provost_link::{Order, TaskData, TaskType};
 use provost_scheduler::retry::FailureClass;
+use tokio_util::sync::CancellationToken;
 
 use super::Bench;
 use crate::artifacts::Artifacts;
@@ -26,12 +27,19 @@ pub(super) struct Context {
 }
 
 impl Context {
-    pub(super) fn new(client: Client, bench: Bench, order: &Order) -> Self {
+    /// For a task whose calls to the store end when `waits` is cancelled.
+    pub(super) fn new(
+        client: Client,
+        bench: Bench,
+        order: &Order,
+        waits: CancellationToken,
+    ) -> Self {
         let (body, data) = (client.body().clone(), order.data.clone());
+        let (kind, store) = (data.task_type(), bench.store);
         Self {
             client,
-            artifacts: Artifacts::new(bench.store, body, data.task_type(), &data.proof_id),
-            kind: data.task_type(),
+            artifacts: Artifacts::new(store, body, kind, &data.proof_id, waits),
+            kind,
             task_id: order.task_id.clone(),
             proof: data.proof_id.clone(),
             data,

@@ -9,12 +9,14 @@ mod leaf;
 mod reduce;
 mod role;
 
+use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use provost_artifacts::Store;
 use provost_link::{Ended, Link, Order, Orders, Outcome, TaskType};
 use provost_scheduler::retry::FailureClass;
+use tokio_util::sync::CancellationToken;
 
 use crate::body::Body;
 use crate::coordinator::{Client, now_ms};
@@ -26,6 +28,9 @@ use crate::profile::Profile;
 use context::Context;
 pub(crate) use role::Role;
 use role::is_leaf;
+
+/// How long a cancelled task that proves may wait for the store.
+const STORE_PATIENCE: Duration = Duration::from_secs(2);
 
 /// What a simulated worker runs its tasks with.
 #[derive(Clone)]
@@ -56,7 +61,8 @@ async fn run_one(client: Client, role: Role, bench: Bench, order: Order) {
     stats.count(kind, |tally| tally.started += 1);
     let started = Instant::now();
     note(Event::Start, None);
-    let context = Context::new(client.clone(), bench, &order);
+    let waits = CancellationToken::new();
+    let context = Context::new(client.clone(), bench, &order, waits.clone());
     let work = dispatch(&context, role);
     let cancelled = &order.cancelled;
     let outcome = match role {
@@ -66,11 +72,17 @@ async fn run_one(client: Client, role: Role, bench: Bench, order: Order) {
             result = work => settle(result, String::new),
             () = cancelled.cancelled() => Outcome::Stopped,
         },
-        // It runs until it ends, so that its weight is not given away.
-        Role::Prove => match work.await {
-            _ if cancelled.is_cancelled() => Outcome::Stopped,
-            result => settle(result, || gpu_time(started)),
-        },
+        // It runs until it ends, so that its weight is not given away; only what it waits for can be cut short.
+        Role::Prove => {
+            let result = tokio::select! {
+                result = work => result,
+                never = give_up(cancelled, &waits) => match never {},
+            };
+            match cancelled.is_cancelled() {
+                true => Outcome::Stopped,
+                false => settle(result, || gpu_time(started)),
+            }
+        }
     };
     stats.count(kind, |tally| match &outcome {
         Outcome::Completed(_) => tally.done += 1,
@@ -87,6 +99,14 @@ async fn run_one(client: Client, role: Role, bench: Bench, order: Order) {
         // Only what happens to the worker matters any more.
         let _ = context.reach(Point::Reported).await;
     }
+}
+
+/// Ends the calls to the store of a task that was cancelled, as long after that as the real worker does.
+async fn give_up(cancelled: &CancellationToken, waits: &CancellationToken) -> Infallible {
+    cancelled.cancelled().await;
+    tokio::time::sleep(STORE_PATIENCE).await;
+    waits.cancel();
+    std::future::pending().await
 }
 
 /// What SP1 says of a task that held the GPU since then.

@@ -122,6 +122,7 @@ fn device(device: wire::Device) -> Parsed<Device> {
         driver: validate::text("device.driver", Some(device.driver))?,
         driver_version: validate::text("device.driver_version", Some(device.driver_version))?,
         free_bytes: device.free_bytes,
+        uuid: validate::text("device.uuid", Some(device.uuid))?,
     })
 }
 

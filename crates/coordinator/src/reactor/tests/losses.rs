@@ -4,7 +4,7 @@ use provost_proto::worker::TaskType::*;
 use provost_proto::worker::WorkerType;
 use provost_scheduler::retry::History;
 
-use super::env::{Env, Said, spec, w};
+use super::env::{Env, Said, p, spec, w};
 use crate::core::Phase;
 use crate::events::WorkerEvent;
 use crate::failure::FailureClass::{NodeLost, OutOfMemory, Preempted};
@@ -34,10 +34,34 @@ fn tasks_of_a_lost_pod_go_elsewhere_at_once() {
         worker: w("a/prove"),
         class: NodeLost,
         message: "pool small, memory limit 3Gi".into(),
+        proofs: [p("p")].into(),
+        device: None,
     })));
     assert_eq!(env.lose("a", NodeLost), 0, "once is enough");
     let beat = env.beat("a/prove", &[]);
     assert_eq!(beat, Err(Refusal::UnknownWorker(w("a/prove"))));
+}
+
+#[test]
+fn a_proof_that_takes_workers_down_everywhere_is_told_as_poison_and_one_that_lost_some_is_not() {
+    let mut env = with_driver();
+    let poison = Said::Event(WorkerEvent::Poison { proof: p("p") });
+    env.open("a0/prove", WorkerType::Gpu, 4);
+    env.create("driver", "p", ProveShard);
+    for i in 0..3 {
+        env.open(&format!("a{}/prove", i + 1), WorkerType::Gpu, 4);
+        env.said();
+        env.lose(&format!("a{i}"), NodeLost);
+        assert_eq!(env.said().contains(&poison), i == 2, "after worker {i}");
+    }
+
+    let mut env = with_driver();
+    env.create("driver", "p", ProveShard);
+    for i in 0..6 {
+        env.open(&format!("a{i}/prove"), WorkerType::Gpu, 4);
+        env.lose(&format!("a{i}"), Preempted);
+    }
+    assert!(!env.said().contains(&poison));
 }
 
 #[test]

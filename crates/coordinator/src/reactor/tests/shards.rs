@@ -7,6 +7,7 @@ use super::env::{Env, p, spec, t};
 use crate::config::Config;
 use crate::failure::FailureClass;
 use crate::proof_spec::{ProofSpec, Root};
+use crate::shards::GpuPools;
 use crate::shards::ShardSize::{self, Full, Reduced};
 use crate::term::{RecoveredProof, Term};
 
@@ -46,6 +47,46 @@ fn the_smallest_prover_decides() {
         let shard = env.create("cpu", "p", ProveShard);
         assert_eq!(told(&env, &shard), "");
     }
+}
+
+#[test]
+fn gpus_that_are_still_to_come_decide_with_those_that_are_here() {
+    let pools = |wanted, shards| GpuPools { wanted, shards };
+    // With a CPU that proves, and GPUs for shards of these sizes.
+    for (cpu, gpus, expected, size) in [
+        (false, &[][..], pools(true, Some(Full)), Full),
+        (true, &[], pools(true, Some(Reduced)), Reduced),
+        (true, &[], pools(true, Some(Full)), Full),
+        (true, &[], pools(true, None), Reduced),
+        (false, &[Full], pools(true, Some(Reduced)), Reduced),
+        (false, &[Reduced], pools(true, Some(Full)), Reduced),
+        // Of a GPU that nobody has seen yet nothing follows for those that are here.
+        (true, &[Full], pools(true, None), Full),
+        // Pools that ask for no workers now.
+        (true, &[], pools(false, Some(Reduced)), Full),
+        (false, &[], pools(false, Some(Full)), Full),
+        (false, &[Full], pools(false, Some(Reduced)), Full),
+    ] {
+        let mut env = provers(gpus);
+        if cpu {
+            env.prover("slow", false, 64, Full);
+        }
+        env.react(|r| r.core.expect_gpus(expected));
+        env.submit(spec("p"));
+        let chosen = env.core.proof("p").unwrap().shards;
+        assert_eq!(chosen, Some(size), "cpu {cpu}, gpus {gpus:?}, {expected:?}");
+    }
+}
+
+#[test]
+fn which_gpus_are_to_come_holds_for_the_next_term() {
+    let mut env = Env::standby(Config::default());
+    let shards = Some(Full);
+    let wanted = true;
+    env.react(|r| r.core.expect_gpus(GpuPools { wanted, shards }));
+    env.react(|r| r.lead(Term::first(2)));
+    env.submit(spec("p"));
+    assert_eq!(env.core.proof("p").unwrap().shards, Some(Full));
 }
 
 #[test]
