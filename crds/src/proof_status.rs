@@ -60,8 +60,8 @@ pub struct ProofRequestStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub gpu_seconds: Option<i64>,
-    /// How large the shards of the proof's present run are: as large as every prover could take that was there when the run began. Absent
-    /// where there are none.
+    /// How large the shards of the proof's present run are: as large as every prover could take that was there, or was to come, when the run
+    /// began. Absent where there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shard_size: Option<ShardSize>,
     /// When the proof was queued, started and finished.

@@ -201,6 +201,10 @@ pub struct WorkerPoolStatus {
     /// asks for workers, though none may be ready yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shard_size: Option<ShardSize>,
+    /// Hash of all in the spec that decides which GPUs the pool gets, when shardSize was seen: it counts for no others.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 64))]
+    pub shard_size_for: String,
     /// Nodes that new workers stay away from for a while, since workers that asked for a GPU failed there again and again. At most 64.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(

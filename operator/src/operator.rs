@@ -365,11 +365,21 @@ async fn worker_events(coordinator: Coordinator, fleet: Arc<Fleet>) {
                 let gpu = gpu.filter(|uuid| !uuid.is_empty());
                 fleet.suspect(|s| s.lost(worker.pod(), proofs, gpu, Timestamp::now()));
             }
+            Ok(WorkerEvent::Broke {
+                worker,
+                proof,
+                device,
+            }) => {
+                let gpu = device.map(|device| device.uuid);
+                let gpu = gpu.filter(|uuid| !uuid.is_empty());
+                let proof = [proof.to_string()];
+                fleet.suspect(|s| s.lost(worker.pod(), proof, gpu, Timestamp::now()));
+            }
             Ok(WorkerEvent::Poison { proof }) => {
                 fleet.suspect(|s| s.poison(&proof, Timestamp::now()));
             }
             Ok(WorkerEvent::Registered { .. } | WorkerEvent::Closed { .. }) => fleet.changed(),
-            // The pools look at all workers anyway, and see there which are to be replaced.
+            // The pools look at all workers anyway, and see there which are to be replaced. What lost ones were at stays unknown.
             Err(RecvError::Lagged(_)) => fleet.changed(),
             Err(RecvError::Closed) => return,
         }

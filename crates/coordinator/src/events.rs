@@ -38,6 +38,15 @@ pub enum WorkerEvent {
         /// What it proved on, if that was a GPU.
         device: Option<Device>,
     },
+    /// By its own word it broke at a task, as a lost GPU or a panic of SP1's breaks it: it lets its other tasks end, and leaves.
+    Broke {
+        /// The worker.
+        worker: WorkerId,
+        /// The task's proof.
+        proof: ProofId,
+        /// What it proves on, if that is a GPU.
+        device: Option<Device>,
+    },
     /// Workers were lost at tasks of this proof until it was given up: that says nothing against their machines.
     Poison {
         /// The proof.

@@ -166,8 +166,8 @@ impl Reactor<'_> {
             }
         }
         for (proof, (lost, why)) in given_up {
-            let message =
-                lost_too_often(why, loss).text(loss.class, task_name(lost.kind), &loss.message);
+            let why = self.told_as(lost_too_often(why, loss), &proof);
+            let message = why.text(loss.class, task_name(lost.kind), &loss.message);
             let failure = Failure::new(loss.class, message);
             let failure = failure.of(lost.task.clone(), lost.kind);
             match self.core.task(&lost.task) {
@@ -197,11 +197,7 @@ impl Reactor<'_> {
             let poison = self.count_losses(&proof, &lost, loss.class, heaviest);
             let failure = Failure::new(loss.class, lost_once(loss));
             if let Some((culprit, why)) = poison {
-                let why = lost_too_often(why, loss);
-                if matches!(why, GiveUp::Poison { .. }) {
-                    let proof = proof.clone();
-                    self.out.event(WorkerEvent::Poison { proof });
-                }
+                let why = self.told_as(lost_too_often(why, loss), &proof);
                 let kind = self.core.task(&culprit).map(|task| task.kind);
                 let name = task_name(kind.unwrap_or_default());
                 let message = why.text(loss.class, name, &loss.message);
@@ -213,6 +209,15 @@ impl Reactor<'_> {
             again.push((proof, lost, failure));
         }
         again
+    }
+
+    /// Why a proof is given up, told at once where that is no fault of its workers.
+    fn told_as(&mut self, why: GiveUp, proof: &ProofId) -> GiveUp {
+        if matches!(why, GiveUp::Poison { .. }) {
+            let proof = proof.clone();
+            self.out.event(WorkerEvent::Poison { proof });
+        }
+        why
     }
 
     /// Counts one loss for each task, and names the one to blame if one has had too many: the heaviest of them.

@@ -136,6 +136,18 @@ impl Reactor<'_> {
         self.out.event(WorkerEvent::Recycle { pod, why });
     }
 
+    /// A worker says that it broke at a task.
+    pub(super) fn broke(&mut self, id: &WorkerId, task: &TaskId) {
+        let (worker, task) = (self.core.worker(id), self.core.task(task));
+        if let (Some(worker), Some(task)) = (worker, task) {
+            self.out.event(WorkerEvent::Broke {
+                worker: id.clone(),
+                proof: task.proof.clone(),
+                device: worker.device.clone(),
+            });
+        }
+    }
+
     /// A pod is on a node, or on none any more.
     pub(crate) fn pod_placed(&mut self, pod: &str, node: Option<&str>) {
         self.core.set_node(pod, node);

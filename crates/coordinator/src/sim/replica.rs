@@ -72,7 +72,8 @@ impl Output for Commands {
                 self.0.push(Command::Registered(worker.pod().to_owned()));
             }
             WorkerEvent::Recycle { pod, .. } => self.0.push(Command::Recycle(pod)),
-            WorkerEvent::Closed { .. } | WorkerEvent::Poison { .. } => {}
+            WorkerEvent::Closed { .. } | WorkerEvent::Broke { .. } | WorkerEvent::Poison { .. } => {
+            }
         }
     }
 }

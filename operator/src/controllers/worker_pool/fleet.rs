@@ -1,7 +1,7 @@
 //! What this process knows of the pools besides what the caches show: pods that it has just created or deleted, workers to be
 //! replaced, failures to back off from.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -111,11 +111,12 @@ impl Fleet {
         self.inner().pool(pool).looked_at = true;
     }
 
-    /// The pools that were looked at, and are not forgotten.
-    pub fn pools(&self) -> Vec<String> {
+    /// The pools that were looked at, or whose GPUs are counted, and are not forgotten.
+    pub fn pools(&self) -> BTreeSet<String> {
         let inner = self.inner();
         let known = inner.pools.iter().filter(|(_, pool)| pool.looked_at);
-        known.map(|(name, _)| name.clone()).collect()
+        let known = known.map(|(name, _)| name);
+        known.chain(inner.gpus.keys()).cloned().collect()
     }
 
     /// A worker failed at `now` (milliseconds of the clock that [`Fleet::backoff`] goes by), which is `wall` for people.
@@ -259,14 +260,14 @@ impl Fleet {
         self.inner().recycle.retain(|pod| exists(pod));
     }
 
-    /// `pool` means to have these GPUs, or none. Returns what all pools mean to have.
-    pub fn gpus(&self, pool: &str, gpus: Option<GpuPools>) -> GpuPools {
+    /// `pool` means to have these GPUs, or none; `tell` learns what all pools mean to have, and the last to learn it is told the latest.
+    pub fn gpus(&self, pool: &str, gpus: Option<GpuPools>, tell: impl FnOnce(GpuPools)) {
         let mut inner = self.inner();
         match gpus {
             Some(gpus) => inner.gpus.insert(pool.to_owned(), gpus),
             None => inner.gpus.remove(pool),
         };
-        gpus::together(&inner.gpus)
+        tell(gpus::together(&inner.gpus));
     }
 
     /// The pool is gone.
@@ -359,6 +360,19 @@ mod tests {
         assert_eq!(fleet.end_roll_out("p").as_deref(), Some("p-b"));
         fleet.hold("p", Some("p-b".to_owned()));
         stands(Duration::ZERO, None, false);
+    }
+
+    #[test]
+    fn a_pool_whose_gpus_are_counted_is_known_though_only_a_leader_looks_at_pools() {
+        let fleet = Fleet::default();
+        let gpus = GpuPools {
+            wanted: true,
+            shards: None,
+        };
+        fleet.gpus("p", Some(gpus), |all| assert!(all.wanted));
+        assert_eq!(fleet.pools(), BTreeSet::from(["p".to_owned()]));
+        fleet.gpus("p", None, |all| assert!(!all.wanted));
+        assert!(fleet.pools().is_empty());
     }
 
     #[tokio::test(start_paused = true)]

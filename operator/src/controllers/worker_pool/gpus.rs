@@ -4,18 +4,43 @@ use std::collections::BTreeMap;
 
 use kube::Resource as _;
 use provost_coordinator::{GpuPools, ShardSize, WorkerView};
-use provost_crds::WorkerPool;
+use provost_crds::{PoolClass, ShardSize as Shown, WorkerPool};
+use sha2::{Digest as _, Sha256};
 
 use crate::state::shards::recovered;
 
-/// The GPUs of one pool; `None` for one that asks for none.
+/// The GPUs of one pool; `None` for one that asks for none, or proves nothing.
 pub fn of(pool: &WorkerPool) -> Option<GpuPools> {
     let leaving = pool.meta().deletion_timestamp.is_some();
-    let status = pool.status.as_ref();
-    (pool.spec.asks_for_gpu() && !leaving).then(|| GpuPools {
+    let proves = pool.spec.class != PoolClass::Cpu;
+    (pool.spec.asks_for_gpu() && proves && !leaving).then(|| GpuPools {
         wanted: pool.spec.replicas > 0,
-        shards: status.and_then(|s| s.shard_size).map(recovered),
+        shards: remembered(pool).map(recovered),
     })
+}
+
+/// The shards that the GPUs took last which the pool asks for.
+pub fn remembered(pool: &WorkerPool) -> Option<Shown> {
+    let status = pool.status.as_ref()?;
+    let same = status.shard_size_for == asked(pool);
+    status.shard_size.filter(|_| same)
+}
+
+/// A hash of all that decides which GPUs the pool gets.
+pub fn asked(pool: &WorkerPool) -> String {
+    let spec = &pool.spec;
+    let limits = spec.resources.iter().flat_map(|r| &r.limits);
+    let limits = limits.filter(|(name, _)| name.starts_with("nvidia.com/"));
+    let asked = (
+        limits.collect::<BTreeMap<_, _>>(),
+        &spec.resource_claims,
+        &spec.node_selector,
+        &spec.tolerations,
+        &spec.runtime_class_name,
+    );
+    // Maps with text for keys always serialise.
+    let json = serde_json::to_vec(&asked).unwrap_or_default();
+    hex::encode(&Sha256::digest(json)[..8])
 }
 
 /// The GPUs of all pools: of those that ask for workers now, if there are such.
@@ -42,7 +67,8 @@ mod tests {
     fn pool(replicas: i32, limits: Value, shards: Option<&str>) -> WorkerPool {
         let spec = json!({"class": "GPU", "replicas": replicas, "resources": {"limits": limits}});
         let mut pool = WorkerPool::new("p", serde_json::from_value(spec).unwrap());
-        pool.status = Some(serde_json::from_value(json!({"shardSize": shards})).unwrap());
+        let status = json!({"shardSize": shards, "shardSizeFor": asked(&pool)});
+        pool.status = Some(serde_json::from_value(status).unwrap());
         pool
     }
 
@@ -72,6 +98,29 @@ mod tests {
         let now = serde_json::from_value(json!("2026-01-01T00:00:00Z")).unwrap();
         leaving.metadata.deletion_timestamp = Some(now);
         assert_eq!(of(&leaving), None);
+    }
+
+    #[test]
+    fn what_other_gpus_took_says_nothing() {
+        let known = pool(1, json!({"nvidia.com/gpu": 1}), Some("Full"));
+        let change = |edit: fn(&mut WorkerPool)| {
+            let mut pool = known.clone();
+            edit(&mut pool);
+            of(&pool).unwrap().shards
+        };
+        assert_eq!(change(|pool| pool.spec.replicas = 3), Some(Full));
+        assert_eq!(
+            change(|pool| pool.spec.image = Some("w:2".into())),
+            Some(Full)
+        );
+        let label = |pool: &mut WorkerPool| {
+            let product = ("nvidia.com/gpu.product".to_owned(), "NVIDIA-L4".to_owned());
+            pool.spec.node_selector.extend([product]);
+        };
+        assert_eq!(change(label), None);
+        let mut idle = known.clone();
+        idle.spec.class = PoolClass::Cpu;
+        assert_eq!(of(&idle), None);
     }
 
     #[test]

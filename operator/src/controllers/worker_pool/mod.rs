@@ -140,8 +140,10 @@ fn forget(context: &Context, pool: &str) {
 
 /// Tells the coordinator what `pool` has to do with the GPUs that there will be.
 fn expect_gpus(context: &Context, pool: &str, gpus: Option<GpuPools>) {
-    let all = context.fleet.gpus(pool, gpus);
-    context.coordinator.expect_gpus(all);
+    let coordinator = &context.coordinator;
+    context
+        .fleet
+        .gpus(pool, gpus, |all| coordinator.expect_gpus(all));
 }
 
 async fn reconcile_all(

@@ -11,6 +11,7 @@ use provost_crds::{
 
 use super::apply::Hindered;
 use super::fleet::LastCrash;
+use super::gpus;
 use crate::pods::classify::Crash;
 use crate::state::shards::stored;
 
@@ -160,9 +161,11 @@ fn seen(pool: &WorkerPool, observed: &Observed) -> WorkerPoolStatus {
         .join(", ");
     let end = status.devices.floor_char_boundary(MOST_DEVICES);
     status.devices.truncate(end);
-    let known = pool.status.as_ref().and_then(|status| status.shard_size);
-    let now = observed.shards.map(stored);
-    status.shard_size = now.or(known).filter(|_| pool.spec.asks_for_gpu());
+    let shards = observed.shards.map(stored).or(gpus::remembered(pool));
+    if let Some(shards) = shards.filter(|_| pool.spec.asks_for_gpu()) {
+        status.shard_size = Some(shards);
+        status.shard_size_for = gpus::asked(pool);
+    }
     status.quarantined_nodes.clone_from(&observed.quarantined);
     status
 }

@@ -153,7 +153,11 @@ pub fn observe(
             .into_iter()
             .map(|(device, (count, _))| (device, count))
             .collect(),
-        shards: gpus::shards(own),
+        // What is to be replaced may have other GPUs than the pool asks for now.
+        shards: gpus::shards(own.filter(|worker| {
+            let outdated = |view: &PodView| view.name == worker.pod && view.outdated;
+            !views.iter().any(outdated)
+        })),
         problems: pods
             .iter()
             .filter(|pod| !being_deleted(pod))
@@ -296,6 +300,26 @@ mod tests {
         ];
         let observed = observe(&views, &[], &[], None);
         assert_eq!((observed.outdated, observed.ready), (2, 2));
+    }
+
+    #[test]
+    fn the_shards_of_gpus_that_are_to_be_replaced_are_not_the_pools() {
+        let gpu = |pod: &str, shards| WorkerView {
+            device: Some(Device::default()),
+            shards,
+            ..worker(pod, WorkerType::Gpu, 0)
+        };
+        let workers = [gpu("p-a", ShardSize::Full)];
+        let pod = pod(json!({}));
+        let shards = |outdated| {
+            let view = PodView {
+                outdated,
+                ..unseen_view("p-a".to_owned())
+            };
+            observe(&[view], &[&pod], &workers, None).shards
+        };
+        assert_eq!(shards(false), Some(ShardSize::Full));
+        assert_eq!(shards(true), None);
     }
 
     #[test]

@@ -81,6 +81,9 @@ impl Reactor<'_> {
             Outcome::Failed { failure, retryable } => {
                 self.free_attempt(worker, &id, attempt);
                 if current {
+                    if failure.class == FailureClass::NodeLost {
+                        self.broke(worker, &id);
+                    }
                     self.failed_by_worker(&id, failure, retryable);
                 }
                 Err(Declined::Unneeded(id))

@@ -1,15 +1,19 @@
 //! Workers that go away.
 
+use provost_proto::link as wire;
+use provost_proto::link::up_message::Message as Up;
 use provost_proto::worker::TaskType::*;
 use provost_proto::worker::WorkerType;
 use provost_scheduler::retry::History;
 
 use super::env::{Env, Said, p, spec, w};
+use super::peer::{done, run};
 use crate::core::Phase;
-use crate::events::WorkerEvent;
+use crate::events::{Device, WorkerEvent};
 use crate::failure::FailureClass::{NodeLost, OutOfMemory, Preempted};
 use crate::proof_spec::{ProofSpec, Root};
 use crate::refusal::Refusal;
+use crate::shards::ShardSize;
 
 /// A driver that stays, and provers that come and go.
 fn with_driver() -> Env {
@@ -62,6 +66,40 @@ fn a_proof_that_takes_workers_down_everywhere_is_told_as_poison_and_one_that_los
         env.lose(&format!("a{i}"), Preempted);
     }
     assert!(!env.said().contains(&poison));
+}
+
+#[test]
+fn workers_that_break_at_a_proof_by_their_own_word_are_told_with_it() {
+    let mut env = with_driver();
+    let shard = env.create("driver", "p", ProveShard);
+    let pods = ["a0", "a1", "a2"];
+    let peers = pods.map(|pod| env.prover(pod, true, 4, ShardSize::Full));
+    for i in 0..3 {
+        let worker = env.worker_of(&shard).unwrap();
+        let peer = peers.iter().find(|peer| worker.starts_with(&peer.pod));
+        let peer = peer.unwrap();
+        let attempt = env.core.task(&shard).unwrap().attempt;
+        env.said();
+        let outcome = wire::done::Outcome::Failed(wire::Failed {
+            class: "NodeLost".to_owned(),
+            retryable: true,
+            message: "panic".to_owned(),
+        });
+        let failed = wire::Done {
+            outcome: Some(outcome),
+            ..done(run("p", 0), &shard, attempt, "prove")
+        };
+        env.hear(peer, [Up::Done(failed)]);
+        let said = env.said();
+        assert!(said.contains(&Said::Event(WorkerEvent::Broke {
+            worker: w(&worker),
+            proof: p("p"),
+            device: Some(Device::default()),
+        })));
+        let poison = Said::Event(WorkerEvent::Poison { proof: p("p") });
+        assert_eq!(said.contains(&poison), i == 2, "after worker {i}");
+        env.hear(peer, [Up::Drain(wire::Drain::default())]);
+    }
 }
 
 #[test]
