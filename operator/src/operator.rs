@@ -13,7 +13,7 @@ use kube::runtime::controller::Controller;
 use kube::runtime::{WatchStreamExt, reflector, watcher};
 use kube::{Client, Resource};
 use provost_artifacts::Store;
-use provost_coordinator::{Coordinator, WorkerEvent};
+use provost_coordinator::{Coordinator, Device, WorkerEvent};
 use provost_crds::{ProofRequest, ProvingTask};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{mpsc, watch};
@@ -360,9 +360,7 @@ async fn worker_events(coordinator: Coordinator, fleet: Arc<Fleet>) {
                 device,
                 ..
             }) => {
-                let proofs = proofs.iter().map(ToString::to_string);
-                let gpu = device.map(|device| device.uuid);
-                let gpu = gpu.filter(|uuid| !uuid.is_empty());
+                let (proofs, gpu) = (proofs.iter().map(ToString::to_string), uuid(device));
                 fleet.suspect(|s| s.lost(worker.pod(), proofs, gpu, Timestamp::now()));
             }
             Ok(WorkerEvent::Broke {
@@ -370,9 +368,7 @@ async fn worker_events(coordinator: Coordinator, fleet: Arc<Fleet>) {
                 proof,
                 device,
             }) => {
-                let gpu = device.map(|device| device.uuid);
-                let gpu = gpu.filter(|uuid| !uuid.is_empty());
-                let proof = [proof.to_string()];
+                let (proof, gpu) = ([proof.to_string()], uuid(device));
                 fleet.suspect(|s| s.lost(worker.pod(), proof, gpu, Timestamp::now()));
             }
             Ok(WorkerEvent::Poison { proof }) => {
@@ -384,6 +380,12 @@ async fn worker_events(coordinator: Coordinator, fleet: Arc<Fleet>) {
             Err(RecvError::Closed) => return,
         }
     }
+}
+
+/// Which GPU it is, if its worker says so.
+fn uuid(device: Option<Device>) -> Option<String> {
+    let uuid = device.map(|device| device.uuid);
+    uuid.filter(|uuid| !uuid.is_empty())
 }
 
 #[cfg(test)]

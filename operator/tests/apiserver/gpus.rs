@@ -42,13 +42,7 @@ fn left_out(bench: &Bench) -> Option<usize> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_whose_gpu_breaks_its_workers_is_left_out() {
     let bench = Bench::new("quarantine").await;
-    let limits = json!({"memory": "30Gi", "nvidia.com/gpu": "1"});
-    bench
-        .pool(
-            "gpus",
-            json!({"class": "GPU", "replicas": 2, "image": "w:1", "resources": {"limits": limits}}),
-        )
-        .await;
+    bench.pool("gpus", gpus(2)).await;
     let mut names = Vec::new();
     let good = one_pod(&bench, "gpus", &names).await.name_any();
     bench.bind_pod(&good, "good").await;

@@ -20,9 +20,10 @@ impl Core {
         let coming = shards.filter(|_| wanted);
         let gpus = fast.into_iter().map(|worker| worker.shards).chain(coming);
         let cpus = slow.into_iter().map(|worker| worker.shards);
-        let known = gpus.min();
-        let known = known.or_else(|| cpus.min().filter(|_| !wanted));
-        let asleep = shards.filter(|_| !wanted);
-        known.or(asleep).unwrap_or(ShardSize::Reduced)
+        let otherwise = match wanted {
+            true => None,
+            false => cpus.min().or(shards),
+        };
+        gpus.min().or(otherwise).unwrap_or(ShardSize::Reduced)
     }
 }

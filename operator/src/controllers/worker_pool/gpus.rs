@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use kube::Resource as _;
 use provost_coordinator::{GpuPools, ShardSize, WorkerView};
 use provost_crds::{PoolClass, ShardSize as Shown, WorkerPool};
-use sha2::{Digest as _, Sha256};
 
+use super::pods::hash;
 use crate::state::shards::recovered;
 
 /// The GPUs of one pool; `None` for one that asks for none, or proves nothing.
@@ -31,16 +31,13 @@ pub fn asked(pool: &WorkerPool) -> String {
     let spec = &pool.spec;
     let limits = spec.resources.iter().flat_map(|r| &r.limits);
     let limits = limits.filter(|(name, _)| name.starts_with("nvidia.com/"));
-    let asked = (
+    hash(&(
         limits.collect::<BTreeMap<_, _>>(),
         &spec.resource_claims,
         &spec.node_selector,
         &spec.tolerations,
         &spec.runtime_class_name,
-    );
-    // Maps with text for keys always serialise.
-    let json = serde_json::to_vec(&asked).unwrap_or_default();
-    hex::encode(&Sha256::digest(json)[..8])
+    ))
 }
 
 /// The GPUs of all pools: of those that ask for workers now, if there are such.

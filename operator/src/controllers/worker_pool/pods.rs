@@ -15,6 +15,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::{Resource, ResourceExt};
 use provost_coordinator::Weights;
 use provost_crds::{DeviceClaim, POOL_LABEL, QuarantinedNode, WorkerPool};
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::env;
@@ -157,9 +158,10 @@ pub fn template_hash(pool: &WorkerPool, settings: &WorkerSettings) -> String {
     hash(&spec(pool, settings))
 }
 
-fn hash(spec: &PodSpec) -> String {
-    // A PodSpec always serialises; should it not, all pods count as of the same template.
-    let json = serde_json::to_vec(spec).unwrap_or_default();
+/// A short hash of what a user asks for, to tell when that changes.
+pub(super) fn hash(asked: &impl Serialize) -> String {
+    // What comes here always serialises; should it not, it counts as never changed.
+    let json = serde_json::to_vec(asked).unwrap_or_default();
     hex::encode(&Sha256::digest(json)[..8])
 }
 

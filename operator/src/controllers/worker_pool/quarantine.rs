@@ -155,6 +155,11 @@ mod tests {
         names.iter().map(|name| (*name).to_owned()).collect()
     }
 
+    /// Where nothing is known of what lost workers were at.
+    fn decide(quarantine: &mut Quarantine, ready: &[&str], minute: i64) -> Vec<QuarantinedNode> {
+        quarantine.decide(&nodes(ready), &Suspects::default(), at(minute))
+    }
+
     fn left_out(quarantine: &Quarantine) -> Vec<String> {
         quarantine.nodes().into_iter().map(|n| n.node).collect()
     }
@@ -171,7 +176,7 @@ mod tests {
     #[test]
     fn a_node_on_which_workers_fail_again_and_again_is_left_out_for_an_hour() {
         let mut quarantine = failing();
-        let new = quarantine.decide(&nodes(&["good"]), &Suspects::default(), at(3));
+        let new = decide(&mut quarantine, &["good"], 3);
         assert_eq!(new.len(), 1);
         assert_eq!(
             new[0].message,
@@ -180,12 +185,8 @@ mod tests {
         assert_eq!(new[0].until.0, at(63));
         assert_eq!(left_out(&quarantine), ["bad"]);
         // It is told once.
-        assert!(
-            quarantine
-                .decide(&nodes(&["good"]), &Suspects::default(), at(4))
-                .is_empty()
-        );
-        quarantine.decide(&nodes(&["good"]), &Suspects::default(), at(63));
+        assert!(decide(&mut quarantine, &["good"], 4).is_empty());
+        decide(&mut quarantine, &["good"], 63);
         assert!(left_out(&quarantine).is_empty());
     }
 
@@ -200,56 +201,32 @@ mod tests {
                 "exit code 134",
                 at(minute),
             );
-            assert!(
-                quarantine
-                    .decide(&nodes(&["good"]), &Suspects::default(), at(minute))
-                    .is_empty()
-            );
+            assert!(decide(&mut quarantine, &["good"], minute).is_empty());
         }
     }
 
     #[test]
     fn the_last_node_is_not_left_out() {
         let mut quarantine = failing();
-        assert!(
-            quarantine
-                .decide(&nodes(&["bad"]), &Suspects::default(), at(3))
-                .is_empty()
-        );
-        assert!(
-            quarantine
-                .decide(&nodes(&[]), &Suspects::default(), at(3))
-                .is_empty()
-        );
-        assert_eq!(
-            quarantine
-                .decide(&nodes(&["bad", "good"]), &Suspects::default(), at(3))
-                .len(),
-            1
-        );
+        assert!(decide(&mut quarantine, &["bad"], 3).is_empty());
+        assert!(decide(&mut quarantine, &[], 3).is_empty());
+        assert_eq!(decide(&mut quarantine, &["bad", "good"], 3).len(), 1);
         for _ in 0..3 {
             quarantine.failed("good", "good-0", "exit code 69", at(4));
         }
-        assert!(
-            quarantine
-                .decide(&nodes(&["bad"]), &Suspects::default(), at(4))
-                .is_empty()
-        );
+        assert!(decide(&mut quarantine, &["bad"], 4).is_empty());
     }
 
     #[test]
     fn the_next_leader_knows() {
         let mut quarantine = failing();
-        let decided = quarantine.decide(&nodes(&["good"]), &Suspects::default(), at(3));
+        let decided = decide(&mut quarantine, &["good"], 3);
         let mut next = Quarantine::default();
         next.recall(&decided);
-        assert!(
-            next.decide(&nodes(&["good"]), &Suspects::default(), at(4))
-                .is_empty()
-        );
+        assert!(decide(&mut next, &["good"], 4).is_empty());
         assert_eq!(left_out(&next), ["bad"]);
         // What has run out by then does not come back.
-        next.decide(&nodes(&["good"]), &Suspects::default(), at(63));
+        decide(&mut next, &["good"], 63);
         next.recall(&decided);
         assert!(left_out(&next).is_empty());
     }
