@@ -1,5 +1,8 @@
 //! Tasks to run, and how they end.
 
+use std::convert::Infallible;
+use std::time::Duration;
+
 use provost_proto::link::{Device, Failed, done};
 use provost_proto::worker::{TaskData, WorkerType};
 use tokio::sync::mpsc;
@@ -7,6 +10,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::Run;
 use crate::io::Command;
+
+/// How long a cancelled task may wait for a store: less than after which the coordinator replaces a worker that does not let go.
+const STORE_PATIENCE: Duration = Duration::from_secs(2);
 
 /// A role that this process plays: the coordinator knows it as worker `<pod>/<name>`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +50,17 @@ pub struct Order {
     /// Cancelled when nobody needs the task any more. It takes up its room until it is done.
     pub cancelled: CancellationToken,
     pub(crate) ticket: Ticket,
+}
+
+impl Order {
+    /// Cancels `waits`, by which a task that cannot be stopped waits for a store, a while after the task was cancelled: a store that answers is let
+    /// answer. For as long as the task runs; it never returns.
+    pub async fn cut_short(&self, waits: &CancellationToken) -> Infallible {
+        self.cancelled.cancelled().await;
+        tokio::time::sleep(STORE_PATIENCE).await;
+        waits.cancel();
+        std::future::pending().await
+    }
 }
 
 /// How a task ended.

@@ -5,7 +5,6 @@ pub mod execute;
 mod prove;
 mod raw;
 
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,9 +24,6 @@ use crate::health::{Doubt, Health};
 
 /// How long a failure waits for what is left of its execution.
 const REMAINS: Duration = Duration::from_secs(4);
-
-/// How long a cancelled task that proves may wait for the store: less than after which the coordinator replaces a worker that does not let go.
-const STORE_PATIENCE: Duration = Duration::from_secs(2);
 
 /// What a role runs its tasks on.
 #[derive(Clone)]
@@ -109,7 +105,7 @@ async fn run_one(client: &Client, engine: Engine, order: Order, health: &Health)
             let outcome = tokio::select! {
                 outcome = judged => outcome,
                 why = health.device_lost() => device::handed_back(&why, "nothing yet"),
-                never = give_up(&cancelled, &waits) => match never {},
+                never = order.cut_short(&waits) => match never {},
             };
             match cancelled.is_cancelled() {
                 true => Outcome::Stopped,
@@ -138,14 +134,6 @@ async fn run_one(client: &Client, engine: Engine, order: Order, health: &Health)
         Outcome::Stopped => tracing::info!(proof_id, task_id, kind, seconds, "task cancelled"),
     }
     client.link().done(order, outcome);
-}
-
-/// Ends the calls to the store of a task that was cancelled, a while after that: a store that answers is let answer.
-async fn give_up(cancelled: &CancellationToken, waits: &CancellationToken) -> Infallible {
-    cancelled.cancelled().await;
-    tokio::time::sleep(STORE_PATIENCE).await;
-    waits.cancel();
-    std::future::pending().await
 }
 
 /// Returns when nothing works on a dropped execution any more, so that its weight is not given away before. A process that takes nothing new need not wait: what it

@@ -9,9 +9,8 @@ mod leaf;
 mod reduce;
 mod role;
 
-use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use provost_artifacts::Store;
 use provost_link::{Ended, Link, Order, Orders, Outcome, TaskType};
@@ -28,9 +27,6 @@ use crate::profile::Profile;
 use context::Context;
 pub(crate) use role::Role;
 use role::is_leaf;
-
-/// How long a cancelled task that proves may wait for the store.
-const STORE_PATIENCE: Duration = Duration::from_secs(2);
 
 /// What a simulated worker runs its tasks with.
 #[derive(Clone)]
@@ -76,7 +72,7 @@ async fn run_one(client: Client, role: Role, bench: Bench, order: Order) {
         Role::Prove => {
             let result = tokio::select! {
                 result = work => result,
-                never = give_up(cancelled, &waits) => match never {},
+                never = order.cut_short(&waits) => match never {},
             };
             match cancelled.is_cancelled() {
                 true => Outcome::Stopped,
@@ -99,14 +95,6 @@ async fn run_one(client: Client, role: Role, bench: Bench, order: Order) {
         // Only what happens to the worker matters any more.
         let _ = context.reach(Point::Reported).await;
     }
-}
-
-/// Ends the calls to the store of a task that was cancelled, as long after that as the real worker does.
-async fn give_up(cancelled: &CancellationToken, waits: &CancellationToken) -> Infallible {
-    cancelled.cancelled().await;
-    tokio::time::sleep(STORE_PATIENCE).await;
-    waits.cancel();
-    std::future::pending().await
 }
 
 /// What SP1 says of a task that held the GPU since then.
