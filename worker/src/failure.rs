@@ -32,6 +32,13 @@ const CHILD_BROKE: [&str; 3] = [
 /// What a panic in a part of SP1 that runs by itself is reported as.
 const PANICKED: &str = "panicked";
 
+/// All that SP1 says where its device, or the machine's page-locked memory, has none left for it.
+const NOT_ALLOCATED: &str = "allocation failed";
+
+/// What that is, for people.
+const NO_MEMORY: &str =
+    "no memory was left for SP1: the GPU's, or of the pod's what is to be locked for it";
+
 /// A task that SP1's pipelines lost, where their error says no more.
 pub const PIPELINE_BROKE: &str = "the proving pipeline broke";
 
@@ -74,7 +81,10 @@ impl Failure {
         if class == FailureClass::StoreUnavailable || message.contains(NOT_STORED) {
             return Self::new(class, task_type, message);
         }
-        Self::broke(task_type, message)
+        match message.contains(NOT_ALLOCATED) {
+            true => Self::broke(task_type, format!("{message} ({NO_MEMORY})")),
+            false => Self::broke(task_type, message),
+        }
     }
 
     /// A failure that no retry on this kind of worker can cure.

@@ -114,7 +114,7 @@ struct Checked {
 
 /// Makes the known answer in this process.
 pub async fn check() -> anyhow::Result<()> {
-    let device = engine::find_device()?;
+    let device = engine::look().await?.device;
     let started = Instant::now();
     engine::check().await?;
     let checked = Checked {
@@ -221,12 +221,12 @@ pub async fn prove(args: ProveArgs) -> anyhow::Result<()> {
     let known_answer = args.known_answer;
     let args = args.proofs;
     let mut orders = Orders::of(&args)?;
-    engine::find_device()?;
+    let found = engine::look().await?;
     let device_seconds = began.elapsed().as_secs_f64();
     let machine = Machine {
         class: Class::All,
         limit_bytes: args.memory()?,
-        pinned_bytes: engine::pinned_bytes(),
+        pinned_bytes: found.pinned_bytes,
         units: Units::default(),
     };
     let plan = memory::plan(machine, None, args.prover_permits)?;

@@ -17,7 +17,7 @@ use tokio_util::task::TaskTracker;
 use crate::artifacts::{Artifacts, SHARDS_AHEAD};
 use crate::cli::NO_DEVICE;
 use crate::coordinator::Client;
-use crate::engine::{self, Build, ExecuteEngine, ProveEngine, Steps};
+use crate::engine::{self, Build, ExecuteEngine, Found, ProveEngine, Steps};
 use crate::health::{Doubt, Health};
 use crate::memory::{self, Class, Machine, MemoryPlan, Units};
 use crate::status::{self, Status};
@@ -32,6 +32,9 @@ pub const PROVER_BROKE: u8 = 70;
 
 /// How long a GPU's engine may take to be built, its known answer included. The slowest seen, on a CPU, took three minutes.
 const BUILD: Duration = Duration::from_secs(900);
+
+/// How often the coordinator is told what a GPU has free.
+const LOOK: Duration = Duration::from_secs(10);
 
 /// What `worker run` takes, from flags or the environment that the operator sets.
 #[derive(Debug, Clone, clap::Args)]
@@ -78,8 +81,8 @@ pub struct RunArgs {
     pub drain_seconds: u64,
 }
 
-/// Plans the memory of a worker, which has looked for its device.
-pub fn memory_plan(args: &RunArgs) -> anyhow::Result<MemoryPlan> {
+/// Plans the memory of a worker, with what its provers take of it.
+fn memory_plan(args: &RunArgs, pinned_bytes: u64) -> anyhow::Result<MemoryPlan> {
     let limit = args
         .memory_limit_bytes
         .filter(|limit| *limit > 0)
@@ -90,10 +93,7 @@ pub fn memory_plan(args: &RunArgs) -> anyhow::Result<MemoryPlan> {
     let machine = Machine {
         class: args.class,
         limit_bytes: limit,
-        pinned_bytes: match args.class.proves() {
-            true => engine::pinned_bytes(),
-            false => 0,
-        },
+        pinned_bytes,
         units: args.units,
     };
     Ok(memory::plan(machine, args.capacity, args.prover_permits)?)
@@ -103,6 +103,8 @@ pub fn memory_plan(args: &RunArgs) -> anyhow::Result<MemoryPlan> {
 struct Worker {
     args: RunArgs,
     plan: MemoryPlan,
+    /// The largest shards that it proves, in trace elements.
+    shard_elements: u64,
     artifacts: Artifacts,
     client: Client,
     status: Arc<Status>,
@@ -116,18 +118,19 @@ pub async fn run(args: RunArgs) -> anyhow::Result<u8> {
     // First of all: what runs as process 1 is not even ended by a signal that it does not listen for.
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     // Before anything registers: what cannot prove should not begin to execute either.
-    let device = match args.class.proves() {
-        true => engine::find_device()?,
-        false => None,
+    let Found {
+        device,
+        pinned_bytes,
+        shard_elements,
+    } = match args.class.proves() {
+        true => tokio::select! {
+            found = engine::look() => found?,
+            _ = terminate.recv() => return Ok(0),
+        },
+        false => Found::default(),
     };
     let looked = began.elapsed();
-    if let Some(device) = device.as_ref().filter(|device| device.is_shared()) {
-        tracing::warn!(
-            ?device,
-            "another process has memory of this GPU: SP1 may find too little"
-        );
-    }
-    let plan = memory_plan(&args)?;
+    let plan = memory_plan(&args, pinned_bytes)?;
     tracing::info!(?plan, ?device, class = ?args.class, name = args.name, "worker starts");
     let store = S3Store::new(S3Config::from_env()?);
     let link = Link::start(provost_link::Config {
@@ -155,6 +158,7 @@ pub async fn run(args: RunArgs) -> anyhow::Result<u8> {
         tracker: TaskTracker::new(),
         health: Health::default(),
         plan,
+        shard_elements,
         args,
     });
     tokio::spawn(status::serve(listener, worker.status.clone()));
@@ -168,6 +172,7 @@ pub async fn run(args: RunArgs) -> anyhow::Result<u8> {
     }
     if worker.status.device().is_some() {
         tokio::spawn(worker.clone().watch_device());
+        tokio::spawn(worker.clone().tell_free());
     }
     let end = loop {
         tokio::select! {
@@ -304,7 +309,7 @@ impl Worker {
                 weight: self.plan.prove_weight,
                 provers: u32::try_from(self.plan.prover_permits).unwrap_or(u32::MAX),
                 device: self.status.device().map(told),
-                shard_elements: engine::shard_elements(),
+                shard_elements: self.shard_elements,
             },
             Engine::Prove(Arc::new(prover)),
             Some(&steps),
@@ -344,6 +349,16 @@ impl Worker {
         let busy = || !self.tracker.is_empty();
         let find = engine::find_device;
         device::watch(find, busy, device::EVERY, device::HUNG, &self.health).await;
+    }
+
+    /// Tells what the GPU has free.
+    async fn tell_free(self: Arc<Self>) {
+        loop {
+            tokio::time::sleep(LOOK).await;
+            if let Some(free) = engine::device_free_bytes().await {
+                self.client.link().device_memory(free);
+            }
+        }
     }
 
     /// What is against this process at its end. A lost device is told apart from a process in doubt: it may be lost for the next one, too.

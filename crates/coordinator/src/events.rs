@@ -114,7 +114,7 @@ pub struct Device {
     pub driver: String,
     /// The driver's own version, such as `580.95.05`; may be empty.
     pub driver_version: String,
-    /// What was free of its memory when its worker began, in bytes; 0 if the worker does not say.
+    /// What was free of its memory when its worker last looked, in bytes; 0 if the worker does not say.
     pub free_bytes: u64,
     /// Its UUID, without the `GPU-` or `MIG-` of NVIDIA's tools; may be empty.
     pub uuid: String,

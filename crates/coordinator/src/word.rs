@@ -23,6 +23,8 @@ pub(crate) struct RunId {
 pub(crate) enum Word {
     Hello(Hello),
     Role(Role),
+    /// What its device has free, in bytes.
+    DeviceMemory(u64),
     Report(Report),
     Beat {
         epoch: u64,
@@ -77,6 +79,7 @@ impl Word {
             Self::Running(running) => Some(&running.run),
             Self::Hello(_)
             | Self::Role(_)
+            | Self::DeviceMemory(_)
             | Self::Report(_)
             | Self::Beat { .. }
             | Self::Drain(_) => None,

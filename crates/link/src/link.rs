@@ -96,6 +96,11 @@ impl Link {
         orders
     }
 
+    /// What the device has free by now, in bytes. Replicas are told if that has changed.
+    pub fn device_memory(&self, free_bytes: u64) {
+        self.send(Command::DeviceMemory { free_bytes });
+    }
+
     /// Creates a task of the run and returns its id. `data` names the proof, the parent and all else; its weight is the
     /// coordinator's to set. Its result comes to a [`Watcher`] that asks for it.
     pub fn create(&self, run: &Run, mut data: TaskData) -> String {

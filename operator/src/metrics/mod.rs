@@ -128,7 +128,7 @@ impl Metrics {
         );
         r.register_with_unit(
             "worker_device_free",
-            "Memory that the GPUs of connected workers had free when their workers began, by kind",
+            "Memory that the GPUs of connected workers have free, as of their workers' last look, by kind",
             Unit::Bytes,
             self.device_free.clone(),
         );

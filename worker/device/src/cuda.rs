@@ -22,7 +22,7 @@ pub fn find() -> Result<Device, DeviceError> {
         return Err(DeviceError::NoDriver);
     }
     match result::init().and_then(|()| result::device::get_count()) {
-        Ok(1..) => read().map_err(failing),
+        Ok(visible @ 1..) => read(number(visible)).map_err(failing),
         Ok(_) => Err(DeviceError::NoDevice),
         Err(DriverError(sys::CUresult::CUDA_ERROR_NO_DEVICE)) => Err(DeviceError::NoDevice),
         Err(error) => Err(failing(error)),
@@ -35,6 +35,9 @@ pub fn free_bytes() -> Option<u64> {
     Some(free as u64)
 }
 
+const MEMORY_POOLS: sys::CUdevice_attribute =
+    sys::CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MEMORY_POOLS_SUPPORTED;
+
 fn context() -> Result<&'static CudaContext, DriverError> {
     if let Some(context) = CONTEXT.get() {
         return Ok(context);
@@ -43,7 +46,7 @@ fn context() -> Result<&'static CudaContext, DriverError> {
     Ok(CONTEXT.get_or_init(|| context))
 }
 
-fn read() -> Result<Device, DriverError> {
+fn read(visible: u32) -> Result<Device, DriverError> {
     let context = context()?;
     let (major, minor) = context.compute_capability()?;
     let (free, total) = context.mem_get_info()?;
@@ -60,6 +63,8 @@ fn read() -> Result<Device, DriverError> {
         // 13010 is 13.1.
         driver: (version / 1000, version % 1000 / 10),
         driver_version: driver::version(),
+        visible,
+        memory_pools: context.attribute(MEMORY_POOLS)? != 0,
     })
 }
 

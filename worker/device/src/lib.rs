@@ -10,6 +10,8 @@ pub use archs::Archs;
 pub use cuda::{find, free_bytes};
 pub use leave::leave;
 
+use std::time::Duration;
+
 const GIB: u64 = 1 << 30;
 
 /// Least memory of a device, in bytes. SP1's GPU prover panics where it counts fewer than 20 GiB, and it rounds up: what is refused here for a
@@ -39,6 +41,10 @@ pub struct Device {
     pub driver: (u32, u32),
     /// The driver's own version, such as `580.95.05`, where the kernel tells it.
     pub driver_version: Option<String>,
+    /// How many devices the driver shows to this process; this is the first.
+    pub visible: u32,
+    /// Whether memory can be taken from it in the order of a stream (`cudaMallocAsync`).
+    pub memory_pools: bool,
 }
 
 /// Why there is no device to prove on.
@@ -56,6 +62,9 @@ pub enum DeviceError {
          nvidia.com/gpu in spec.resources.limits of the WorkerPool"
     )]
     NoDevice,
+    /// The driver does not answer.
+    #[error("the CUDA driver does not answer within {} s: see the kernel's log on the node for NVRM and Xid", .0.as_secs_f32())]
+    Hangs(Duration),
     /// The driver answers with an error.
     #[error("the CUDA driver fails: {0}")]
     Driver(String),
@@ -77,6 +86,28 @@ pub enum DeviceError {
         name: String,
         /// Its memory in GiB, rounded down.
         gib: u64,
+    },
+    /// Others have it.
+    #[error(
+        "{name} has {free} of its {gib} GiB of memory free, and SP1 needs at least {}: another process works on it (`nvidia-smi` on the node shows which). \
+         A worker wants a GPU of its own, without time-slicing or MPS",
+        LEAST_MEMORY / GIB
+    )]
+    Busy {
+        /// The device.
+        name: String,
+        /// Its memory in GiB, rounded down.
+        gib: u64,
+        /// What of that is free.
+        free: u64,
+    },
+    /// No memory pools.
+    #[error(
+        "{name} has no memory pools (cudaMallocAsync), without which SP1 does not prove: a virtual GPU may lack them; pass a whole GPU or a MIG slice to the node"
+    )]
+    NoMemoryPools {
+        /// The device.
+        name: String,
     },
     /// Too old.
     #[error(
@@ -111,9 +142,12 @@ impl DeviceError {
         match self {
             Self::NoDriver => "NoDriver",
             Self::NoDevice => "NoDevice",
+            Self::Hangs(_) => "DriverHangs",
             Self::Driver(_) => "DriverError",
             Self::DriverTooOld { .. } => "DriverTooOld",
             Self::TooSmall { .. } => "DeviceTooSmall",
+            Self::Busy { .. } => "DeviceBusy",
+            Self::NoMemoryPools { .. } => "NoMemoryPools",
             Self::TooOld { .. } => "DeviceTooOld",
             Self::NoCode { .. } => "NoCodeForDevice",
         }
@@ -145,6 +179,9 @@ impl Device {
             let gib = self.total_bytes / GIB;
             return Err(DeviceError::TooSmall { name: name(), gib });
         }
+        if !self.memory_pools {
+            return Err(DeviceError::NoMemoryPools { name: name() });
+        }
         match archs.filter(|archs| !archs.run_on(self.capability)) {
             Some(archs) => Err(DeviceError::NoCode {
                 name: name(),
@@ -153,6 +190,21 @@ impl Device {
             }),
             None => Ok(()),
         }
+    }
+
+    /// Whether a process that has taken nothing of it yet finds enough.
+    ///
+    /// # Errors
+    /// Others have too much of it.
+    pub fn check_free(&self) -> Result<(), DeviceError> {
+        if self.free_bytes >= LEAST_MEMORY || !self.is_shared() {
+            return Ok(());
+        }
+        Err(DeviceError::Busy {
+            name: self.name.clone(),
+            gib: self.total_bytes / GIB,
+            free: self.free_bytes / GIB,
+        })
     }
 
     /// Whether another process has memory of it, more than the driver takes for itself: SP1 counts on all of it.
@@ -176,6 +228,8 @@ mod tests {
             free_bytes: gib * GIB,
             driver: (13, 0),
             driver_version: None,
+            visible: 1,
+            memory_pools: true,
         }
     }
 
@@ -187,6 +241,39 @@ mod tests {
         assert!(!device.is_shared());
         device.free_bytes -= 20 * GIB;
         assert!(device.is_shared());
+    }
+
+    #[test]
+    fn a_device_that_others_have_most_of_is_refused_with_what_is_left() {
+        let mut device = device((9, 0), 80);
+        device.free_bytes = 20 * GIB;
+        assert_eq!(device.check_free(), Ok(()));
+        device.free_bytes -= 1;
+        let error = device.check_free().unwrap_err();
+        assert_eq!(error.reason(), "DeviceBusy");
+        let text = error.to_string();
+        assert!(
+            text.starts_with(
+                "NVIDIA Test has 19 of its 80 GiB of memory free, and SP1 needs at least 20"
+            ),
+            "{text}"
+        );
+        // What the driver takes for itself.
+        let slice = Device {
+            total_bytes: 21 * GIB,
+            free_bytes: 21 * GIB - (3 << 29),
+            ..device
+        };
+        assert_eq!(slice.check_free(), Ok(()));
+    }
+
+    #[test]
+    fn a_virtual_device_without_memory_pools_is_refused() {
+        let device = Device {
+            memory_pools: false,
+            ..device((9, 0), 80)
+        };
+        assert_eq!(device.check(None).unwrap_err().reason(), "NoMemoryPools");
     }
 
     #[test]

@@ -17,12 +17,12 @@ pub type Components = CpuSP1ProverComponents;
 pub(super) const ARCHS: Option<&str> = None;
 
 /// The largest shards that the prover has room for, in trace elements: a CPU proves any, unless its environment says otherwise.
-pub fn shard_elements() -> u64 {
+pub(super) fn shard_elements() -> u64 {
     SP1CoreOpts::default().sharding_threshold.element_threshold
 }
 
 /// Page-locked memory of the provers, in bytes: there is none.
-pub const fn pinned_bytes() -> u64 {
+pub(super) const fn pinned_bytes() -> u64 {
     0
 }
 

@@ -23,12 +23,12 @@ pub type Components = SP1CudaProverComponents;
 pub(super) const ARCHS: Option<&str> = option_env!("CUDA_ARCHS");
 
 /// The largest shards that the prover has room for, in trace elements: SP1 decides by the GPU's memory.
-pub fn shard_elements() -> u64 {
+pub(super) fn shard_elements() -> u64 {
     local_gpu_opts().sharding_threshold.element_threshold
 }
 
 /// Page-locked memory of SP1's four provers, in bytes: four trace buffers each, made when they are built.
-pub fn pinned_bytes() -> u64 {
+pub(super) fn pinned_bytes() -> u64 {
     let core = shard_elements() + (1 << CORE_LOG_STACKING_HEIGHT);
     let others = [
         RECURSION_TRACE_ALLOCATION,

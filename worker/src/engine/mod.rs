@@ -10,21 +10,21 @@ mod cpu;
 mod execute;
 mod executions;
 pub mod known_answer;
+mod look;
 mod parts;
 mod prove;
 mod threads;
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use provost_device::{Archs, Device, DeviceError};
 use sp1_core_executor::SP1CoreOpts;
 
 use crate::memory::MemoryPlan;
 
-pub use device::{Components, build, check, pinned_bytes, shard_elements};
+pub use device::{Components, build, check};
 pub use execute::{ExecuteEngine, Executed, execute};
 pub use executions::Executions;
+pub use look::{Found, device_free_bytes, find_device, in_time, look};
 pub use parts::Parts;
 pub use prove::{ProveEngine, Prover};
 
@@ -75,35 +75,4 @@ pub fn core_opts(plan: &MemoryPlan) -> SP1CoreOpts {
         opts.memory_limit = plan.executor_memory_bytes;
     }
     opts
-}
-
-/// The device that this build proves on: `None` for one that proves on the CPU.
-///
-/// # Errors
-/// There is none, or SP1 cannot prove on it.
-pub fn find_device() -> Result<Option<Device>, DeviceError> {
-    if !cfg!(feature = "gpu") {
-        return Ok(None);
-    }
-    let device = provost_device::find()?;
-    device.check(device::ARCHS.and_then(Archs::parse).as_ref())?;
-    Ok(Some(device))
-}
-
-/// How long a device may take to say how much of its memory is free.
-const GLANCE: Duration = Duration::from_secs(2);
-
-/// Memory of the device that is free now, in bytes. `None` without one, and where it does not answer at once.
-pub async fn device_free_bytes() -> Option<u64> {
-    // One that hangs keeps one thread, not one of each who asks.
-    static LOOKING: AtomicBool = AtomicBool::new(false);
-    if !cfg!(feature = "gpu") || LOOKING.swap(true, Ordering::AcqRel) {
-        return None;
-    }
-    let look = tokio::task::spawn_blocking(|| {
-        let free = provost_device::free_bytes();
-        LOOKING.store(false, Ordering::Release);
-        free
-    });
-    tokio::time::timeout(GLANCE, look).await.ok()?.ok()?
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use provost_device::{Device, DeviceError};
 use provost_link::Outcome;
 
+use crate::engine::in_time;
 use crate::failure::FailureClass;
 use crate::health::{Doubt, Health};
 
@@ -62,13 +63,8 @@ pub async fn lost(
     find: impl FnOnce() -> Result<Option<Device>, DeviceError> + Send + 'static,
     patience: Duration,
 ) -> Option<String> {
-    let found = tokio::time::timeout(patience, tokio::task::spawn_blocking(find)).await;
-    match found {
-        Ok(Ok(Ok(_))) => None,
-        Ok(Ok(Err(error))) => Some(error.to_string()),
-        Ok(Err(panic)) => Some(panic.to_string()),
-        Err(_) => Some(format!("it does not answer within {patience:?}")),
-    }
+    let found = in_time(patience, find).await;
+    found.err().map(|error| error.to_string())
 }
 
 /// Looks at the device `every` so often while there are tasks, and returns when it is lost. A task on a driver that hangs would never end, and never be judged. A kernel

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use provost_device::{Device, DeviceError};
 use provost_link::Outcome;
+use provost_worker::engine::in_time;
 use provost_worker::health::{Doubt, Health};
 use provost_worker::tasks::device::{PATIENCE, judge, watch};
 
@@ -55,6 +56,19 @@ async fn a_device_that_does_not_answer_is_lost() {
     let judged = judge(failed("Transient"), None, find, patience, &health);
     let (_, message) = class_and_message(judged.await);
     assert!(message.contains("does not answer"), "{message}");
+}
+
+#[tokio::test]
+async fn a_worker_that_starts_does_not_wait_for_a_driver_that_hangs() {
+    let (_keep, never) = std::sync::mpsc::channel::<()>();
+    let look = move || {
+        let _ = never.recv_timeout(Duration::from_secs(1));
+        Ok(())
+    };
+    let hung = in_time(Duration::from_millis(20), look).await;
+    assert_eq!(hung, Err(DeviceError::Hangs(Duration::from_millis(20))));
+    let broke = in_time::<()>(PATIENCE, || panic!("out of SP1")).await;
+    assert_eq!(broke.unwrap_err().reason(), "DriverError");
 }
 
 #[tokio::test]

@@ -116,6 +116,18 @@ async fn a_panic_inside_sp1_is_infrastructure_and_the_process_is_replaced() {
 }
 
 #[tokio::test]
+async fn a_failed_allocation_says_whose_memory_it_was() {
+    let error = panicked("allocation failed").await;
+    let failure = Failure::from_task_error("PROVE_SHARD", &error);
+    // A larger worker would not help: it is not the pod's memory limit.
+    assert_eq!(
+        (failure.class, failure.doubtful),
+        (FailureClass::NodeLost, true)
+    );
+    assert!(failure.message.contains("the GPU's"), "{}", failure.message);
+}
+
+#[tokio::test]
 async fn a_panic_over_the_store_says_nothing_of_the_process() {
     let away = "called `Result::unwrap()` on an `Err` value: artifact store unavailable: refused";
     assert!(away.contains(provost_worker::artifacts::STORE_UNAVAILABLE));

@@ -35,8 +35,8 @@ fn zero_and_the_largest_number_mean_no_limit() {
     assert!(execute_inputs(&inputs("1")[..3]).is_err());
 }
 
-#[test]
-fn a_core_execute_makes_shards_of_the_size_that_it_is_told() {
+#[tokio::test]
+async fn a_core_execute_makes_shards_of_the_size_that_it_is_told() {
     let told = format!(
         r#"{{"element_threshold":{}}}"#,
         ShardSize::Reduced.elements()
@@ -49,6 +49,7 @@ fn a_core_execute_makes_shards_of_the_size_that_it_is_told() {
     let (full, small) = (ShardSize::Full.elements(), ShardSize::Reduced.elements());
     assert_eq!(full, ELEMENT_THRESHOLD);
     // What a CPU takes, and what sp1-gpu-prover's builder leaves of it below 30 GB.
-    assert_eq!(provost_worker::engine::shard_elements(), ELEMENT_THRESHOLD);
+    let found = provost_worker::engine::look().await.unwrap();
+    assert_eq!(found.shard_elements, ELEMENT_THRESHOLD);
     assert_eq!(small, ELEMENT_THRESHOLD - (1 << 26) - (1 << 25) - (1 << 24));
 }

@@ -127,6 +127,7 @@ impl Reactor<'_> {
     fn word(&mut self, link: LinkId, word: Word, answers: &mut Answers) {
         match word {
             Word::Role(role) => self.role_played(link, role),
+            Word::DeviceMemory(free_bytes) => self.device_memory(link, free_bytes),
             Word::Beat { epoch, sequence } => self.beaten(link, epoch, sequence),
             Word::Drain(grace) => self.draining(link, grace),
             Word::Hello(_) => {
@@ -191,6 +192,7 @@ impl Reactor<'_> {
             Word::Listen(listen) => self.listened(link, &listen),
             Word::Hello(_)
             | Word::Role(_)
+            | Word::DeviceMemory(_)
             | Word::Report(_)
             | Word::Beat { .. }
             | Word::Drain(_) => Ok(()),

@@ -16,6 +16,9 @@ pub(crate) enum Command {
         role: Role,
         sink: mpsc::UnboundedSender<Order>,
     },
+    DeviceMemory {
+        free_bytes: u64,
+    },
     Create {
         run: Run,
         create: proto::Create,

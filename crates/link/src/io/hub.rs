@@ -157,6 +157,7 @@ impl Hub {
                 self.consumers.roles.insert(role.name.clone(), sink);
                 self.kept.add_role(role, out);
             }
+            Command::DeviceMemory { free_bytes } => self.kept.device_memory(free_bytes, out),
             Command::Create { run, create } => self.kept.create(&run, create, out),
             Command::Ended {
                 task_id,

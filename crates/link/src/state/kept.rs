@@ -149,6 +149,24 @@ impl Kept {
         out.extend(streams.map(|stream| Effect::Send(stream, said.clone())));
     }
 
+    /// What the device has free. All replicas learn of it, and later ones by the roles.
+    pub(crate) fn device_memory(&mut self, free_bytes: u64, out: &mut Vec<Effect>) {
+        let devices = self
+            .roles
+            .values_mut()
+            .filter_map(|role| role.device.as_mut());
+        let mut changed = false;
+        for device in devices.filter(|device| device.free_bytes != free_bytes) {
+            device.free_bytes = free_bytes;
+            changed = true;
+        }
+        if changed {
+            let said = Message::DeviceMemory(proto::DeviceMemory { free_bytes });
+            let streams = self.streams.open();
+            out.extend(streams.map(|stream| Effect::Send(stream, said.clone())));
+        }
+    }
+
     /// The time passes. Before each event.
     pub(crate) fn at(&mut self, now: Millis) {
         self.now = now.max(self.now);

@@ -31,6 +31,7 @@ pub(crate) fn word(message: wire::UpMessage) -> Parsed<Option<Word>> {
     Ok(Some(match message {
         Message::Hello(hello) => Word::Hello(self::hello(hello)?),
         Message::Role(role) => Word::Role(self::role(role)?),
+        Message::DeviceMemory(memory) => Word::DeviceMemory(memory.free_bytes),
         Message::Report(part) => Word::Report(report(part)?),
         Message::Beat(beat) => Word::Beat {
             epoch: beat.epoch,

@@ -126,6 +126,27 @@ impl Reactor<'_> {
         self.worker_opened(opened);
     }
 
+    /// What the device of a process has free by now. One that does not lead remembers it with the role.
+    pub(super) fn device_memory(&mut self, link: LinkId, free_bytes: u64) {
+        let Some(known) = self.core.link_mut(link) else {
+            return;
+        };
+        let mut workers = Vec::new();
+        for (role, worker) in &mut known.roles {
+            if let Some(device) = &mut role.device {
+                device.free_bytes = free_bytes;
+                workers.push(worker.clone());
+            }
+        }
+        for worker in workers {
+            self.core.update_worker(&worker, |w| {
+                if let Some(device) = &mut w.device {
+                    device.free_bytes = free_bytes;
+                }
+            });
+        }
+    }
+
     pub(super) fn beaten(&mut self, link: LinkId, epoch: u64, sequence: u64) {
         self.epoch_seen(epoch);
         let epoch = self.core.epoch();

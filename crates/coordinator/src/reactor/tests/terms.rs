@@ -17,6 +17,7 @@ use crate::events::Recall;
 use crate::explain::WaitReason;
 use crate::failure::{FailureClass, Loss};
 use crate::ids::TaskId;
+use crate::shards::ShardSize;
 use crate::state::ProofResult;
 use crate::term::{RecoveredProof, Term};
 
@@ -104,6 +105,22 @@ fn what_was_handed_back_is_held_since_another_may_have_it_by_now() {
     assert_eq!(env.worker_of(&shard).as_deref(), Some("d/prove"));
     assert_eq!(env.core.task(&shard).unwrap().attempt, 2);
     assert!(env.core.recovery().is_none());
+}
+
+#[test]
+fn what_a_device_has_free_is_remembered_until_it_leads_and_followed_from_then_on() {
+    let mut env = Env::standby(Config::default());
+    let gpu = env.prover("a", true, 4, ShardSize::Full);
+    let memory = |free_bytes| [Up::DeviceMemory(wire::DeviceMemory { free_bytes })];
+    let free = |env: &Env| {
+        let views = env.core.worker_views();
+        views[0].device.as_ref().map(|device| device.free_bytes)
+    };
+    env.hear(&gpu, memory(7));
+    lead(&mut env, &["a"]);
+    assert_eq!(free(&env), Some(7));
+    env.hear(&gpu, memory(5));
+    assert_eq!(free(&env), Some(5));
 }
 
 #[test]

@@ -114,6 +114,34 @@ fn of_two_streams_to_one_leader_one_is_used() {
 }
 
 #[test]
+fn what_a_device_has_free_is_told_where_it_changes_and_to_who_comes_later() {
+    let mut env = Env::led();
+    env.act(|kept, out| kept.device_memory(7, out));
+    assert!(env.take().is_empty(), "no role has a device");
+    let device = proto::Device {
+        free_bytes: 9,
+        ..proto::Device::default()
+    };
+    let prove = Role {
+        device: Some(device),
+        ..role("prove")
+    };
+    env.act(|kept, out| kept.add_role(prove, out));
+    env.take();
+    env.act(|kept, out| kept.device_memory(9, out));
+    assert!(env.take().is_empty(), "it is as it was");
+    env.act(|kept, out| kept.device_memory(7, out));
+    let said = Up::DeviceMemory(proto::DeviceMemory { free_bytes: 7 });
+    assert_eq!(env.said(A), [said]);
+    env.act(|kept, out| kept.opened(B, out));
+    let free = env.said(B).into_iter().filter_map(|said| match said {
+        Up::Role(role) => role.device,
+        _ => None,
+    });
+    assert!(free.map(|device| device.free_bytes).eq([7]));
+}
+
+#[test]
 fn all_replicas_get_beats_and_new_roles() {
     let mut env = Env::led();
     env.act(|kept, out| kept.opened(B, out));

@@ -58,7 +58,12 @@ impl Leader {
                 self.say(run, say.task_id, say.number, say.payload);
             }
             Up::Listen(listen) => self.listen(listen),
-            Up::Hello(_) | Up::Role(_) | Up::Beat(_) | Up::Taken(_) | Up::Drain(_) => {}
+            Up::Hello(_)
+            | Up::Role(_)
+            | Up::DeviceMemory(_)
+            | Up::Beat(_)
+            | Up::Taken(_)
+            | Up::Drain(_) => {}
         }
     }
 
