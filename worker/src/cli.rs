@@ -1,6 +1,7 @@
 //! The worker's command line.
 
 use std::io::{IsTerminal as _, Write as _};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -16,6 +17,9 @@ use crate::{local, run, solo};
 /// The exit code of a worker that has nothing to prove on: no GPU for a build for GPUs, one that is lost, or one that computes wrongly
 /// (`EX_UNAVAILABLE` of sysexits.h).
 pub const NO_DEVICE: u8 = 69;
+
+/// The exit code of a panic, as Rust has it.
+const PANICKED: u8 = 101;
 
 /// The exit code of what failed for another reason.
 const FAILED: u8 = 1;
@@ -48,27 +52,31 @@ enum Command {
 
 /// Parses the command line and runs it.
 pub fn main() -> anyhow::Result<ExitCode> {
+    let loaded = provost_device::loaded();
     // SP1 logs public values at info: they are the user's business.
     init_log("info,sp1_prover=warn");
     let cli = Cli::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    let code = runtime.block_on(async {
+    let work = async {
         match cli.command {
-            Command::Run(args) => run::run(args).await,
-            Command::Prove(args) => local::prove(args).await.map(|()| 0),
+            Command::Run(args) => run::run(args, loaded).await,
+            Command::Prove(args) => local::prove(args, loaded).await.map(|()| 0),
             Command::Execute(args) => local::execute(args).await.map(|()| 0),
             Command::Check => local::check().await.map(|()| 0),
             Command::Solo(args) => solo::run(args).await.map(|()| 0),
         }
-    });
+    };
+    // A panic of SP1 must not lead around the end below.
+    let code = catch_unwind(AssertUnwindSafe(|| runtime.block_on(work)));
+    let code = code.unwrap_or_else(|_| Ok(PANICKED));
     let code = code.unwrap_or_else(|error| {
         let Some(reason) = no_device(&error) else {
             let _ = writeln!(std::io::stderr(), "Error: {error:?}");
             return FAILED;
         };
-        tracing::error!(reason, "{error}");
+        tracing::error!(reason, "{error:#}");
         NO_DEVICE
     });
     if cfg!(feature = "gpu") {

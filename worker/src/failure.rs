@@ -32,12 +32,13 @@ const CHILD_BROKE: [&str; 3] = [
 /// What a panic in a part of SP1 that runs by itself is reported as.
 const PANICKED: &str = "panicked";
 
-/// All that SP1 says where its device, or the machine's page-locked memory, has none left for it.
-const NOT_ALLOCATED: &str = "allocation failed";
-
-/// What that is, for people.
-const NO_MEMORY: &str =
-    "no memory was left for SP1: the GPU's, or of the pod's what is to be locked for it";
+/// What SP1 says where it gets no memory. It has no other words for a GPU that fails meanwhile.
+const NOT_ALLOCATED: [&str; 4] = [
+    "allocation failed",
+    "AllocError",
+    "OutOfMemory",
+    "out of GPU memory",
+];
 
 /// A task that SP1's pipelines lost, where their error says no more.
 pub const PIPELINE_BROKE: &str = "the proving pipeline broke";
@@ -81,8 +82,11 @@ impl Failure {
         if class == FailureClass::StoreUnavailable || message.contains(NOT_STORED) {
             return Self::new(class, task_type, message);
         }
-        match message.contains(NOT_ALLOCATED) {
-            true => Self::broke(task_type, format!("{message} ({NO_MEMORY})")),
+        match lacks_memory(message) {
+            true => {
+                let what = "the GPU has no memory left for SP1, or it fails";
+                Self::broke(task_type, format!("{message} ({what})"))
+            }
             false => Self::broke(task_type, message),
         }
     }
@@ -147,6 +151,11 @@ impl Failure {
         }
         Self::new(store_class(message), task_type, message)
     }
+}
+
+/// Whether SP1 says that it got no memory.
+pub fn lacks_memory(message: &str) -> bool {
+    NOT_ALLOCATED.iter().any(|said| message.contains(said))
 }
 
 /// Faults of the store come as text; ours carry this marker.

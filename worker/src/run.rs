@@ -20,7 +20,7 @@ use crate::coordinator::Client;
 use crate::engine::{self, Build, ExecuteEngine, Found, ProveEngine, Steps};
 use crate::health::{Doubt, Health};
 use crate::memory::{self, Class, Machine, MemoryPlan, Units};
-use crate::status::{self, Status};
+use crate::status::{self, Start, Status};
 use crate::tasks::{self, Engine, device};
 
 /// The exit code of a process in doubt that asks for a fresh one: SP1 broke while it executed (`EX_TEMPFAIL` of sysexits.h). The program is the likely reason.
@@ -30,8 +30,9 @@ pub const RECYCLE: u8 = 75;
 /// machine is the likely reason.
 pub const PROVER_BROKE: u8 = 70;
 
-/// How long a GPU's engine may take to be built, its known answer included. The slowest seen, on a CPU, took three minutes.
-const BUILD: Duration = Duration::from_secs(900);
+/// How long a GPU's engine may take to be built, its known answer included. The slowest seen, on a CPU, took three minutes. Three times this is to
+/// be within the half hour in which failures count for quarantine.
+const BUILD: Duration = Duration::from_secs(500);
 
 /// How often the coordinator is told what a GPU has free.
 const LOOK: Duration = Duration::from_secs(10);
@@ -112,9 +113,10 @@ struct Worker {
     health: Health,
 }
 
-/// Runs the worker. Returns when it has drained after SIGTERM, or when it wants to be replaced.
-pub async fn run(args: RunArgs) -> anyhow::Result<u8> {
-    let began = Instant::now();
+/// Runs the worker, whose program took so long to load. Returns when it has drained after SIGTERM, or when it wants to be replaced.
+pub async fn run(args: RunArgs, loaded: Duration) -> anyhow::Result<u8> {
+    let main = Instant::now();
+    let began = main - loaded;
     // First of all: what runs as process 1 is not even ended by a signal that it does not listen for.
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     // Before anything registers: what cannot prove should not begin to execute either.
@@ -129,7 +131,11 @@ pub async fn run(args: RunArgs) -> anyhow::Result<u8> {
         },
         false => Found::default(),
     };
-    let looked = began.elapsed();
+    let start = Start {
+        load_seconds: loaded.as_secs_f64(),
+        device_seconds: main.elapsed().as_secs_f64(),
+        ..Start::default()
+    };
     let plan = memory_plan(&args, pinned_bytes)?;
     tracing::info!(?plan, ?device, class = ?args.class, name = args.name, "worker starts");
     let store = S3Store::new(S3Config::from_env()?);
@@ -153,7 +159,7 @@ pub async fn run(args: RunArgs) -> anyhow::Result<u8> {
     }
     let worker = Arc::new(Worker {
         artifacts: Artifacts::new(Arc::new(store), args.shards_ahead),
-        status: Status::new((began, looked), &roles, plan.clone(), device, link.clone()),
+        status: Status::new((began, start), &roles, plan.clone(), device, link.clone()),
         client: Client::new(link),
         tracker: TaskTracker::new(),
         health: Health::default(),
@@ -186,14 +192,18 @@ pub async fn run(args: RunArgs) -> anyhow::Result<u8> {
             () = worker.health.doubted() => break Ok(()),
         }
     };
+    // Nobody else knows which of its node's GPUs it had.
+    let gpu = worker.status.device().map(|device| device.uuid.clone());
+    let end = end.map_err(|error| match &gpu {
+        Some(gpu) => error.context(format!("on GPU {gpu}")),
+        None => error,
+    });
     if let Err(error) = &end {
-        tracing::error!(
-            error = format!("{error:#}"),
-            "this process cannot prove, and ends"
-        );
+        let error = format!("{error:#}");
+        tracing::error!(error, "this process cannot prove, and ends");
         // A device that is lost may be why.
-        if worker.status.device().is_some() {
-            worker.health.doubt(Doubt::Prover(error.to_string()));
+        if gpu.is_some() {
+            worker.health.doubt(Doubt::Prover(error));
         }
     }
     // The other role may have tasks.
@@ -206,8 +216,7 @@ pub async fn run(args: RunArgs) -> anyhow::Result<u8> {
     Ok(match verdict {
         None => 0,
         Some(doubt) => {
-            // Nobody else knows which of its node's GPUs it had.
-            let gpu = worker.status.device().map_or("none", |device| &device.uuid);
+            let gpu = gpu.unwrap_or_else(|| "none".to_owned());
             tracing::error!(?doubt, gpu, "this process is to be replaced");
             exit_code(&doubt)
         }

@@ -1,7 +1,7 @@
 //! What the worker tells of itself over HTTP: `/healthz`, `/readyz`, `/status`.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -32,7 +32,9 @@ pub enum RoleState {
 #[derive(Debug, Clone, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Start {
-    /// The look at its device: most of it is CUDA's own start.
+    /// The program, until its `main`: SP1's kernels have CUDA's driver started in that.
+    pub load_seconds: f64,
+    /// The look at its device: most of it is the making of CUDA's context.
     pub device_seconds: f64,
     /// The known answer; 0 where it is not asked for.
     pub known_answer_seconds: f64,
@@ -100,19 +102,15 @@ pub const EXECUTE: &str = "execute";
 pub const PROVE: &str = "prove";
 
 impl Status {
-    /// A worker that began then, and after so long had looked for its device. It will play `roles`, none of which is built.
+    /// A worker that began then, and has looked for its device. It will play `roles`, none of which is built.
     pub fn new(
-        (began, looked): (Instant, Duration),
+        (began, start): (Instant, Start),
         roles: &[&'static str],
         memory: MemoryPlan,
         device: Option<Device>,
         link: Link,
     ) -> Arc<Self> {
         let roles = roles.iter().map(|&name| Role { name, built: false });
-        let start = Start {
-            device_seconds: looked.as_secs_f64(),
-            ..Start::default()
-        };
         Arc::new(Self {
             began,
             roles: Mutex::new(roles.collect()),

@@ -5,18 +5,31 @@ mod archs;
 mod cuda;
 mod driver;
 mod leave;
+#[cfg(feature = "load")]
+mod load;
 
 pub use archs::Archs;
 pub use cuda::{find, free_bytes};
 pub use leave::leave;
+#[cfg(feature = "load")]
+pub use load::loaded;
 
 use std::time::Duration;
+
+/// The program was loaded. Nothing happens then without SP1's kernels.
+#[cfg(not(feature = "load"))]
+pub const fn loaded() -> Duration {
+    Duration::ZERO
+}
 
 const GIB: u64 = 1 << 30;
 
 /// Least memory of a device, in bytes. SP1's GPU prover panics where it counts fewer than 20 GiB, and it rounds up: what is refused here for a
 /// fraction of a GiB would start there.
 pub const LEAST_MEMORY: u64 = 20 * GIB;
+
+/// Free memory, in bytes, that SP1's full shards want: it makes smaller ones for devices that have no more than this.
+pub const FULL_MEMORY: u64 = 26 * GIB;
 
 /// Least compute capability: the first for which SP1's kernels are built (Ampere).
 pub const LEAST_CAPABILITY: (u32, u32) = (8, 0);
@@ -65,6 +78,15 @@ pub enum DeviceError {
     /// The driver does not answer.
     #[error("the CUDA driver does not answer within {} s: see the kernel's log on the node for NVRM and Xid", .0.as_secs_f32())]
     Hangs(Duration),
+    /// More devices than one.
+    #[error(
+        "the driver shows {visible} GPUs to this process, and SP1 would keep memory on each and prove on the first: set CUDA_VISIBLE_DEVICES to one \
+         of them; in a cluster, ask for one in spec.resources.limits of the WorkerPool (nvidia.com/gpu: 1)"
+    )]
+    Several {
+        /// How many.
+        visible: u32,
+    },
     /// The driver answers with an error.
     #[error("the CUDA driver fails: {0}")]
     Driver(String),
@@ -89,9 +111,8 @@ pub enum DeviceError {
     },
     /// Others have it.
     #[error(
-        "{name} has {free} of its {gib} GiB of memory free, and SP1 needs at least {}: another process works on it (`nvidia-smi` on the node shows which). \
-         A worker wants a GPU of its own, without time-slicing or MPS",
-        LEAST_MEMORY / GIB
+        "{name} has {free} of its {gib} GiB of memory free, and SP1 needs at least {least}: another process works on it (`nvidia-smi` on the node shows which). \
+         A worker wants a GPU of its own, without time-slicing or MPS"
     )]
     Busy {
         /// The device.
@@ -100,6 +121,8 @@ pub enum DeviceError {
         gib: u64,
         /// What of that is free.
         free: u64,
+        /// What should be.
+        least: u64,
     },
     /// No memory pools.
     #[error(
@@ -142,6 +165,7 @@ impl DeviceError {
         match self {
             Self::NoDriver => "NoDriver",
             Self::NoDevice => "NoDevice",
+            Self::Several { .. } => "SeveralDevices",
             Self::Hangs(_) => "DriverHangs",
             Self::Driver(_) => "DriverError",
             Self::DriverTooOld { .. } => "DriverTooOld",
@@ -168,6 +192,10 @@ impl Device {
                 cuda: self.driver,
             });
         }
+        if self.visible > 1 {
+            let visible = self.visible;
+            return Err(DeviceError::Several { visible });
+        }
         if self.capability < LEAST_CAPABILITY {
             let capability = self.capability;
             return Err(DeviceError::TooOld {
@@ -192,18 +220,19 @@ impl Device {
         }
     }
 
-    /// Whether a process that has taken nothing of it yet finds enough.
+    /// Whether a process that has taken nothing of it yet finds `least` bytes.
     ///
     /// # Errors
     /// Others have too much of it.
-    pub fn check_free(&self) -> Result<(), DeviceError> {
-        if self.free_bytes >= LEAST_MEMORY || !self.is_shared() {
+    pub fn check_free(&self, least: u64) -> Result<(), DeviceError> {
+        if self.free_bytes >= least || !self.is_shared() {
             return Ok(());
         }
         Err(DeviceError::Busy {
             name: self.name.clone(),
             gib: self.total_bytes / GIB,
             free: self.free_bytes / GIB,
+            least: least / GIB,
         })
     }
 
@@ -247,9 +276,10 @@ mod tests {
     fn a_device_that_others_have_most_of_is_refused_with_what_is_left() {
         let mut device = device((9, 0), 80);
         device.free_bytes = 20 * GIB;
-        assert_eq!(device.check_free(), Ok(()));
+        assert_eq!(device.check_free(LEAST_MEMORY), Ok(()));
+        assert!(device.check_free(FULL_MEMORY).is_err());
         device.free_bytes -= 1;
-        let error = device.check_free().unwrap_err();
+        let error = device.check_free(LEAST_MEMORY).unwrap_err();
         assert_eq!(error.reason(), "DeviceBusy");
         let text = error.to_string();
         assert!(
@@ -264,7 +294,7 @@ mod tests {
             free_bytes: 21 * GIB - (3 << 29),
             ..device
         };
-        assert_eq!(slice.check_free(), Ok(()));
+        assert_eq!(slice.check_free(FULL_MEMORY), Ok(()));
     }
 
     #[test]

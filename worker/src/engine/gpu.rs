@@ -1,9 +1,9 @@
 //! SP1's engine on a GPU: one device a process, the first that the driver shows.
 
-use anyhow::Context as _;
+use anyhow::bail;
 use sp1_core_executor::SP1CoreOpts;
 use sp1_core_machine::riscv::RiscvAir;
-use sp1_gpu_cudart::TaskScope;
+use sp1_gpu_cudart::{SpawnHandle, TaskScope};
 use sp1_gpu_prover::{
     RECURSION_TRACE_ALLOCATION, SHRINK_TRACE_ALLOCATION, SP1CudaProverComponents,
     WRAP_TRACE_ALLOCATION, core_prover_and_verifier, cuda_worker_builder, local_gpu_opts,
@@ -12,9 +12,11 @@ use sp1_hypercube::prover::ProverSemaphore;
 use sp1_primitives::SP1Field;
 use sp1_prover::CORE_LOG_STACKING_HEIGHT;
 use sp1_prover::worker::SP1WorkerBuilder;
+use tokio::sync::oneshot;
 
 use super::known_answer::{self, KnownAnswerError};
 use super::{Build, Steps, timed};
+use crate::failure::lacks_memory;
 
 /// What it proves with.
 pub type Components = SP1CudaProverComponents;
@@ -44,14 +46,12 @@ pub(super) fn pinned_bytes() -> u64 {
 /// # Errors
 /// It is wrong, or the device failed meanwhile.
 pub async fn check() -> anyhow::Result<()> {
-    let (checked, result) = tokio::sync::oneshot::channel();
+    let (checked, result) = oneshot::channel();
     let scope = sp1_gpu_cudart::spawn(move |scope| async move {
-        let _ = checked.send(answer(scope, local_gpu_opts()).await);
+        let answer = answer(scope, local_gpu_opts()).await;
+        let _ = checked.send(answer.map_err(Into::into));
     });
-    result.await.context("the GPU's prover panicked")??;
-    // What it has begun on the device ends before the process does; the answer is there whatever comes of that.
-    let _ = scope.await;
-    Ok(())
+    out_of(scope, result).await
 }
 
 /// SP1's builder, handed to `finish`. All of it lives in a CUDA task scope, which stays as long as the process does: what is built
@@ -67,9 +67,8 @@ where
     T: Send + 'static,
     Built: Future<Output = anyhow::Result<T>> + Send + 'static,
 {
-    let (built, result) = tokio::sync::oneshot::channel();
-    // Dropping the handle does not end the scope.
-    let _scope = sp1_gpu_cudart::spawn(move |scope| async move {
+    let (built, result) = oneshot::channel();
+    let scope = sp1_gpu_cudart::spawn(move |scope| async move {
         let opts = SP1CoreOpts {
             memory_limit: how.opts.memory_limit,
             ..local_gpu_opts()
@@ -77,9 +76,26 @@ where
         let _ = built.send(within(scope, opts, how, finish).await);
         std::future::pending::<()>().await;
     });
-    result
-        .await
-        .context("the GPU's prover panicked at its start")?
+    out_of(scope, result).await
+}
+
+/// What was sent out of a scope, which goes on. It sends nothing only where SP1 panics in it.
+async fn out_of<T>(
+    scope: SpawnHandle<()>,
+    result: oneshot::Receiver<anyhow::Result<T>>,
+) -> anyhow::Result<T> {
+    if let Ok(result) = result.await {
+        return result;
+    }
+    let panic = scope.await.err().map(|error| error.to_string());
+    let panic = panic.unwrap_or_else(|| "it ended without a word".to_owned());
+    // Not how much that would be: SP1 asks the device for it, which may be what fails.
+    bail!(match lacks_memory(&panic) {
+        true => format!(
+            "SP1 gets no memory to start with, of the GPU's or page-locked of the machine's: {panic}"
+        ),
+        false => format!("SP1 does not start on the GPU: {panic}"),
+    })
 }
 
 /// The part that is done in the scope.

@@ -1,15 +1,19 @@
 //! Looks at what this process proves on. A driver that hangs keeps a thread, and nobody who asks.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use provost_device::{Archs, Device, DeviceError};
+use provost_coordinator::ShardSize;
+use provost_device::{Archs, Device, DeviceError, FULL_MEMORY, LEAST_MEMORY};
+use tokio::sync::Mutex;
 
 use super::device;
 
 /// How long a device may take to answer a worker that starts. CUDA's own start takes seconds; on a machine with many GPUs that nothing keeps
 /// awake (`nvidia-persistenced`), tens of them.
-const START: Duration = Duration::from_secs(120);
+const START: Duration = Duration::from_secs(60);
+
+/// How long a process that has just ended may take to give back what it had of the device: the one before this, most often.
+const LEAVING: Duration = Duration::from_secs(20);
 
 /// How long a device may take to say how much of its memory is free.
 const GLANCE: Duration = Duration::from_secs(2);
@@ -30,40 +34,41 @@ pub struct Found {
 /// # Errors
 /// What [`find_device`] says; others have most of the device's memory; or it does not answer in time.
 pub async fn look() -> Result<Found, DeviceError> {
-    let found = in_time(START, || {
-        let device = find_device()?;
-        if let Some(device) = &device {
-            device.check_free()?;
+    let began = Instant::now();
+    let found = loop {
+        match in_time(START, look_once).await {
+            Err(DeviceError::Busy { .. }) if began.elapsed() < LEAVING => {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            found => break found?,
         }
-        Ok(Found {
-            device,
-            // SP1 asks the device for these.
-            pinned_bytes: device::pinned_bytes(),
-            shard_elements: device::shard_elements(),
-        })
-    })
-    .await?;
-    if let Some(device) = &found.device {
-        warn(device);
-    }
-    Ok(found)
-}
-
-/// What works, but not as it should.
-fn warn(device: &Device) {
-    if device.is_shared() {
+    };
+    if let Some(device) = found.device.as_ref().filter(|device| device.is_shared()) {
         tracing::warn!(
             ?device,
             "another process has memory of this GPU: SP1 may find too little"
         );
     }
-    if device.visible > 1 {
-        tracing::warn!(
-            gpu = device.uuid,
-            visible = device.visible,
-            "SP1 proves on the first of these GPUs, and keeps a context on each of the others: set CUDA_VISIBLE_DEVICES"
-        );
+    Ok(found)
+}
+
+fn look_once() -> Result<Found, DeviceError> {
+    let device = find_device()?;
+    if let Some(device) = &device {
+        device.check_free(LEAST_MEMORY)?;
     }
+    // SP1 asks the device for these, and goes by all of its memory, free or not.
+    let (pinned_bytes, shard_elements) = (device::pinned_bytes(), device::shard_elements());
+    if let Some(device) = &device
+        && let ShardSize::Full = ShardSize::within(shard_elements)
+    {
+        device.check_free(FULL_MEMORY)?;
+    }
+    Ok(Found {
+        device,
+        pinned_bytes,
+        shard_elements,
+    })
 }
 
 /// The device that this build proves on: `None` for one that proves on the CPU.
@@ -97,14 +102,17 @@ pub async fn in_time<T: Send + 'static>(
 /// Memory of the device that is free now, in bytes. `None` without one, and where it does not answer at once.
 pub async fn device_free_bytes() -> Option<u64> {
     // One that hangs keeps one thread, not one of each who asks.
-    static LOOKING: AtomicBool = AtomicBool::new(false);
-    if !cfg!(feature = "gpu") || LOOKING.swap(true, Ordering::AcqRel) {
+    static LOOKING: Mutex<()> = Mutex::const_new(());
+    if !cfg!(feature = "gpu") {
         return None;
     }
-    let look = tokio::task::spawn_blocking(|| {
-        let free = provost_device::free_bytes();
-        LOOKING.store(false, Ordering::Release);
-        free
-    });
-    tokio::time::timeout(GLANCE, look).await.ok()?.ok()?
+    let look = async {
+        let looking = LOOKING.lock().await;
+        let look = tokio::task::spawn_blocking(move || {
+            let _looking = looking;
+            provost_device::free_bytes()
+        });
+        look.await.ok()?
+    };
+    tokio::time::timeout(GLANCE, look).await.ok()?
 }

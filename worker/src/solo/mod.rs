@@ -7,16 +7,18 @@ pub mod report;
 mod workers;
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use provost_artifacts::id;
-use sp1_sdk::{Elf, Prover as _, ProverClient, ProvingKey as _};
+use sp1_prover::SP1VerifyingKey;
+use sp1_sdk::{Elf, LightProver, Prover as _, ProverClient, ProvingKey as _};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::local::{Mode, ProofArgs};
-use crate::orders::{Orders, tell};
+use crate::orders::{Order, Orders, tell};
 use line::{Line, Ready};
 use machine::Machine;
 use workers::Share;
@@ -44,8 +46,7 @@ pub struct SoloArgs {
 /// A part does not start or ends, a proof fails or does not end in time, or it does not verify.
 pub async fn run(args: SoloArgs) -> anyhow::Result<()> {
     let began = Instant::now();
-    let patience = Duration::from_secs(args.patience);
-    let mut orders = Orders::of(&args.proofs)?;
+    let orders = Orders::of(&args.proofs)?;
     let share = Share {
         execute_gib: args.execute_gib,
         memory_bytes: args.proofs.memory()?,
@@ -54,59 +55,93 @@ pub async fn run(args: SoloArgs) -> anyhow::Result<()> {
     };
     let machine = Machine::start(&args.data).await?;
     let mut workers = workers::start(&machine, &share)?;
-    let (roles, addresses) = (workers.roles(), workers.addresses());
-    let mut terminate = signal(SignalKind::terminate())?;
-    let trouble = async {
-        tokio::select! {
-            ended = workers.ended() => ended,
-            why = machine.recycled() => anyhow::anyhow!("{why}"),
-            _ = terminate.recv() => anyhow::anyhow!("told to stop"),
-        }
+    let all = All {
+        machine: &machine,
+        roles: workers.roles(),
+        addresses: workers.addresses(),
+        patience: Duration::from_secs(args.patience),
     };
-    tokio::pin!(trouble);
-    let verifier = ProverClient::builder().light().build().await;
-    tokio::select! {
-        trouble = &mut trouble => return Err(trouble),
-        ready = tokio::time::timeout(patience, machine.until_workers(roles)) => {
-            ready.with_context(|| format!("the workers are not ready within {patience:?}: see --patience"))?;
-        }
-    }
-    tell(&Ready::of(began.elapsed(), &addresses).await)?;
-    tracing::info!("coordinator, store and workers are there");
+    let mut terminate = signal(SignalKind::terminate())?;
+    let end = tokio::select! {
+        ended = workers.ended() => Err(ended),
+        why = machine.recycled() => Err(anyhow::Error::msg(why)),
+        _ = terminate.recv() => Err(anyhow::anyhow!("told to stop")),
+        done = all.work(began, orders, args.proofs.output.as_deref()) => done,
+    };
+    workers.end().await;
+    end
+}
 
-    let mut keys = HashMap::new();
-    let mut number = 0;
-    while let Some(order) = orders.next().await? {
-        number += 1;
-        let done = async {
-            let (elf, stdin) = (order.program.elf()?, order.program.stdin()?);
-            // Nothing is proven meanwhile: the key costs no proof any time.
-            let program = id::program_id(&elf);
-            if order.mode != Mode::Execute && !keys.contains_key(&program) {
-                let key = verifier.setup(Elf::from(elf.clone())).await?;
-                keys.insert(program.clone(), key.verifying_key().clone());
-            }
-            let work = machine.work(number, &elf, &stdin, order.mode, patience);
-            let done = work.await?;
-            let begun = Instant::now();
-            let mut line = Line::of(&done, &addresses).await;
-            if let (Some(proof), Some(key)) = (done.proof, keys.get(&program)) {
-                let proof = sp1_sdk::SP1ProofWithPublicValues::from(proof);
-                verifier
-                    .verify(&proof, key, None)
-                    .context("the proof does not verify")?;
-                line.verified(begun.elapsed(), bincode::serialized_size(&proof)?);
-                if let Some(path) = args.proofs.output.as_ref().filter(|_| orders.is_last()) {
-                    proof.save(path)?;
-                }
-            }
-            anyhow::Ok(line)
-        };
-        let line = tokio::select! {
-            trouble = &mut trouble => return Err(trouble),
-            line = done => line,
-        };
-        orders.tell(&order.what, line)?;
+/// What there is when all has been started.
+struct All<'a> {
+    machine: &'a Machine,
+    /// That workers play.
+    roles: usize,
+    /// Of the workers, by class.
+    addresses: Vec<(&'static str, SocketAddr)>,
+    patience: Duration,
+}
+
+impl All<'_> {
+    /// Waits for the workers, and does what is ordered. The last proof goes to `output`.
+    async fn work(
+        self,
+        began: Instant,
+        mut orders: Orders,
+        output: Option<&Path>,
+    ) -> anyhow::Result<()> {
+        let verifier = ProverClient::builder().light().build().await;
+        let ready = tokio::time::timeout(self.patience, self.machine.until_workers(self.roles));
+        ready.await.with_context(|| {
+            let patience = self.patience;
+            format!("the workers are not ready within {patience:?}: see --patience")
+        })?;
+        tell(&Ready::of(began.elapsed(), &self.addresses).await)?;
+        tracing::info!("coordinator, store and workers are there");
+
+        let mut keys = HashMap::new();
+        let mut number = 0;
+        while let Some(order) = orders.next().await? {
+            number += 1;
+            let output = output.filter(|_| orders.is_last());
+            let line = self.one(number, &order, &verifier, &mut keys, output).await;
+            orders.tell(&order.what, line)?;
+        }
+        orders.end()
     }
-    orders.end()
+
+    /// Proves or executes, and verifies.
+    async fn one(
+        &self,
+        number: usize,
+        order: &Order,
+        verifier: &LightProver,
+        keys: &mut HashMap<String, SP1VerifyingKey>,
+        output: Option<&Path>,
+    ) -> anyhow::Result<Line> {
+        let (elf, stdin) = (order.program.elf()?, order.program.stdin()?);
+        // Nothing is proven meanwhile: the key costs no proof any time.
+        let program = id::program_id(&elf);
+        if order.mode != Mode::Execute && !keys.contains_key(&program) {
+            let key = verifier.setup(Elf::from(elf.clone())).await?;
+            keys.insert(program.clone(), key.verifying_key().clone());
+        }
+        let work = self
+            .machine
+            .work(number, &elf, &stdin, order.mode, self.patience);
+        let done = work.await?;
+        let begun = Instant::now();
+        let mut line = Line::of(&done, &self.addresses).await;
+        if let (Some(proof), Some(key)) = (done.proof, keys.get(&program)) {
+            let proof = sp1_sdk::SP1ProofWithPublicValues::from(proof);
+            verifier
+                .verify(&proof, key, None)
+                .context("the proof does not verify")?;
+            line.verified(begun.elapsed(), bincode::serialized_size(&proof)?);
+            if let Some(path) = output {
+                proof.save(path)?;
+            }
+        }
+        Ok(line)
+    }
 }

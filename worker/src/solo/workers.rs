@@ -36,7 +36,7 @@ struct Worker {
     child: Child,
 }
 
-/// Processes that are killed with this value: when no proof is under way, they have nothing to lose.
+/// Processes that are killed at the end: when no proof is under way, they have nothing to lose.
 pub(super) struct Workers(Vec<Worker>);
 
 /// Starts them, each with one role. What they log goes where this process logs.
@@ -105,6 +105,13 @@ impl Workers {
             })
         });
         futures::future::select_all(ends).await.0
+    }
+
+    /// Ends them, and returns when what they had is free again: their GPU, most of all.
+    pub(super) async fn end(mut self) {
+        for worker in &mut self.0 {
+            let _ = worker.child.kill().await;
+        }
     }
 
     /// Where their `/status` is.

@@ -117,14 +117,20 @@ async fn a_panic_inside_sp1_is_infrastructure_and_the_process_is_replaced() {
 
 #[tokio::test]
 async fn a_failed_allocation_says_whose_memory_it_was() {
-    let error = panicked("allocation failed").await;
-    let failure = Failure::from_task_error("PROVE_SHARD", &error);
-    // A larger worker would not help: it is not the pod's memory limit.
-    assert_eq!(
-        (failure.class, failure.doubtful),
-        (FailureClass::NodeLost, true)
-    );
-    assert!(failure.message.contains("the GPU's"), "{}", failure.message);
+    let unwrapped = "called `Result::unwrap()` on an `Err` value: AllocError { layout: Layout { size: 8, align: 4 } }";
+    for said in ["allocation failed", unwrapped] {
+        let failure = Failure::from_task_error("PROVE_SHARD", &panicked(said).await);
+        // A larger worker would not help: it is not the pod's memory limit.
+        assert_eq!(
+            (failure.class, failure.doubtful),
+            (FailureClass::NodeLost, true)
+        );
+        assert!(
+            failure.message.contains("the GPU has no memory left"),
+            "{}",
+            failure.message
+        );
+    }
 }
 
 #[tokio::test]

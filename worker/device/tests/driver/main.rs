@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use provost_device::{Device, DeviceError, find, free_bytes};
+use provost_device::{Device, DeviceError, FULL_MEMORY, LEAST_MEMORY, find, free_bytes};
 
 const GIB: u64 = 1 << 30;
 
@@ -43,7 +43,9 @@ fn has_driver(test: &str, answers: &[(&str, &str)]) -> bool {
 }
 
 fn refused(device: &Device) -> &'static str {
-    let refused = device.check(None).and_then(|()| device.check_free());
+    let refused = device
+        .check(None)
+        .and_then(|()| device.check_free(LEAST_MEMORY));
     refused.unwrap_err().reason()
 }
 
@@ -63,7 +65,7 @@ fn a_device_is_described_as_the_driver_does() {
     );
     assert!(device.memory_pools && device.visible == 1);
     assert_eq!(device.check(None), Ok(()));
-    assert_eq!(device.check_free(), Ok(()));
+    assert_eq!(device.check_free(FULL_MEMORY), Ok(()));
     assert_eq!(free_bytes(), Some(79 * GIB));
 }
 
@@ -111,6 +113,7 @@ fn what_will_not_do_is_refused_by_what_the_driver_says() {
     let cases = [
         ("FAKE_VERSION", "12090", "DriverTooOld"),
         ("FAKE_MAJOR", "7", "DeviceTooOld"),
+        ("FAKE_COUNT", "2", "SeveralDevices"),
         ("FAKE_POOLS", "0", "NoMemoryPools"),
         ("FAKE_FREE_GIB", "19", "DeviceBusy"),
     ];

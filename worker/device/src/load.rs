@@ -1,0 +1,64 @@
+//! What happens before `main`. SP1's kernels have C++ that asks CUDA's runtime for texts while the program is loaded, and that starts the driver: one that hangs would
+//! hang the process where nothing of ours runs, and as process 1 of a container no signal but SIGKILL would end it.
+#![allow(unsafe_code)]
+
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use libc::c_int;
+
+/// How long it may take, in seconds. The driver's start takes one or so; on a machine with many GPUs that nothing keeps awake
+/// (`nvidia-persistenced`) tens of them.
+const PATIENCE: u32 = 60;
+
+/// The exit code of a worker that has nothing to prove on (`EX_UNAVAILABLE` of sysexits.h).
+const NO_DEVICE: c_int = 69;
+
+/// As [`DeviceError::Hangs`](crate::DeviceError::Hangs) is logged.
+const SAID: &str = "ERROR the CUDA driver does not start: see the kernel's log on the node for NVRM and Xid reason=\"DriverHangs\"\n";
+
+/// When the program was loaded.
+static LOADED: OnceLock<Instant> = OnceLock::new();
+
+/// The loader calls functions with a number before those without one, as the kernels' is.
+#[used]
+#[unsafe(link_section = ".init_array.00101")]
+static LOAD: extern "C" fn() = load;
+
+extern "C" fn load() {
+    let _ = LOADED.set(Instant::now());
+    let (late, told): (extern "C" fn(c_int), extern "C" fn(c_int)) = (late, told);
+    // SAFETY: nothing else runs yet, and the handlers do no more than a handler may: write and _exit.
+    unsafe {
+        libc::signal(libc::SIGALRM, late as libc::sighandler_t);
+        libc::signal(libc::SIGTERM, told as libc::sighandler_t);
+        libc::alarm(PATIENCE);
+    }
+}
+
+extern "C" fn late(_: c_int) {
+    // SAFETY: the text is there for as long as the process is; neither call takes a lock.
+    unsafe {
+        libc::write(libc::STDERR_FILENO, SAID.as_ptr().cast(), SAID.len());
+        libc::_exit(NO_DEVICE);
+    }
+}
+
+extern "C" fn told(_: c_int) {
+    // SAFETY: takes a number and does not come back.
+    unsafe { libc::_exit(0) }
+}
+
+/// `main` has begun: signals mean what they mean to any program. Returns how long the program took to load. To be called first of all, by every
+/// program that has the feature `load`.
+pub fn loaded() -> Duration {
+    // The linker leaves out what nothing mentions.
+    std::hint::black_box(&LOAD);
+    // SAFETY: the default ways of these signals.
+    unsafe {
+        libc::alarm(0);
+        libc::signal(libc::SIGALRM, libc::SIG_DFL);
+        libc::signal(libc::SIGTERM, libc::SIG_DFL);
+    }
+    LOADED.get().map(Instant::elapsed).unwrap_or_default()
+}
