@@ -32,11 +32,11 @@ const CHILD_BROKE: [&str; 3] = [
 /// What a panic in a part of SP1 that runs by itself is reported as.
 const PANICKED: &str = "panicked";
 
-/// What SP1 says where it gets no memory. It has no other words for a GPU that fails meanwhile.
+/// What SP1 says where it gets no memory, of a GPU or of the machine. It has no other words for a GPU that fails meanwhile.
 const NOT_ALLOCATED: [&str; 4] = [
     "allocation failed",
     "AllocError",
-    "OutOfMemory",
+    "value: OutOfMemory",
     "out of GPU memory",
 ];
 
@@ -84,7 +84,10 @@ impl Failure {
         }
         match lacks_memory(message) {
             true => {
-                let what = "the GPU has no memory left for SP1, or it fails";
+                let what = match cfg!(feature = "gpu") {
+                    true => "the GPU has no memory left for SP1, or it fails",
+                    false => "the machine has no memory left for SP1",
+                };
                 Self::broke(task_type, format!("{message} ({what})"))
             }
             false => Self::broke(task_type, message),

@@ -118,6 +118,7 @@ pub async fn run(args: RunArgs, loaded: Duration) -> anyhow::Result<u8> {
     let main = Instant::now();
     let began = main - loaded;
     // First of all: what runs as process 1 is not even ended by a signal that it does not listen for.
+    provost_device::unguard();
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     // Before anything registers: what cannot prove should not begin to execute either.
     let Found {

@@ -30,7 +30,6 @@ struct Cli {
 
 /// Runs the program.
 pub fn main() -> anyhow::Result<ExitCode> {
-    let _ = provost_device::loaded();
     let cli = Cli::parse();
     let filter =
         tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into());

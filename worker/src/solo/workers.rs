@@ -18,6 +18,9 @@ const DRAIN_SECONDS: &str = "10";
 /// Longest wait for a worker's answer about itself.
 const ANSWER: Duration = Duration::from_secs(5);
 
+/// Longest wait for the end of a worker that was killed.
+const END: Duration = Duration::from_secs(10);
+
 /// How the workers share the machine.
 pub(super) struct Share {
     /// Memory of the one that executes, in GiB.
@@ -107,11 +110,10 @@ impl Workers {
         futures::future::select_all(ends).await.0
     }
 
-    /// Ends them, and returns when what they had is free again: their GPU, most of all.
+    /// Ends them, and returns when what they had is free again, their GPU most of all; or soon, since what hangs in a driver does not end.
     pub(super) async fn end(mut self) {
-        for worker in &mut self.0 {
-            let _ = worker.child.kill().await;
-        }
+        let ends = self.0.iter_mut().map(|worker| worker.child.kill());
+        let _ = tokio::time::timeout(END, futures::future::join_all(ends)).await;
     }
 
     /// Where their `/status` is.

@@ -10,9 +10,14 @@ static long long number(const char *name, long long otherwise) {
     return text ? atoll(text) : otherwise;
 }
 
-int cuInit(unsigned flags) {
-    if (getenv("FAKE_HANGS"))
+static void hang(const char *where) {
+    const char *here = getenv("FAKE_HANGS");
+    while (here && !strcmp(here, where))
         pause();
+}
+
+int cuInit(unsigned flags) {
+    hang("start");
     return (int)number("FAKE_INIT", 0);
 }
 
@@ -32,6 +37,7 @@ int cuDeviceGet(int *device, int ordinal) {
 }
 
 int cuDevicePrimaryCtxRetain(void **context, int device) {
+    hang("context");
     *context = (void *)1;
     return (int)number("FAKE_CONTEXT", 0);
 }
