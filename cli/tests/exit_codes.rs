@@ -4,10 +4,11 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::LazyLock;
+
+use provost_test_support::Place;
 
 /// A guest program. cargo runs tests in the folder of their crate, and these run the program elsewhere.
 static ELF: LazyLock<String> = LazyLock::new(|| {
@@ -56,14 +57,10 @@ impl Home {
     }
 }
 
-/// Nothing listens there: the port was free a moment ago.
+/// Nothing listens there.
 fn closed() -> String {
-    let port = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
-    format!("http://127.0.0.1:{port}")
+    static NOBODY: LazyLock<Place> = LazyLock::new(Place::new);
+    format!("http://{}", NOBODY.address())
 }
 
 /// A server that gives each request this answer and reports the first line of each.
@@ -229,9 +226,14 @@ fn verifier(folder: &Path, home: &Home, code: i32) {
         "#!/bin/sh\necho \"$@\" > {}\nexit {code}\n",
         home.path("called").display()
     );
-    let path = folder.join("provost-verify");
-    std::fs::write(&path, script).unwrap();
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    // Another process writes it: processes that other tests start have copies of the files that this one has open, and what is
+    // open for writing cannot be run.
+    let written = Command::new("sh")
+        .args(["-c", r#"printf %s "$1" >"$0" && chmod 755 "$0""#])
+        .arg(folder.join("provost-verify"))
+        .arg(script)
+        .status();
+    assert!(written.unwrap().success());
 }
 
 #[test]

@@ -21,7 +21,7 @@ use provost_operator::metrics::Metrics;
 use provost_operator::operator::{Operator, Settings};
 use provost_operator::state::Writes;
 use provost_operator::sweeper::Sweeps;
-use provost_test_support::{elf, install, kubeconfig};
+use provost_test_support::{Place, elf, install, kubeconfig};
 use serde_json::{Value, json};
 
 use tokio::net::TcpListener;
@@ -43,6 +43,7 @@ pub struct Bench {
     pub store: Arc<MemoryStore>,
     /// Where workers connect.
     pub grpc: String,
+    place: Place,
     /// Writes of tasks and progress a second, of an operator that is to be started yet.
     pub writes: NonZeroU32,
     /// The same: when what is swept.
@@ -97,6 +98,7 @@ impl Bench {
             namespace,
             store,
             grpc: String::new(),
+            place: Place::new(),
             writes: NonZeroU32::MAX,
             sweeps: Sweeps::default(),
             operator_client: None,
@@ -124,16 +126,12 @@ impl Bench {
 
     /// Starts the operator, as one that lives in `home`.
     pub async fn start(&mut self, home: &str) {
-        self.start_at(home, "127.0.0.1:0").await;
+        self.place = Place::new();
+        self.restart(home).await;
     }
 
     /// Starts the operator again where workers found it before.
     pub async fn restart(&mut self, home: &str) {
-        let address = self.grpc.trim_start_matches("http://").to_owned();
-        self.start_at(home, &address).await;
-    }
-
-    async fn start_at(&mut self, home: &str, address: &str) {
         let shutdown = CancellationToken::new();
         let readiness = Arc::new(Readiness::default());
         readiness.up(Part::Crds);
@@ -183,8 +181,8 @@ impl Bench {
             readiness.clone(),
             shutdown.clone(),
         );
-        let listener = TcpListener::bind(address).await.unwrap();
-        self.grpc = format!("http://{}", listener.local_addr().unwrap());
+        let listener = TcpListener::bind(self.place.address()).await.unwrap();
+        self.grpc = format!("http://{}", self.place.address());
         let coordinator = operator.coordinator.clone();
         operator.spawn(async move { coordinator.serve(listener, Doors::BOTH).await.unwrap() });
         self.running = Some(Running { operator, shutdown });

@@ -2,6 +2,7 @@
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::FileExt as _;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,7 +10,7 @@ use provost_artifacts::{Kind, S3Store, Store as _, StoreError};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::harness::{Server, config, files, noise};
+use crate::harness::{Server, config, files, noise, run};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_probe_needs_no_keys_and_nothing_else_goes_without() {
@@ -134,11 +135,12 @@ async fn a_torn_file_is_noticed_listed_and_can_be_replaced() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_is_told_as_such_and_passes() {
     let dir = tempfile::tempdir().unwrap();
-    let mount = std::process::Command::new("mount")
+    let mut mount = Command::new("mount");
+    mount
         .args(["-t", "tmpfs", "-o", "size=6m", "provost-test"])
         .arg(dir.path())
-        .output();
-    if !mount.is_ok_and(|output| output.status.success()) {
+        .stderr(Stdio::null());
+    if !run(&mut mount).await.is_ok_and(|status| status.success()) {
         println!("not run: no right to mount a tmpfs");
         return;
     }
@@ -178,9 +180,8 @@ struct Unmount(std::path::PathBuf);
 impl Drop for Unmount {
     fn drop(&mut self) {
         // Lazily: the server may still have a file open if the test failed.
-        let _ = std::process::Command::new("umount")
-            .arg("--lazy")
-            .arg(&self.0)
-            .status();
+        let mut unmount = Command::new("umount");
+        unmount.arg("--lazy").arg(&self.0);
+        let _ = futures::executor::block_on(run(&mut unmount));
     }
 }

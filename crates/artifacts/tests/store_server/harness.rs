@@ -2,15 +2,17 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use provost_artifacts::server::{Credentials, ServeError, serve};
 use provost_artifacts::{S3Config, S3Store};
+use provost_test_support::Place;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::oneshot;
+use tokio::sync::{Mutex, oneshot};
 use tokio::task::JoinHandle;
 
 pub(crate) const BUCKET: &str = "provost";
@@ -20,6 +22,7 @@ const SECRET_KEY: &str = "test-secret";
 /// A server in this process.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
+    place: Arc<Place>,
     root: PathBuf,
     stop: oneshot::Sender<()>,
     running: JoinHandle<Result<(), ServeError>>,
@@ -27,12 +30,11 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) async fn start(root: &Path) -> Self {
-        Self::start_at(root, SocketAddr::from(([127, 0, 0, 1], 0))).await
+        Self::start_at(root, Arc::new(Place::new())).await
     }
 
-    pub(crate) async fn start_at(root: &Path, address: SocketAddr) -> Self {
-        let listener = TcpListener::bind(address).await.unwrap();
-        let address = listener.local_addr().unwrap();
+    pub(crate) async fn start_at(root: &Path, place: Arc<Place>) -> Self {
+        let listener = TcpListener::bind(place.address()).await.unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let serve = serve(
             listener,
@@ -44,7 +46,8 @@ impl Server {
             },
         );
         Self {
-            address,
+            address: place.address(),
+            place,
             root: root.to_owned(),
             stop,
             running: tokio::spawn(serve),
@@ -52,10 +55,11 @@ impl Server {
     }
 
     pub(crate) async fn stop(self) -> Stopped {
+        let _turn = STARTS.lock().await;
         self.stop.send(()).unwrap();
         self.running.await.unwrap().unwrap();
         Stopped {
-            address: self.address,
+            place: self.place,
             root: self.root,
         }
     }
@@ -67,13 +71,13 @@ impl Server {
 
 /// Where a server was.
 pub(crate) struct Stopped {
-    pub(crate) address: SocketAddr,
+    place: Arc<Place>,
     root: PathBuf,
 }
 
 impl Stopped {
     pub(crate) async fn start(self) -> Server {
-        Server::start_at(&self.root, self.address).await
+        Server::start_at(&self.root, self.place).await
     }
 }
 
@@ -184,30 +188,40 @@ pub(crate) async fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
+/// Held while a process is started, until it runs its program, and while a server of this process ends, whose address and
+/// folder are wanted again: until then the process has copies of what is open here, and what is closed here stays in use.
+static STARTS: Mutex<()> = Mutex::const_new(());
+
+/// Runs a program to its end.
+pub(crate) async fn run(command: &mut Command) -> std::io::Result<ExitStatus> {
+    let _turn = STARTS.lock().await;
+    command.status()
+}
+
 const CHILD: &str = "PROVOST_TEST_STORE";
 
 /// A server in a process of its own, which is killed when this is dropped.
 pub(crate) struct ServerProcess {
     child: Child,
-    pub(crate) address: SocketAddr,
+    pub(crate) place: Arc<Place>,
 }
 
 impl ServerProcess {
     pub(crate) async fn start(root: &Path) -> Self {
-        // A port that was free a moment ago.
-        let address = TcpListener::bind("127.0.0.1:0")
-            .await
-            .unwrap()
-            .local_addr()
-            .unwrap();
+        let _turn = STARTS.lock().await;
+        let place = Arc::new(Place::new());
         let child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "harness::server_process", "--nocapture"])
-            .env(CHILD, format!("{address} {}", root.display()))
+            .env(CHILD, format!("{} {}", place.address(), root.display()))
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        Self { child, address }
+        eventually("it listens", || {
+            std::net::TcpStream::connect(place.address()).is_ok()
+        })
+        .await;
+        Self { child, place }
     }
 }
 

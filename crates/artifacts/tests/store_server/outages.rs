@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use provost_artifacts::server::ServeError;
 use provost_artifacts::{Kind, S3Store, Store as _};
+use provost_test_support::Place;
 use tokio::net::TcpListener;
 
 use crate::harness::{
@@ -31,11 +32,8 @@ async fn a_restart_keeps_what_was_written() {
 
 #[tokio::test]
 async fn a_store_that_stays_away_is_unavailable() {
-    let address = TcpListener::bind("127.0.0.1:0")
-        .await
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let nobody = Place::new();
+    let address = nobody.address();
     let mut config = config(address);
     config.retry_total = Duration::from_secs(1);
     let start = Instant::now();
@@ -103,24 +101,24 @@ async fn an_upload_in_parts_survives_a_restart() {
 async fn a_server_that_is_killed_leaves_nothing_half_written() {
     let dir = tempfile::tempdir().unwrap();
     let process = ServerProcess::start(dir.path()).await;
-    let store = S3Store::new(config(process.address));
+    let store = S3Store::new(config(process.place.address()));
     store
         .put(Kind::Artifact, "whole", noise(1000))
         .await
         .unwrap();
-    let slow = slow_store(process.address).await;
+    let slow = slow_store(process.place.address()).await;
     let uploads = [("one", 32 << 20), ("parts", 1 << 20)].map(|(id, part_size)| {
         let slow = slow.clone().with_part_size(part_size);
         tokio::spawn(async move { slow.put(Kind::Artifact, id, noise(8 << 20)).await })
     });
     bytes_arrive(dir.path(), 3).await;
-    let address = process.address;
+    let place = process.place.clone();
     drop(process);
     uploads.iter().for_each(|upload| upload.abort());
     let unfinished = dir.path().join("unfinished");
     assert!(files(&unfinished).len() >= 3);
 
-    let server = Server::start_at(dir.path(), address).await;
+    let server = Server::start_at(dir.path(), place).await;
     let listed = store.list(Kind::Artifact).await.unwrap();
     assert_eq!(
         listed

@@ -12,6 +12,7 @@ use proto::link_server::{Link as Service, LinkServer};
 use proto::up_message::Message as Up;
 use provost_link::{Config, Link, Role, Run, TaskData, Timing, WorkerType};
 use provost_proto::link as proto;
+use provost_test_support::Place;
 use tokio::sync::{mpsc, oneshot};
 use tonic::{Request, Response, Status, Streaming};
 
@@ -62,6 +63,8 @@ struct Inner {
 /// A replica.
 pub(crate) struct Replica {
     pub(crate) address: SocketAddr,
+    /// Outlives the replica where another is to take it.
+    pub(crate) place: Arc<Place>,
     inner: Arc<Inner>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<std::thread::JoinHandle<()>>,
@@ -70,18 +73,17 @@ pub(crate) struct Replica {
 impl Replica {
     /// A replica that leads in `epoch`, or does not if that is 0.
     pub(crate) fn start(name: &str, epoch: u64) -> Self {
-        Self::start_at("127.0.0.1:0".parse().unwrap(), name, epoch, false)
+        Self::start_at(Arc::default(), name, epoch, false)
     }
 
     /// A replica that takes streams and never answers.
     pub(crate) fn mute() -> Self {
-        Self::start_at("127.0.0.1:0".parse().unwrap(), "mute", 0, true)
+        Self::start_at(Arc::default(), "mute", 0, true)
     }
 
-    pub(crate) fn start_at(address: SocketAddr, name: &str, epoch: u64, mute: bool) -> Self {
-        let listener = std::net::TcpListener::bind(address).unwrap();
+    pub(crate) fn start_at(place: Arc<Place>, name: &str, epoch: u64, mute: bool) -> Self {
+        let listener = std::net::TcpListener::bind(place.address()).unwrap();
         listener.set_nonblocking(true).unwrap();
-        let address = listener.local_addr().unwrap();
         let inner = Arc::new(Inner {
             name: name.to_owned(),
             epoch: AtomicU64::new(epoch),
@@ -109,7 +111,8 @@ impl Replica {
             });
         });
         Self {
-            address,
+            address: place.address(),
+            place,
             inner,
             stop: Some(stop),
             thread: Some(thread),

@@ -90,11 +90,11 @@ async fn a_replica_that_is_silent_but_does_not_lead_is_kept() {
 async fn a_replica_that_starts_again_is_found_again() {
     let leader = Replica::start("a", 1);
     let (link, _orders) = link(&[&leader]).await;
-    let address = leader.address;
+    let place = leader.place.clone();
     drop(leader);
     until("it is gone", || link.status().replicas.is_empty()).await;
     assert_eq!((link.status().leader, link.status().epoch), (None, 1));
-    let again = Replica::start_at(address, "a", 2, false);
+    let again = Replica::start_at(place, "a", 2, false);
     until("it leads again", || link.status().leader.is_some()).await;
     assert_eq!(link.status().epoch, 2);
     again
@@ -134,11 +134,11 @@ async fn replicas_are_found_by_name_and_left_when_they_are_gone() {
     *names.0.lock().unwrap() = Some(vec![two.address]);
     tokio::time::sleep(Duration::from_millis(500)).await;
     assert_eq!(link.status().replicas.len(), 2);
-    let address = one.address;
+    let place = one.place.clone();
     drop(one);
     until("it is gone", || link.status().replicas.len() == 1).await;
     tokio::time::sleep(Duration::from_millis(500)).await;
-    let same_place = Replica::start_at(address, "other", 9, false);
+    let same_place = Replica::start_at(place, "other", 9, false);
     tokio::time::sleep(Duration::from_millis(500)).await;
     assert_eq!(same_place.log(|log| log.streams), 0);
     assert_eq!(two.log(|log| log.streams), 1, "the other was not touched");
