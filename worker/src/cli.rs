@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use provost_device::DeviceError;
+use provost_device::{DeviceError, NO_DEVICE};
 use tracing_subscriber::Layer as _;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -13,10 +13,6 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use crate::artifacts::origin;
 use crate::engine::known_answer::KnownAnswerError;
 use crate::{local, run, solo};
-
-/// The exit code of a worker that has nothing to prove on: no GPU for a build for GPUs, one that is lost, or one that computes wrongly
-/// (`EX_UNAVAILABLE` of sysexits.h).
-pub const NO_DEVICE: u8 = 69;
 
 /// The exit code of a panic, as Rust has it.
 const PANICKED: u8 = 101;

@@ -8,14 +8,13 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use provost_artifacts::{S3Config, S3Store};
 use provost_coordinator::doors::listen;
-use provost_device::Device;
+use provost_device::{Device, NO_DEVICE};
 use provost_link::{Link, Role};
 use provost_proto::worker::WorkerType;
 use sp1_prover::SP1_CIRCUIT_VERSION;
 use tokio_util::task::TaskTracker;
 
 use crate::artifacts::{Artifacts, SHARDS_AHEAD};
-use crate::cli::NO_DEVICE;
 use crate::coordinator::Client;
 use crate::engine::{self, Build, ExecuteEngine, Found, ProveEngine, Steps};
 use crate::health::{Doubt, Health};

@@ -26,6 +26,10 @@ pub const fn loaded() -> Duration {
 #[cfg(not(feature = "load"))]
 pub const fn unguard() {}
 
+/// The exit code of a worker that has nothing to prove on: no GPU for a build for GPUs, one that is lost, or one that computes wrongly
+/// (`EX_UNAVAILABLE` of sysexits.h).
+pub const NO_DEVICE: u8 = 69;
+
 const GIB: u64 = 1 << 30;
 
 /// Least memory of a device, in bytes. SP1's GPU prover panics where it counts fewer than 20 GiB, and it rounds up: what is refused here for a

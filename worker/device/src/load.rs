@@ -9,12 +9,11 @@ use std::time::{Duration, Instant};
 
 use libc::{c_char, c_int};
 
+use crate::NO_DEVICE;
+
 /// How long it may take, in seconds. The driver's start takes one or so; on a machine with many GPUs that nothing keeps awake
 /// (`nvidia-persistenced`) tens of them.
 const PATIENCE: u32 = 60;
-
-/// The exit code of a worker that has nothing to prove on (`EX_UNAVAILABLE` of sysexits.h).
-const NO_DEVICE: c_int = 69;
 
 /// Logged as an error of `DeviceError` is.
 const SAID: &str = "ERROR the CUDA driver does not start: see the kernel's log on the node for NVRM and Xid reason=\"DriverHangs\"\n";
@@ -51,7 +50,7 @@ extern "C" fn late(_: c_int) {
         // Nobody may read it any more.
         libc::signal(libc::SIGPIPE, libc::SIG_IGN);
         libc::write(libc::STDERR_FILENO, SAID.as_ptr().cast(), SAID.len());
-        libc::_exit(NO_DEVICE);
+        libc::_exit(c_int::from(NO_DEVICE));
     }
 }
 

@@ -9,6 +9,8 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use provost_device::NO_DEVICE;
+
 /// Set in a process that is to hang.
 const HANGS: &std::ffi::CStr = c"PROVOST_TEST_HANGS";
 
