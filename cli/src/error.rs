@@ -128,7 +128,7 @@ impl From<kube::Error> for CliError {
             kube::Error::SerdeError(e) => Self::failed(
                 "UnexpectedAnswer",
                 format!(
-                    "the answer of the API server does not parse: {e}: is it an older Provost?"
+                    "the answer of the API server does not parse: {e}: is it of another version than this `kubectl proof`?"
                 ),
             ),
             other => Self::failed("ClientError", chain(&other)),

@@ -43,5 +43,8 @@ pub const NO_GPU_IMAGE: &str = "NoGpuImage";
 /// False: the pool is not in the namespace that the operator serves.
 pub const NAMESPACE_NOT_SERVED: &str = "NamespaceNotServed";
 
+/// An event: this version of the operator cannot read the object, and leaves it as it is.
+pub const UNREADABLE: &str = "Unreadable";
+
 /// An event on a WorkerPool: its new workers stay away from a node for a while.
 pub const NODE_QUARANTINED: &str = "NodeQuarantined";

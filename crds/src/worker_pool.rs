@@ -229,6 +229,26 @@ pub struct QuarantinedNode {
 }
 
 impl WorkerPoolSpec {
+    /// The spec of a pool that says nothing else.
+    pub fn new(class: PoolClass) -> Self {
+        Self {
+            class,
+            replicas: one(),
+            image: None,
+            resources: None,
+            capacity: None,
+            node_selector: BTreeMap::new(),
+            spot: false,
+            tolerations: Vec::new(),
+            runtime_class_name: None,
+            resource_claims: Vec::new(),
+            env: Vec::new(),
+            prover_permits: None,
+            known_answer: false,
+            termination_grace_period_seconds: None,
+        }
+    }
+
     /// Whether each worker asks for a GPU: by a resource of NVIDIA's device plugin (nvidia.com/gpu, or a MIG slice such as
     /// nvidia.com/mig-3g.40gb), or by a claim.
     pub fn asks_for_gpu(&self) -> bool {

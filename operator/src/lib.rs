@@ -19,11 +19,13 @@ pub mod owner;
 pub mod pods;
 pub mod run;
 pub mod secrets;
+pub mod served;
 pub mod state;
 pub mod store;
 pub mod supervisor;
 pub mod sweeper;
 pub mod task_settings;
 pub mod tasks;
+pub mod unreadable;
 
 mod crds;

@@ -4,17 +4,16 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::TryStreamExt;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::Api;
-use kube::core::NamespaceResourceScope;
+use kube::core::{DeserializeGuard, NamespaceResourceScope};
 use kube::runtime::controller::Controller;
-use kube::runtime::{WatchStreamExt, reflector, watcher};
+use kube::runtime::{reflector, watcher};
 use kube::{Client, Resource};
 use provost_artifacts::Store;
 use provost_coordinator::{Coordinator, Device, WorkerEvent};
-use provost_crds::{ProofRequest, ProvingTask};
+use provost_crds::{ProofRequest, WorkerPool};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -34,11 +33,13 @@ use crate::leadership::{Candidate, Label, Leader, Takeover, Timing};
 use crate::metrics::Metrics;
 use crate::owner::Owner;
 use crate::pods::watch::PodWatch;
+use crate::served::Served;
 use crate::state::budget::Budget;
 use crate::state::{KubeState, Parts, Writes};
 use crate::supervisor::Supervisor;
 use crate::sweeper::{self, Sweeps};
 use crate::tasks::TaskWatch;
+use crate::unreadable::{self, Unreadable, tell};
 
 /// The Lease that the leader holds.
 const LEASE: &str = "provost-operator";
@@ -108,10 +109,13 @@ impl Operator {
         let inputs = Inputs::new(store, metrics.clone()).fenced(candidate.fence());
         let inputs = Arc::new(inputs);
 
-        let (proofs, lists) = proof_requests(scoped(&client, settings.scope.as_deref()));
+        let unreadable = Unreadable::new(&metrics);
+        let api = scoped(&client, settings.scope.as_deref());
+        let (proofs, lists) = proof_requests(api, unreadable.clone());
         let at = PoolPlaces::of(&settings.namespace, settings.scope.as_deref());
-        let pools = Controller::new(scoped(&client, at.served), watcher::Config::default());
-        let tasks = scoped::<ProvingTask>(&client, settings.scope.as_deref());
+        let unreadable_pools = Unreadable::new(&metrics);
+        let pools = worker_pools(scoped(&client, at.served), unreadable_pools.clone());
+        let tasks = scoped(&client, settings.scope.as_deref());
         let (pods, pod_cache) = reflector::store::<Pod>();
         let synced = |part: Part| {
             let readiness = readiness.clone();
@@ -183,10 +187,14 @@ impl Operator {
             }
         });
 
+        let served = Served {
+            cache: requests.clone(),
+            unreadable: unreadable.clone(),
+        };
         let elsewhere = Elsewhere::new(client.clone(), settings.scope.clone());
         let proof_context = proof_request::Context {
             client: client.clone(),
-            requests: requests.clone(),
+            requests: served.clone(),
             elsewhere: elsewhere.clone(),
             pools: pools.store(),
             journal,
@@ -208,6 +216,11 @@ impl Operator {
             shutdown.clone(),
         ));
 
+        let (of, to) = (unreadable, events.clone());
+        supervisor.spawn_until_shutdown(tell(client.clone(), of, to, leads.clone()));
+        let (of, to) = (unreadable_pools, events.clone());
+        supervisor.spawn_until_shutdown(tell(client.clone(), of, to, leads.clone()));
+
         let recalls = TaskWatch {
             coordinator: coordinator.clone(),
             state,
@@ -220,7 +233,7 @@ impl Operator {
         supervisor.spawn_until_shutdown(sweeper::run(
             settings.sweeps,
             inputs.clone(),
-            requests,
+            served,
             elsewhere,
             owner,
             leads.clone(),
@@ -243,7 +256,9 @@ impl Operator {
         };
         let pool_context = Arc::new(pool_context);
         if let Some(place) = at.told {
-            let pools = Controller::new(scoped(&client, Some(place)), watcher::Config::default());
+            // Those that are served are counted.
+            let unserved = Unreadable::new(&Metrics::new());
+            let pools = worker_pools(scoped(&client, Some(place)), unserved);
             supervisor.spawn(worker_pool::run_elsewhere(
                 pools,
                 pool_context.clone(),
@@ -319,20 +334,27 @@ impl<'a> PoolPlaces<'a> {
     }
 }
 
-/// As [`Controller::new`], with a cache of what is needed of the requests alone. Tells of each list that has become the cache.
-fn proof_requests(api: Api<ProofRequest>) -> (Controller<ProofRequest>, watch::Receiver<()>) {
-    let (cache, writer) = reflector::store();
+/// The controller of what can be read, with a cache of what is needed of the requests alone. Tells of each list that has become the cache.
+fn proof_requests(
+    api: Api<DeserializeGuard<ProofRequest>>,
+    unreadable: Unreadable<ProofRequest>,
+) -> (Controller<ProofRequest>, watch::Receiver<()>) {
     let (listed, lists) = watch::channel(());
-    let requests = watcher(api, watcher::Config::default().page_size(cached::PAGE))
-        .modify(cached::served)
-        .reflect(writer)
-        .inspect_ok(move |event| {
+    let config = watcher::Config::default().page_size(cached::PAGE);
+    let controller =
+        unreadable::controller(api, config, unreadable, cached::served, move |event| {
             if matches!(event, watcher::Event::InitDone) {
                 listed.send_replace(());
             }
-        })
-        .applied_objects();
-    (Controller::for_stream(requests, cache), lists)
+        });
+    (controller, lists)
+}
+
+fn worker_pools(
+    api: Api<DeserializeGuard<WorkerPool>>,
+    unreadable: Unreadable<WorkerPool>,
+) -> Controller<WorkerPool> {
+    unreadable::controller(api, watcher::Config::default(), unreadable, |_| {}, |_| {})
 }
 
 fn scoped<K>(client: &Client, namespace: Option<&str>) -> Api<K>

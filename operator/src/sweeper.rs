@@ -7,7 +7,6 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use kube::runtime::reflector::Store as Cache;
 use provost_artifacts::id::{Minted, ProofTag, minted};
 use provost_artifacts::{Kind, ListedObject};
 use provost_crds::ProofRequest;
@@ -20,6 +19,7 @@ use crate::elsewhere::Elsewhere;
 use crate::inputs::{Inputs, UPLOAD_TTL};
 use crate::key::{ProofKey, created_ms};
 use crate::owner::{Owner, OwnerError};
+use crate::served::Served;
 
 /// When what is swept.
 #[derive(Debug, Clone, Copy)]
@@ -57,7 +57,7 @@ impl Sweeps {
 pub async fn run(
     sweeps: Sweeps,
     inputs: Arc<Inputs>,
-    requests: Cache<ProofRequest>,
+    requests: Served,
     elsewhere: Elsewhere,
     owner: Owner,
     leads: watch::Receiver<bool>,
@@ -83,14 +83,24 @@ pub async fn run(
             }
         }
         let others = match elsewhere.requests().await {
-            Ok(others) => others,
+            Ok(Some(others)) => others,
+            Ok(None) => continue,
             Err(error) => {
                 tracing::warn!(reason = error.reason(), %error, "nothing is swept: what other namespaces need could not be read");
                 continue;
             }
         };
         for kind in Kind::ALL {
-            let served = requests.state();
+            let served = match requests.all() {
+                Ok(served) => served,
+                Err(request) => {
+                    tracing::warn!(
+                        request,
+                        "nothing is swept: what this request needs cannot be read"
+                    );
+                    break;
+                }
+            };
             let known = Known::of(served.iter().chain(others.iter()).map(AsRef::as_ref));
             match inputs
                 .remove_orphans(kind, |object| {

@@ -33,6 +33,7 @@ impl ApiError {
                 kube::Error::Api(status) if status.is_conflict() => "ApiConflict",
                 kube::Error::Api(status) if status.is_forbidden() => "ApiForbidden",
                 kube::Error::Api(_) => "ApiRefused",
+                kube::Error::SerdeError(_) => "ApiUnreadable",
                 _ => "ApiUnavailable",
             },
         }
@@ -51,6 +52,11 @@ impl ApiError {
     /// Whether the object has changed since it was read.
     pub fn is_conflict(&self) -> bool {
         self.status(|status| status.is_conflict() && !status.is_already_exists())
+    }
+
+    /// Whether the object is there, but not as this version knows it.
+    pub fn is_unreadable(&self) -> bool {
+        matches!(self, Self::Kube { source, .. } if matches!(source.as_ref(), kube::Error::SerdeError(_)))
     }
 
     /// Whether the server looked at the request and said no, so that the same request would be refused again.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, ListParams};
+use kube::core::DeserializeGuard;
 use kube::runtime::reflector::Store;
 use kube::{Client, ResourceExt as _};
 use provost_coordinator::{Coordinator, ProofId, RecoveredProof, Term, TermEvent, WaitReason};
@@ -192,7 +193,13 @@ impl Takeover {
     async fn requests(&self, tasks: &[ProvingTask]) -> Result<Vec<Arc<ProofRequest>>, ApiError> {
         let mut requests = self.requests.state();
         let late = stream::iter(behind(&requests, tasks));
-        let reads = late.map(async |key| self.journal.read(&key).await);
+        let reads = late.map(async |key| match self.journal.read(&key).await {
+            Err(error) if error.is_unreadable() => {
+                tracing::warn!(proof = %key, %error, "a proof is left alone: this version cannot read its ProofRequest");
+                Ok(None)
+            }
+            read => read,
+        });
         let read: Vec<_> = reads.buffer_unordered(LOOKS).try_collect().await?;
         for request in read.into_iter().flatten() {
             requests.retain(|known| known.metadata.uid != request.metadata.uid);
@@ -238,12 +245,16 @@ impl Takeover {
     }
 
     async fn tasks(&self) -> Result<Vec<ProvingTask>, ApiError> {
-        let api: Api<ProvingTask> = match &self.scope {
+        let api: Api<DeserializeGuard<ProvingTask>> = match &self.scope {
             Some(namespace) => Api::namespaced(self.client.clone(), namespace),
             None => Api::all(self.client.clone()),
         };
         let list = within("list ProvingTasks", api.list(&ListParams::default())).await?;
-        Ok(list.items)
+        // The watch tells of those that cannot be read; their work is done again.
+        let tasks = list.items.into_iter();
+        Ok(tasks
+            .filter_map(|DeserializeGuard(task)| task.ok())
+            .collect())
     }
 }
 

@@ -34,6 +34,13 @@ pub struct WriteLabels {
     pub result: &'static str,
 }
 
+/// Kind of object.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct KindLabels {
+    /// The kind, for example ProofRequest.
+    pub kind: String,
+}
+
 /// Type and state of a task.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct TaskLabels {

@@ -14,8 +14,8 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
 pub use labels::{
-    CodeLabels, ControllerLabels, DeviceLabels, PoolLabels, ReasonLabels, ReconcileLabels,
-    RoleLabels, TaskLabels, WriteLabels,
+    CodeLabels, ControllerLabels, DeviceLabels, KindLabels, PoolLabels, ReasonLabels,
+    ReconcileLabels, RoleLabels, TaskLabels, WriteLabels,
 };
 pub use tasks::{TaskMetrics, WriterState};
 pub use terms::TermMetrics;
@@ -42,6 +42,7 @@ pub struct Metrics {
     pool_quarantined: Family<PoolLabels, Gauge>,
     worker_losses: Family<ReasonLabels, Counter>,
     http_requests: Family<ReasonLabels, Counter>,
+    unreadable: Family<KindLabels, Gauge>,
 }
 
 impl Default for Metrics {
@@ -74,6 +75,7 @@ impl Metrics {
             pool_quarantined: Family::default(),
             worker_losses: Family::default(),
             http_requests: Family::default(),
+            unreadable: Family::default(),
         };
         metrics.register(&mut root);
         metrics.registry = std::sync::Arc::new(root);
@@ -151,6 +153,11 @@ impl Metrics {
             "http_requests",
             "Requests to the HTTP API by result",
             self.http_requests.clone(),
+        );
+        r.register(
+            "unreadable_objects",
+            "Objects that this version cannot read and leaves as they are, by kind",
+            self.unreadable.clone(),
         );
     }
 
@@ -259,6 +266,14 @@ impl Metrics {
                 reason: class.to_owned(),
             })
             .inc();
+    }
+
+    /// How many objects of a kind cannot be read.
+    pub fn set_unreadable(&self, kind: &str, count: usize) {
+        let labels = KindLabels {
+            kind: kind.to_owned(),
+        };
+        self.unreadable.get_or_create(&labels).set(gauge(count));
     }
 
     /// A request to the HTTP API was answered: `result` is `ok` or the error's reason.

@@ -38,7 +38,8 @@ pub struct TaskObject {
 impl TaskObject {
     /// `None` for an object that no leader makes.
     pub fn of(task: ProvingTask) -> Option<Self> {
-        Some(Self {
+        let named = !task.spec.task_id.is_empty();
+        named.then_some(Self {
             proof: ProofKey::of_task(&task)?,
             uid: task.metadata.uid?,
             task: task.spec.task_id,

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use futures::TryStreamExt;
 use kube::api::Api;
+use kube::core::DeserializeGuard;
 use kube::runtime::reflector::Store;
 use kube::runtime::{WatchStreamExt, watcher};
 use provost_coordinator::{Coordinator, Recall};
@@ -23,6 +24,7 @@ use super::unheard::Unheard;
 use crate::controllers::proof_request::object_ref;
 use crate::metrics::Metrics;
 use crate::state::{KubeState, TaskObject};
+use crate::unreadable::{self, Unreadable};
 
 /// Time between two attempts while workers report to a new leader.
 const AGAIN: Duration = Duration::from_millis(500);
@@ -44,8 +46,11 @@ pub struct TaskWatch {
 
 impl TaskWatch {
     /// Watches for ever.
-    pub async fn run(self, tasks: Api<ProvingTask>) {
-        let events = watcher(tasks, watcher::Config::default()).default_backoff();
+    pub async fn run(self, tasks: Api<DeserializeGuard<ProvingTask>>) {
+        let unread = Unreadable::new(&self.metrics);
+        let events = unreadable::watch(tasks, watcher::Config::default(), unread.clone())
+            .inspect_ok(|event| unread.passed(event))
+            .default_backoff();
         let mut events = std::pin::pin!(events);
         let mut leads = self.leads.clone();
         let mut book = TaskBook::default();

@@ -29,6 +29,7 @@ use tokio::sync::{OnceCell, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::blind::blind;
+use crate::foreign::{Words, foreign};
 use crate::gate::Gate;
 use crate::identity;
 
@@ -48,6 +49,8 @@ pub struct Bench {
     pub writes: NonZeroU32,
     /// The same: when what is swept.
     pub sweeps: Sweeps,
+    /// The same: what it reads in other words than there are.
+    pub words: Words,
     operator_client: Option<Client>,
     /// Where the operator reaches the API server, if not as everybody does.
     way: Option<SocketAddr>,
@@ -101,6 +104,7 @@ impl Bench {
             place: Place::new(),
             writes: NonZeroU32::MAX,
             sweeps: Sweeps::default(),
+            words: Words::new(),
             operator_client: None,
             way: None,
             sight: None,
@@ -171,6 +175,9 @@ impl Bench {
             identity::operator(&self.client, way, &metrics, &self.namespace, home).await;
         if let Some(sight) = &self.sight {
             client = blind(client, home, sight.clone());
+        }
+        if !self.words.is_empty() {
+            client = foreign(client, home, self.words.clone());
         }
         self.operator_client = Some(client.clone());
         let operator = Operator::start(

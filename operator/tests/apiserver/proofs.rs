@@ -135,10 +135,10 @@ async fn what_a_namespace_needs_that_is_not_served_stays() {
     bench.delete("one").await;
     assert_eq!(bench.stored().await, [format!("programs/{program}")]);
     let seen = |scope: &str| Elsewhere::new(bench.operator_client(), Some(scope.to_owned()));
-    let found = seen(&bench.namespace).requests().await.unwrap();
+    let found = seen(&bench.namespace).requests().await.unwrap().unwrap();
     let two = |r: &Arc<ProofRequest>| r.namespace().as_ref() == Some(&other.namespace);
     assert!(found.iter().any(two));
-    let found = seen(&other.namespace).requests().await.unwrap();
+    let found = seen(&other.namespace).requests().await.unwrap().unwrap();
     assert!(!found.iter().any(two));
     other.close().await;
     bench.close().await;

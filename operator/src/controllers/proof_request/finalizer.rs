@@ -3,7 +3,7 @@
 use kube::Client;
 use kube::api::{Api, Patch, PatchParams};
 use provost_crds::{ARTIFACTS_FINALIZER, FIELD_MANAGER, ProofRequest};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::decide::has_finalizer;
 use crate::api::{ApiError, within};
@@ -23,7 +23,10 @@ pub(super) async fn add(
     }
     let mut finalizers = request.metadata.finalizers.clone().unwrap_or_default();
     finalizers.push(ARTIFACTS_FINALIZER.to_owned());
-    write(client, request, key, &finalizers).await
+    let (patch, params) = patch(request, key, &finalizers);
+    let patched = api(client, key);
+    let patched = patched.patch(&key.name, &params, &patch);
+    within("add a finalizer", patched).await
 }
 
 /// Removes the finalizer, after which the object goes.
@@ -42,19 +45,25 @@ pub(super) async fn remove(
         .flatten()
         .filter(|f| *f != ARTIFACTS_FINALIZER);
     let others: Vec<String> = others.cloned().collect();
-    match write(client, request, key, &others).await {
+    let (patch, params) = patch(request, key, &others);
+    // The rest of it is of no interest, and may be unreadable.
+    let patched = api(client, key);
+    let patched = patched.patch_metadata(&key.name, &params, &patch);
+    match within("remove a finalizer", patched).await {
         Err(error) if !error.is_not_found() => Err(error),
         _ => Ok(()),
     }
 }
 
-async fn write(
-    client: &Client,
+fn api(client: &Client, key: &ProofKey) -> Api<ProofRequest> {
+    Api::namespaced(client.clone(), &key.namespace)
+}
+
+fn patch(
     request: &ProofRequest,
     key: &ProofKey,
     finalizers: &[String],
-) -> Result<ProofRequest, ApiError> {
-    let api: Api<ProofRequest> = Api::namespaced(client.clone(), &key.namespace);
+) -> (Patch<Value>, PatchParams) {
     // The version guards the finalizers of others, which a merge patch replaces along with ours.
     let patch = json!({ "metadata": {
         "uid": key.uid,
@@ -65,9 +74,5 @@ async fn write(
         field_manager: Some(FIELD_MANAGER.into()),
         ..PatchParams::default()
     };
-    within(
-        "write a finalizer",
-        api.patch(&key.name, &params, &Patch::Merge(&patch)),
-    )
-    .await
+    (Patch::Merge(patch), params)
 }

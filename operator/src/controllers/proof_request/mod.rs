@@ -41,6 +41,7 @@ use crate::elsewhere::Elsewhere;
 use crate::inputs::Inputs;
 use crate::key::ProofKey;
 use crate::metrics::Metrics;
+use crate::served::Served;
 use crate::state::budget::Budget;
 use decide::{Step, decide};
 use error::{ProofError, Verdict};
@@ -62,7 +63,7 @@ pub struct Context {
     /// The API server.
     pub client: Client,
     /// All requests that are served.
-    pub requests: Store<ProofRequest>,
+    pub requests: Served,
     /// The others.
     pub elsewhere: Elsewhere,
     /// All pools.

@@ -101,7 +101,7 @@ pub(in super::super) async fn collect(
     }
     let others = elsewhere(context).await?;
     let all = || {
-        let mut all = context.requests.state();
+        let mut all = context.requests.all().ok()?;
         all.extend(others.as_ref()?.iter().cloned());
         Some(all)
     };
@@ -118,10 +118,10 @@ pub(in super::super) async fn collect(
     Ok(Action::await_change())
 }
 
-/// The requests that are not served; `None` if this operator may not see them.
+/// The requests that are not served; `None` if this operator may not see them, or cannot read them.
 async fn elsewhere(context: &Context) -> Result<Option<Others>, ApiError> {
     match context.elsewhere.requests().await {
-        Ok(others) => Ok(Some(others)),
+        Ok(others) => Ok(others),
         Err(error) if error.is_refused() => {
             tracing::warn!(%error, "inputs stay in the store: other namespaces may need them");
             Ok(None)
